@@ -1,0 +1,1 @@
+//! Images, presets, labels: plain data, no GPU.

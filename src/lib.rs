@@ -1,0 +1,29 @@
+//! # ResLab: ResNets trained and run in the browser
+//!
+//! One core, two doors. Compiled to WebAssembly the crate is a Leptos page; compiled natively it is a command line. Both
+//! drive the same engine: a network [table](model::resnet) becomes a [graph](model::graph), the graph becomes a
+//! [plan](model::plan) (batch norm folded, ReLU and residual add fused, buffers shared by lifetime), and the plan is a
+//! recording of WGSL compute dispatches that is replayed for every image.
+//!
+//! Imports point one way, and a test enforces it:
+//!
+//! ```text
+//! ui -> engine -> model -> ops -> gpu
+//!       weights and data stand beside model; web is used by ui and engine alone
+//! ```
+//!
+//! | module | what it owns |
+//! | --- | --- |
+//! | [`gpu`] | the only place that names wgpu: device, kernels, recordings, memory |
+//! | [`ops`] | one file an operation: shape rule, weight packing, dispatch |
+//! | [`model`] | every ResNet as a table, the graph, the inference plan |
+//! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
+//! | [`data`] | images, presets, labels; no GPU |
+//! | [`engine`] | the boundary to the doors: commands in, events out |
+
+pub mod data;
+pub mod error;
+pub mod model;
+pub mod weights;
+
+pub use error::{Error, Result};

@@ -1,0 +1,293 @@
+//! A network as layers in order: plain data, no GPU.
+//!
+//! A [`Graph`] is a list of [`Node`]s in execution order; node `i` writes value `i`, value ids are node indices. Node names are
+//! the checkpoint keys' stems (`layer1.0.conv1`), so parameters need no renaming.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A value is the output of the node with this index; node 0 is the input image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub usize);
+
+/// How a convolution or pool pads its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// `kernel / 2` on every side: torchvision, Caffe and TF-slim's `conv2d_same`.
+    Symmetric,
+    /// TensorFlow's SAME: the output is `ceil(size / stride)` and an odd total puts the extra row or column at the end.
+    Same,
+}
+
+impl Padding {
+    /// `(before, after, output size)` of one axis of `size` elements.
+    pub fn resolve(self, size: usize, kernel: usize, stride: usize) -> (usize, usize, usize) {
+        match self {
+            Self::Symmetric => {
+                let pad = kernel / 2;
+                let out = (size + 2 * pad).checked_sub(kernel).map_or(0, |span| span / stride + 1);
+                (pad, pad, out)
+            }
+            Self::Same => {
+                let out = size.div_ceil(stride);
+                let total = (out.saturating_sub(1) * stride + kernel).saturating_sub(size);
+                (total / 2, total - total / 2, out)
+            }
+        }
+    }
+}
+
+/// A square 2-D convolution (cross-correlation, as every framework has it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub out_channels: usize,
+    /// Kernel height and width.
+    pub kernel: usize,
+    /// Step in both axes.
+    pub stride: usize,
+    /// Padding with zeros.
+    pub padding: Padding,
+    /// Whether it has a bias of its own.
+    pub bias: bool,
+}
+
+/// A square max pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Window height and width.
+    pub kernel: usize,
+    /// Step in both axes.
+    pub stride: usize,
+    /// Which cells are padding.
+    pub padding: Padding,
+    /// Padding cells count as zeros (Keras Applications v2 pads before the pool) instead of being left out of the maximum.
+    pub zeros: bool,
+}
+
+/// What a node computes. Shapes are written `(N, C, H, W)`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// The network's input, `(N, C, H, W)`.
+    Input {
+        /// Image channels.
+        channels: usize,
+    },
+    /// Parameters `weight (O, I, K, K)` and, if it has one, `bias (O)`.
+    Conv2d(Conv2d),
+    /// Parameters `weight`, `bias`, `running_mean`, `running_var`, each `(C)`.
+    BatchNorm {
+        /// Channels.
+        channels: usize,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// Sum of two values of one shape.
+    Add,
+    /// Maximum over windows.
+    MaxPool(MaxPool),
+    /// Every `stride`-th row and column: a 1x1 max pool, TF-slim's `subsample`.
+    Subsample {
+        /// Step in both axes.
+        stride: usize,
+    },
+    /// Option A of the ResNet paper: subsample, then new channels of zeros.
+    ZeroPadShortcut {
+        /// Step in both axes.
+        stride: usize,
+        /// Channels after padding.
+        out_channels: usize,
+        /// How many zero channels stand before the copied ones.
+        offset: usize,
+    },
+    /// Mean over H and W: `(N, C, H, W) -> (N, C, 1, 1)`.
+    GlobalAvgPool,
+    /// Parameters `weight (O, I)` and `bias (O)`.
+    Linear {
+        /// Input features.
+        in_features: usize,
+        /// Output features.
+        out_features: usize,
+    },
+    /// Over the channel axis.
+    Softmax,
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Unique name; parameters are `name.weight` and so on.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The values it reads.
+    pub inputs: Vec<ValueId>,
+}
+
+/// `(N, C, H, W)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Images in the batch.
+    pub n: usize,
+    /// Channels.
+    pub c: usize,
+    /// Rows.
+    pub h: usize,
+    /// Columns.
+    pub w: usize,
+}
+
+impl Shape {
+    /// `(n, c, h, w)`.
+    pub fn new(n: usize, c: usize, h: usize, w: usize) -> Self {
+        Self { n, c, h, w }
+    }
+}
+
+/// A parameter or buffer the network wants from a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Full name, e.g. `layer1.0.bn1.running_mean`.
+    pub name: String,
+    /// Shape in torch's order.
+    pub shape: Vec<usize>,
+    /// False for BN's running statistics, which no optimizer touches.
+    pub trainable: bool,
+}
+
+/// Layers in execution order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Graph {
+    /// Node `i` computes value `i`; inputs come before their readers.
+    pub nodes: Vec<Node>,
+    /// Further names of values: a stage's end (`layer1`) is its last block's output.
+    pub aliases: Vec<(String, ValueId)>,
+}
+
+impl Graph {
+    /// Appends a node and returns its value.
+    pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[ValueId]) -> ValueId {
+        self.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec() });
+        ValueId(self.nodes.len() - 1)
+    }
+
+    /// The value called `name`: a node (`layer1.0.conv1`), a block (`layer1.0`) or a stage (`layer1`).
+    pub fn value(&self, name: &str) -> Result<ValueId> {
+        self.nodes
+            .iter()
+            .position(|node| node.name == name)
+            .map(ValueId)
+            .or_else(|| self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, value)| *value))
+            .ok_or_else(|| Error::Unknown {
+                kind: "layer",
+                name: name.into(),
+                known: self.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", "),
+            })
+    }
+
+    /// Parameters and buffers in node order.
+    pub fn params(&self) -> Vec<Param> {
+        let mut params = Vec::new();
+        for node in &self.nodes {
+            let mut add = |suffix: &str, shape: Vec<usize>, trainable| {
+                params.push(Param { name: format!("{}.{suffix}", node.name), shape, trainable });
+            };
+            match node.op {
+                Op::Conv2d(c) => {
+                    add("weight", vec![c.out_channels, c.in_channels, c.kernel, c.kernel], true);
+                    if c.bias {
+                        add("bias", vec![c.out_channels], true);
+                    }
+                }
+                Op::BatchNorm { channels, .. } => {
+                    add("weight", vec![channels], true);
+                    add("bias", vec![channels], true);
+                    add("running_mean", vec![channels], false);
+                    add("running_var", vec![channels], false);
+                }
+                Op::Linear { in_features, out_features } => {
+                    add("weight", vec![out_features, in_features], true);
+                    add("bias", vec![out_features], true);
+                }
+                _ => {}
+            }
+        }
+        params
+    }
+
+    /// Number of trainable scalars (what frameworks print as parameters).
+    pub fn parameter_count(&self) -> usize {
+        self.params().iter().filter(|p| p.trainable).map(|p| p.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Every value's shape for a batch of `n` images of `h` by `w`, or which layer the image is too small for.
+    pub fn shapes(&self, n: usize, h: usize, w: usize) -> Result<Vec<Shape>> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let input = node.inputs.first().map(|id| shapes[id.0]);
+            let shape = match (&node.op, input) {
+                (Op::Input { channels }, _) => Shape::new(n, *channels, h, w),
+                (_, None) => return Err(Error::Spec(format!("layer `{}` reads nothing", node.name))),
+                (Op::Conv2d(c), Some(x)) => {
+                    if x.c != c.in_channels {
+                        return Err(Error::Spec(format!("`{}` wants {} channels, gets {}", node.name, c.in_channels, x.c)));
+                    }
+                    let (_, _, h) = c.padding.resolve(x.h, c.kernel, c.stride);
+                    let (_, _, w) = c.padding.resolve(x.w, c.kernel, c.stride);
+                    Shape::new(x.n, c.out_channels, h, w)
+                }
+                (Op::MaxPool(p), Some(x)) => {
+                    let (_, _, h) = p.padding.resolve(x.h, p.kernel, p.stride);
+                    let (_, _, w) = p.padding.resolve(x.w, p.kernel, p.stride);
+                    Shape::new(x.n, x.c, h, w)
+                }
+                (Op::Subsample { stride }, Some(x)) => Shape::new(x.n, x.c, x.h.div_ceil(*stride), x.w.div_ceil(*stride)),
+                (Op::ZeroPadShortcut { stride, out_channels, .. }, Some(x)) => {
+                    Shape::new(x.n, *out_channels, x.h.div_ceil(*stride), x.w.div_ceil(*stride))
+                }
+                (Op::GlobalAvgPool, Some(x)) => Shape::new(x.n, x.c, 1, 1),
+                (Op::Linear { out_features, .. }, Some(x)) => Shape::new(x.n, *out_features, 1, 1),
+                (Op::Add, Some(x)) => {
+                    let other = shapes[node.inputs[1].0];
+                    if other != x {
+                        return Err(Error::Spec(format!("`{}` adds {x:?} and {other:?}: the branches must agree", node.name)));
+                    }
+                    x
+                }
+                (Op::BatchNorm { .. } | Op::Relu | Op::Softmax, Some(x)) => x,
+            };
+            if shape.n * shape.c * shape.h * shape.w == 0 {
+                return Err(Error::Spec(format!("an image of {w}x{h} px (batch {n}) leaves nothing of layer `{}`", node.name)));
+            }
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_puts_the_extra_cell_at_the_end() {
+        // TensorFlow: 224 with a 3x3 stride 2 window gives 112 and pads (0, 1); an odd 225 gives 113 and pads (1, 1).
+        assert_eq!(Padding::Same.resolve(224, 3, 2), (0, 1, 112));
+        assert_eq!(Padding::Same.resolve(225, 3, 2), (1, 1, 113));
+        assert_eq!(Padding::Same.resolve(7, 3, 1), (1, 1, 7));
+        assert_eq!(Padding::Same.resolve(8, 1, 2), (0, 0, 4));
+    }
+
+    #[test]
+    fn symmetric_padding_is_torch() {
+        assert_eq!(Padding::Symmetric.resolve(224, 7, 2), (3, 3, 112));
+        assert_eq!(Padding::Symmetric.resolve(112, 3, 2), (1, 1, 56));
+        assert_eq!(Padding::Symmetric.resolve(7, 1, 2), (0, 0, 4));
+    }
+}
