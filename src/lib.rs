@@ -23,7 +23,9 @@
 
 pub mod data;
 pub mod error;
+pub mod gpu;
 pub mod model;
+pub mod ops;
 pub mod weights;
 
 pub use error::{Error, Result};

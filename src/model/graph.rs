@@ -3,71 +3,14 @@
 //! A [`Graph`] is a list of [`Node`]s in execution order; node `i` writes value `i`, value ids are node indices. Node names are
 //! the checkpoint keys' stems (`layer1.0.conv1`), so parameters need no renaming.
 
-use serde::{Deserialize, Serialize};
-
+use crate::gpu::Shape;
 use crate::{Error, Result};
+
+pub use crate::ops::{Conv2d, MaxPool, Padding};
 
 /// A value is the output of the node with this index; node 0 is the input image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
-
-/// How a convolution or pool pads its input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Padding {
-    /// `kernel / 2` on every side: torchvision, Caffe and TF-slim's `conv2d_same`.
-    Symmetric,
-    /// TensorFlow's SAME: the output is `ceil(size / stride)` and an odd total puts the extra row or column at the end.
-    Same,
-}
-
-impl Padding {
-    /// `(before, after, output size)` of one axis of `size` elements.
-    pub fn resolve(self, size: usize, kernel: usize, stride: usize) -> (usize, usize, usize) {
-        match self {
-            Self::Symmetric => {
-                let pad = kernel / 2;
-                let out = (size + 2 * pad).checked_sub(kernel).map_or(0, |span| span / stride + 1);
-                (pad, pad, out)
-            }
-            Self::Same => {
-                let out = size.div_ceil(stride);
-                let total = (out.saturating_sub(1) * stride + kernel).saturating_sub(size);
-                (total / 2, total - total / 2, out)
-            }
-        }
-    }
-}
-
-/// A square 2-D convolution (cross-correlation, as every framework has it).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conv2d {
-    /// Input channels.
-    pub in_channels: usize,
-    /// Output channels.
-    pub out_channels: usize,
-    /// Kernel height and width.
-    pub kernel: usize,
-    /// Step in both axes.
-    pub stride: usize,
-    /// Padding with zeros.
-    pub padding: Padding,
-    /// Whether it has a bias of its own.
-    pub bias: bool,
-}
-
-/// A square max pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxPool {
-    /// Window height and width.
-    pub kernel: usize,
-    /// Step in both axes.
-    pub stride: usize,
-    /// Which cells are padding.
-    pub padding: Padding,
-    /// Padding cells count as zeros (Keras Applications v2 pads before the pool) instead of being left out of the maximum.
-    pub zeros: bool,
-}
 
 /// What a node computes. Shapes are written `(N, C, H, W)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,26 +71,6 @@ pub struct Node {
     pub op: Op,
     /// The values it reads.
     pub inputs: Vec<ValueId>,
-}
-
-/// `(N, C, H, W)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Shape {
-    /// Images in the batch.
-    pub n: usize,
-    /// Channels.
-    pub c: usize,
-    /// Rows.
-    pub h: usize,
-    /// Columns.
-    pub w: usize,
-}
-
-impl Shape {
-    /// `(n, c, h, w)`.
-    pub fn new(n: usize, c: usize, h: usize, w: usize) -> Self {
-        Self { n, c, h, w }
-    }
 }
 
 /// A parameter or buffer the network wants from a checkpoint.
@@ -238,15 +161,9 @@ impl Graph {
                     if x.c != c.in_channels {
                         return Err(Error::Spec(format!("`{}` wants {} channels, gets {}", node.name, c.in_channels, x.c)));
                     }
-                    let (_, _, h) = c.padding.resolve(x.h, c.kernel, c.stride);
-                    let (_, _, w) = c.padding.resolve(x.w, c.kernel, c.stride);
-                    Shape::new(x.n, c.out_channels, h, w)
+                    c.output_shape(x)
                 }
-                (Op::MaxPool(p), Some(x)) => {
-                    let (_, _, h) = p.padding.resolve(x.h, p.kernel, p.stride);
-                    let (_, _, w) = p.padding.resolve(x.w, p.kernel, p.stride);
-                    Shape::new(x.n, x.c, h, w)
-                }
+                (Op::MaxPool(p), Some(x)) => p.output_shape(x),
                 (Op::Subsample { stride }, Some(x)) => Shape::new(x.n, x.c, x.h.div_ceil(*stride), x.w.div_ceil(*stride)),
                 (Op::ZeroPadShortcut { stride, out_channels, .. }, Some(x)) => {
                     Shape::new(x.n, *out_channels, x.h.div_ceil(*stride), x.w.div_ceil(*stride))
@@ -268,26 +185,5 @@ impl Graph {
             shapes.push(shape);
         }
         Ok(shapes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn same_padding_puts_the_extra_cell_at_the_end() {
-        // TensorFlow: 224 with a 3x3 stride 2 window gives 112 and pads (0, 1); an odd 225 gives 113 and pads (1, 1).
-        assert_eq!(Padding::Same.resolve(224, 3, 2), (0, 1, 112));
-        assert_eq!(Padding::Same.resolve(225, 3, 2), (1, 1, 113));
-        assert_eq!(Padding::Same.resolve(7, 3, 1), (1, 1, 7));
-        assert_eq!(Padding::Same.resolve(8, 1, 2), (0, 0, 4));
-    }
-
-    #[test]
-    fn symmetric_padding_is_torch() {
-        assert_eq!(Padding::Symmetric.resolve(224, 7, 2), (3, 3, 112));
-        assert_eq!(Padding::Symmetric.resolve(112, 3, 2), (1, 1, 56));
-        assert_eq!(Padding::Symmetric.resolve(7, 1, 2), (0, 0, 4));
     }
 }

@@ -575,19 +575,19 @@ impl Builder<'_> {
     fn post_activation_block(&mut self, name: &str, input: ValueId, channels: usize, stage: &Stage, stride: usize) -> ValueId {
         let convs = self.branch(channels, stage, stride);
         let mut x = input;
-        for (j, &(i, o, kernel, stride)) in convs.iter().enumerate() {
+        let mut shortcut = input;
+        for (j, &(i, o, kernel, conv_stride)) in convs.iter().enumerate() {
             let j = j + 1;
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, stride, true);
+            // The shortcut comes before the last convolution, whose epilogue then does the addition.
+            if j == convs.len() && (stride != 1 || channels != stage.channels) {
+                shortcut = self.reshaping_shortcut(name, input, channels, stage.channels, stride);
+            }
+            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
             x = self.norm(&format!("{name}.bn{j}"), x, o);
             if j < convs.len() {
                 x = self.graph.push(format!("{name}.relu{j}"), Op::Relu, &[x]);
             }
         }
-        let shortcut = if stride != 1 || channels != stage.channels {
-            self.reshaping_shortcut(name, input, channels, stage.channels, stride)
-        } else {
-            input
-        };
         x = self.graph.push(format!("{name}.add"), Op::Add, &[x, shortcut]);
         self.graph.push(name, Op::Relu, &[x])
     }
@@ -604,7 +604,8 @@ impl Builder<'_> {
         let convs = self.branch(channels, stage, stride);
         let mut x = input;
         let mut pre_activated = input;
-        for (j, &(i, o, kernel, stride)) in convs.iter().enumerate() {
+        let mut shortcut = input;
+        for (j, &(i, o, kernel, conv_stride)) in convs.iter().enumerate() {
             let j = j + 1;
             if j > 1 || !activated {
                 x = self.norm(&format!("{name}.bn{j}"), x, i);
@@ -613,16 +614,14 @@ impl Builder<'_> {
             if j == 1 {
                 pre_activated = x;
             }
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, stride, j < convs.len());
+            if j == convs.len() && channels != stage.channels {
+                let source = if self.spec.order == BlockOrder::PreActivation { pre_activated } else { input };
+                shortcut = self.reshaping_shortcut(name, source, channels, stage.channels, stride);
+            } else if j == convs.len() && stride != 1 {
+                shortcut = self.graph.push(format!("{name}.subsample"), Op::Subsample { stride }, &[input]);
+            }
+            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
         }
-        let shortcut = if channels != stage.channels {
-            let source = if self.spec.order == BlockOrder::PreActivation { pre_activated } else { input };
-            self.reshaping_shortcut(name, source, channels, stage.channels, stride)
-        } else if stride != 1 {
-            self.graph.push(format!("{name}.subsample"), Op::Subsample { stride }, &[input])
-        } else {
-            input
-        };
         self.graph.push(name, Op::Add, &[x, shortcut])
     }
 

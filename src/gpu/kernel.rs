@@ -1,0 +1,89 @@
+//! WGSL with constants, compiled once and cached.
+
+use std::sync::Arc;
+
+use super::{Context, Precision};
+
+/// A WGSL file: a kernel with the entry point `main`. `Elem` is defined by a prelude according to the precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shader {
+    /// File name without `.wgsl`.
+    pub name: &'static str,
+    /// The file's text.
+    pub source: &'static str,
+}
+
+impl Shader {
+    /// The text to compile: the precision's prelude, then the file.
+    pub fn text(&self, precision: Precision) -> String {
+        let prelude = match precision {
+            Precision::F32 => "alias Elem = f32;\n",
+            Precision::F16 => "enable f16;\nalias Elem = f16;\n",
+        };
+        format!("{prelude}{}", self.source)
+    }
+}
+
+/// What makes two kernels the same. Constants are kept as bits so that they hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct KernelKey {
+    shader: &'static str,
+    precision: Precision,
+    constants: Vec<(&'static str, u64)>,
+}
+
+/// A compiled compute pipeline.
+#[derive(Debug)]
+pub struct Kernel {
+    pub(super) name: &'static str,
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+impl Kernel {
+    /// The shader's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Context {
+    /// The kernel of `shader` with these `override` constants, compiled at first use.
+    ///
+    /// The bind group layout is the one the shader itself declares, so that a binding is written down once, in WGSL.
+    pub fn kernel(&self, shader: Shader, precision: Precision, constants: &[(&'static str, f64)]) -> Arc<Kernel> {
+        let key = KernelKey {
+            shader: shader.name,
+            precision,
+            constants: constants.iter().map(|(name, value)| (*name, value.to_bits())).collect(),
+        };
+        if let Some(kernel) = self.kernels().get(&key) {
+            return kernel.clone();
+        }
+        let module = self.device().create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.text(precision).into()),
+        });
+        let pipeline = self.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // No kernel reads workgroup memory it has not written.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        let layout = pipeline.get_bind_group_layout(0);
+        let kernel = Arc::new(Kernel { name: shader.name, pipeline, layout });
+        self.kernels().insert(key, kernel.clone());
+        kernel
+    }
+
+    /// How many kernels were compiled so far.
+    pub fn kernel_count(&self) -> usize {
+        self.kernels().len()
+    }
+}

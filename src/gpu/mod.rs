@@ -1,0 +1,28 @@
+//! The GPU, and the only place that names wgpu.
+//!
+//! A [`Context`] is a device with its limits. A [`Shader`] with constants becomes a cached [`Kernel`]; dispatches of kernels over
+//! [`Slice`]s are collected by a [`Recorder`] and frozen into a [`Recording`], which is replayed as often as wanted: bind
+//! groups and uniform parameters are made once.
+
+mod context;
+mod kernel;
+mod memory;
+mod profile;
+mod readback;
+mod recording;
+mod tensor;
+
+pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
+pub use kernel::{Kernel, Shader};
+pub use memory::{Assignment, Lifetime, assign_slots};
+pub use profile::DispatchTime;
+pub use recording::{Recorder, Recording};
+pub use tensor::{Precision, Shape, Slice, Tensor};
+
+/// Declares a [`Shader`] from `shaders/NAME.wgsl`.
+macro_rules! shader {
+    ($name:literal) => {
+        $crate::gpu::Shader { name: $name, source: include_str!(concat!("../../shaders/", $name, ".wgsl")) }
+    };
+}
+pub(crate) use shader;

@@ -1,0 +1,247 @@
+//! A list of dispatches and copies, made once and replayed.
+
+use std::sync::Arc;
+
+use super::profile::Stopwatch;
+use super::{Context, DispatchTime, Kernel, Slice};
+use crate::{Error, Result};
+
+/// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
+#[derive(Default)]
+pub struct Recorder {
+    steps: Vec<Pending>,
+    uniforms: Vec<u8>,
+}
+
+enum Pending {
+    Dispatch { label: String, kernel: Arc<Kernel>, slices: Vec<Slice>, uniform: (u64, u64), workgroups: [u32; 3], cost: u64 },
+    Copy { from: Slice, to: Slice },
+}
+
+/// Offsets of uniforms; WebGPU's default alignment, which no adapter exceeds.
+const UNIFORM_ALIGNMENT: usize = 256;
+
+impl Recorder {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a dispatch. `slices` are bound to 0, 1, ... in order and `params`, a uniform, to the next index. `cost` is
+    /// its work in multiply-adds (0 if small), by which [`Recording::run`] cuts long recordings into submits.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when a grid dimension is over the device's limit.
+    pub fn dispatch<P: bytemuck::NoUninit>(
+        &mut self,
+        ctx: &Context,
+        label: &str,
+        kernel: Arc<Kernel>,
+        slices: &[&Slice],
+        params: P,
+        workgroups: [u32; 3],
+        cost: u64,
+    ) -> Result<()> {
+        let limit = ctx.limits().workgroups_per_dimension;
+        if let Some(count) = workgroups.into_iter().find(|count| *count > limit) {
+            return Err(Error::Limit {
+                what: format!("the grid of `{label}` (in workgroups)"),
+                needed: u64::from(count),
+                limit: u64::from(limit),
+                hint: "use a smaller batch or image".into(),
+            });
+        }
+        let bytes = bytemuck::bytes_of(&params);
+        let offset = self.uniforms.len().next_multiple_of(UNIFORM_ALIGNMENT);
+        self.uniforms.resize(offset, 0);
+        self.uniforms.extend_from_slice(bytes);
+        // WGSL rounds a uniform struct up to 16 bytes.
+        let size = bytes.len().next_multiple_of(16);
+        self.uniforms.resize(offset + size, 0);
+        self.steps.push(Pending::Dispatch {
+            label: label.into(),
+            kernel,
+            slices: slices.iter().map(|slice| (*slice).clone()).collect(),
+            uniform: (offset as u64, size as u64),
+            workgroups,
+            cost,
+        });
+        Ok(())
+    }
+
+    /// Appends a copy between two slices of the same size.
+    pub fn copy(&mut self, from: &Slice, to: &Slice) {
+        assert_eq!(from.bytes, to.bytes, "a copy needs two slices of one size");
+        self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
+    }
+
+    /// Freezes the list.
+    pub fn finish(self, ctx: &Context) -> Recording {
+        let uniform = ctx.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("params"),
+            size: self.uniforms.len().max(16).next_multiple_of(16) as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut bytes = self.uniforms;
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        ctx.queue().write_buffer(&uniform, 0, &bytes);
+        let steps = self
+            .steps
+            .into_iter()
+            .map(|step| match step {
+                Pending::Copy { from, to } => Step::Copy { from, to },
+                Pending::Dispatch { label, kernel, slices, uniform: (offset, size), workgroups, cost } => {
+                    let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &uniform,
+                        offset,
+                        size: std::num::NonZeroU64::new(size),
+                    });
+                    let entries: Vec<_> = slices
+                        .iter()
+                        .map(Slice::binding)
+                        .chain([params])
+                        .enumerate()
+                        .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
+                        .collect();
+                    let bind_group = ctx.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                        label: Some(&label),
+                        layout: &kernel.layout,
+                        entries: &entries,
+                    });
+                    Step::Dispatch { label, kernel, bind_group, workgroups, cost }
+                }
+            })
+            .collect();
+        Recording { steps }
+    }
+}
+
+enum Step {
+    Dispatch { label: String, kernel: Arc<Kernel>, bind_group: wgpu::BindGroup, workgroups: [u32; 3], cost: u64 },
+    Copy { from: Slice, to: Slice },
+}
+
+/// A frozen list of steps.
+pub struct Recording {
+    steps: Vec<Step>,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recording({} dispatches)", self.dispatches())
+    }
+}
+
+/// One run makes at most this many submits.
+const MAX_SUBMITS: u64 = 4;
+/// Work of a submit below which cutting it brings nothing: a fast GPU does this in milliseconds, a software adapter in
+/// about a second.
+const SUBMIT_COST: u64 = 4_000_000_000;
+
+impl Recording {
+    /// Number of dispatches of one run.
+    pub fn dispatches(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step, Step::Dispatch { .. })).count()
+    }
+
+    /// Multiply-adds of one run, as far as the steps stated them.
+    pub fn cost(&self) -> u64 {
+        self.steps.iter().map(Step::cost).sum()
+    }
+
+    /// Number of submits of one run.
+    pub fn submits(&self) -> usize {
+        self.chunks().len()
+    }
+
+    /// Long recordings are cut into a few submits of similar work: one that runs for seconds may cost the device.
+    fn chunks(&self) -> Vec<std::ops::Range<usize>> {
+        let total = self.cost();
+        let share = total.div_ceil(total.div_ceil(SUBMIT_COST).clamp(1, MAX_SUBMITS)).max(1);
+        let mut chunks = Vec::new();
+        let (mut start, mut done) = (0, 0);
+        for (i, step) in self.steps.iter().enumerate() {
+            done += step.cost();
+            let boundary = share * (chunks.len() as u64 + 1);
+            if done >= boundary && i + 1 < self.steps.len() && (chunks.len() as u64) < MAX_SUBMITS - 1 {
+                chunks.push(start..i + 1);
+                start = i + 1;
+            }
+        }
+        if start < self.steps.len() {
+            chunks.push(start..self.steps.len());
+        }
+        chunks
+    }
+
+    /// Queues one run. Results are there for any later read.
+    pub fn run(&self, ctx: &Context) -> Result<()> {
+        ctx.check()?;
+        for chunk in self.chunks() {
+            let mut encoder = ctx.device().create_command_encoder(&Default::default());
+            encode(&self.steps[chunk], &mut encoder);
+            ctx.queue().submit([encoder.finish()]);
+        }
+        Ok(())
+    }
+
+    /// Runs once with a timestamp around every dispatch.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the adapter cannot time dispatches.
+    pub async fn profile(&self, ctx: &Context) -> Result<Vec<DispatchTime>> {
+        ctx.check()?;
+        let mut watch = Stopwatch::new(ctx, self.dispatches())?;
+        let mut encoder = ctx.device().create_command_encoder(&Default::default());
+        let mut timed = Vec::new();
+        for step in &self.steps {
+            if let Step::Dispatch { label, kernel, bind_group, workgroups, cost } = step {
+                let mut pass = watch.begin(&mut encoder, timed.len());
+                pass.set_pipeline(&kernel.pipeline);
+                pass.set_bind_group(0, bind_group, &[]);
+                pass.dispatch_workgroups(workgroups[0], workgroups[1], workgroups[2]);
+                timed.push((label.clone(), kernel.name, *cost));
+            } else {
+                encode(std::slice::from_ref(step), &mut encoder);
+            }
+        }
+        let times = watch.finish(ctx, encoder).await?;
+        Ok(timed
+            .into_iter()
+            .zip(times)
+            .map(|((label, kernel, multiply_adds), ms)| DispatchTime { label, kernel, ms, multiply_adds })
+            .collect())
+    }
+}
+
+impl Step {
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Dispatch { cost, .. } => *cost,
+            Self::Copy { .. } => 0,
+        }
+    }
+}
+
+fn encode(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
+    let mut steps = steps.iter().peekable();
+    while let Some(step) = steps.peek() {
+        match step {
+            Step::Copy { from, to } => {
+                encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
+                steps.next();
+            }
+            Step::Dispatch { .. } => {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                while let Some(Step::Dispatch { kernel, bind_group, workgroups, .. }) =
+                    steps.next_if(|step| matches!(step, Step::Dispatch { .. }))
+                {
+                    pass.set_pipeline(&kernel.pipeline);
+                    pass.set_bind_group(0, bind_group, &[]);
+                    pass.dispatch_workgroups(workgroups[0], workgroups[1], workgroups[2]);
+                }
+            }
+        }
+    }
+}
