@@ -1,0 +1,43 @@
+// The page as a host would deliver it: it starts under a strict policy and stays small.
+
+import { expect, test } from '@playwright/test';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { watch } from './pages/app.mjs';
+
+const dist = new URL('../../dist/', import.meta.url).pathname;
+
+test('starts without an error, under a strict policy, asking no other host', async ({ page, baseURL }) => {
+  const seen = watch(page);
+  const started = page.waitForResponse((response) => response.url().endsWith('.wasm') && response.ok());
+  await page.goto('/');
+  await started;
+  await page.waitForLoadState('networkidle');
+  expect(seen.errors).toEqual([]);
+  expect(seen.hosts()).toEqual([new URL(baseURL).host]);
+  await expect(page.getByRole('alert')).toHaveCount(0);
+});
+
+test('has WebGPU here, so that the other tests mean something', async ({ page }) => {
+  await page.goto('/');
+  const adapter = await page.evaluate(async () => {
+    const adapter = await navigator.gpu?.requestAdapter();
+    return adapter && { vendor: adapter.info.vendor, invocations: adapter.limits.maxComputeInvocationsPerWorkgroup };
+  });
+  expect(adapter, 'no WebGPU adapter: Chromium needs --enable-unsafe-webgpu on a machine without a GPU').toBeTruthy();
+  expect(adapter.invocations).toBeGreaterThanOrEqual(256);
+});
+
+test('is at most 500 KB gzipped without its weights', async () => {
+  const files = await readdir(dist, { recursive: true, withFileTypes: true });
+  const weights = /\.(safetensors|pth|pt|onnx|bin)$/;
+  let total = 0;
+  for (const file of files) {
+    if (!file.isFile() || weights.test(file.name)) continue;
+    total += gzipSync(await readFile(join(file.parentPath ?? file.path, file.name))).length;
+  }
+  console.log(`dist: ${(total / 1000).toFixed(0)} KB gzipped`);
+  expect(total).toBeGreaterThan(0);
+  expect(total).toBeLessThanOrEqual(500_000);
+});

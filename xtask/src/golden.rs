@@ -1,0 +1,35 @@
+//! `cargo xtask golden`: recomputes the reference values that tests/ compares with, in a virtual environment of its own.
+
+use crate::sh::{self, Result, command, say, which};
+use std::{fs, process::ExitCode};
+
+pub fn run(args: &[String]) -> Result<ExitCode> {
+    let golden = sh::root().join("tests/golden");
+    let script = golden.join("generate.py");
+    let requirements = golden.join("requirements.txt");
+    for file in [&script, &requirements] {
+        if !file.is_file() {
+            return Err(format!("{} is missing", file.display()));
+        }
+    }
+    let venv = sh::target_dir().join("golden-venv");
+    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = venv.join("requirements.txt");
+    let wanted = fs::read(&requirements).map_err(|e| format!("{} cannot be read: {e}", requirements.display()))?;
+    if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
+        let system = which("python3")
+            .or_else(|| which("python"))
+            .ok_or("Python 3.11 or newer is needed (Debian: `sudo apt-get install -y python3 python3-venv`)")?;
+        say(format!("making {} (once; it downloads PyTorch)", venv.display()));
+        sh::run(command(system).args(["-m", "venv"]).arg(&venv))
+            .map_err(|e| format!("{e}\non Debian venv is a package of its own: `sudo apt-get install -y python3-venv`"))?;
+        sh::run(command(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
+        // Written last: an interrupted install is done again.
+        fs::write(&stamp, &wanted).map_err(|e| format!("{} cannot be written: {e}", stamp.display()))?;
+    }
+    let mut generate = command(python);
+    generate.arg(script).args(args);
+    say(sh::shown(&generate));
+    sh::run(&mut generate)?;
+    Ok(ExitCode::SUCCESS)
+}
