@@ -1,0 +1,285 @@
+//! The import rule: which part of the crate may know which. ARCHITECTURE.md says why.
+//!
+//! It reads the sources as text, so it sees code of both targets at once, whatever this test is compiled for.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every top-level module with the ones it may import; `error` is free for all.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("gpu", &[]),
+    ("ops", &["gpu"]),
+    ("model", &["gpu", "ops"]),
+    ("data", &[]),
+    ("weights", &["model"]),
+    ("train", &["gpu", "ops", "model", "weights", "data"]),
+    ("web", &["data", "weights"]),
+    ("engine", &["gpu", "ops", "model", "weights", "data", "train", "web"]),
+    ("ui", &["gpu", "ops", "model", "weights", "data", "train", "web", "engine"]),
+    ("cli", &["gpu", "ops", "model", "weights", "data", "train", "engine"]),
+];
+
+/// Crates that only some modules may name; `main` is src/main.rs.
+const CONFINED: &[(&str, &[&str])] =
+    &[("leptos", &["ui", "main"]), ("web_sys", &["web", "ui"]), ("wgpu", &["gpu"]), ("clap", &["cli"])];
+
+/// Exceptions: a file (below src/) that may name a confined crate all the same, and why.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    // (file, crate, reason)
+];
+
+#[test]
+fn imports_point_one_way() {
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let text = code(&fs::read_to_string(src().join(&file)).unwrap());
+        let module = module(&file);
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+            // lib.rs and main.rs put the parts together; any other new module needs its line in the table.
+            assert!(["lib", "main"].contains(&module.as_str()), "src/{} is in no row of MAY_IMPORT", file.display());
+            continue;
+        };
+        for target in imports(&text, depth(&file)) {
+            if target != module && target != "error" && !allowed.contains(&target.as_str()) {
+                wrong.push(format!("src/{} imports `{target}`; `{module}` may import {allowed:?}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn confined_crates_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let text = code(&fs::read_to_string(src().join(&file)).unwrap());
+        let module = module(&file);
+        for (name, homes) in CONFINED {
+            let excepted = EXCEPTIONS.iter().any(|(f, c, _)| Path::new(f) == file && c == name);
+            if !homes.contains(&module.as_str()) && !excepted && names_crate(&text, name) {
+                wrong.push(format!("src/{} names `{name}`, which belongs to {homes:?}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_sources_sees_imports_and_nothing_else() {
+    let text = code(
+        r##"
+        //! crate::ui in a comment
+        /* use crate::engine; /* nested */ crate::train */
+        use crate::{Error, gpu::{Context, Slice}, ops};
+        use crate::weights::pth;
+        macro_rules! m { () => { $crate::model::Graph } }
+        const S: &str = "crate::cli \" crate::web";
+        const R: &str = r#"crate::train " "#;
+        fn f<'a>(c: &'a char) -> bool { *c == '"' || *c == '\'' || crate::data::ok(c) }
+        use super::sibling; use super::super::engine;
+        "##,
+    );
+    let found: Vec<String> = imports(&text, 2).into_iter().collect();
+    assert_eq!(found, ["data", "engine", "gpu", "model", "ops", "weights"]);
+    assert!(names_crate("use wgpu::Device;", "wgpu") && names_crate("x(::web_sys::A)", "web_sys"));
+    assert!(!names_crate("my_wgpu::Device; gpu::wgpu_like", "wgpu"));
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every .rs file below src/, relative to it.
+fn sources() -> Vec<PathBuf> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path.strip_prefix(src()).unwrap().to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&src(), &mut found);
+    found.sort();
+    assert!(found.len() > 3, "no sources found");
+    found
+}
+
+/// The top-level module a file belongs to.
+fn module(file: &Path) -> String {
+    let first = file.iter().next().unwrap().to_str().unwrap();
+    first.strip_suffix(".rs").unwrap_or(first).to_owned()
+}
+
+/// How many `super::` lead from a file's module to the crate's root.
+fn depth(file: &Path) -> usize {
+    let parts = file.iter().count();
+    if file.file_stem().is_some_and(|stem| stem == "mod") { parts - 1 } else { parts }
+}
+
+/// The text without comments and string literals.
+fn code(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let starts = |at: usize, word: &str| word.chars().enumerate().all(|(i, c)| chars.get(at + i) == Some(&c));
+    let mut out = String::with_capacity(text.len());
+    let mut i = 0;
+    while i < chars.len() {
+        let ident_before = i > 0 && (chars[i - 1].is_alphanumeric() || chars[i - 1] == '_');
+        if starts(i, "//") {
+            while i < chars.len() && chars[i] != '\n' {
+                i += 1;
+            }
+        } else if starts(i, "/*") {
+            let mut level = 0;
+            loop {
+                if starts(i, "/*") {
+                    level += 1;
+                    i += 2;
+                } else if starts(i, "*/") {
+                    level -= 1;
+                    i += 2;
+                } else {
+                    i += 1;
+                }
+                if level == 0 || i >= chars.len() {
+                    break;
+                }
+            }
+        } else if !ident_before && chars[i] == 'r' && (starts(i, "r\"") || starts(i, "r#")) {
+            let hashes = chars[i + 1..].iter().take_while(|c| **c == '#').count();
+            if chars.get(i + 1 + hashes) != Some(&'"') {
+                // A raw identifier.
+                out.push(chars[i]);
+                i += 1;
+                continue;
+            }
+            let end = format!("\"{}", "#".repeat(hashes));
+            i += hashes + 2;
+            while i < chars.len() && !starts(i, &end) {
+                i += 1;
+            }
+            i += end.len();
+        } else if chars[i] == '"' {
+            i += 1;
+            while i < chars.len() && chars[i] != '"' {
+                i += if chars[i] == '\\' { 2 } else { 1 };
+            }
+            i += 1;
+        } else if chars[i] == '\'' && (chars.get(i + 1) == Some(&'\\') || chars.get(i + 2) == Some(&'\'')) {
+            // A character, not a lifetime.
+            i += if chars[i + 1] == '\\' { 3 } else { 2 };
+            while i < chars.len() && chars[i] != '\'' {
+                i += 1;
+            }
+            i += 1;
+        } else {
+            out.push(chars[i]);
+            i += 1;
+        }
+    }
+    out
+}
+
+/// The top-level modules that `crate::...` and long enough chains of `super::` lead to.
+fn imports(text: &str, depth: usize) -> BTreeSet<String> {
+    let tokens = tokens(text);
+    let at = |i: usize| tokens.get(i).map_or("", String::as_str);
+    let known = |name: &str| MAY_IMPORT.iter().any(|(module, _)| *module == name);
+    let mut found = BTreeSet::new();
+    let mut i = 0;
+    while i < tokens.len() {
+        let mut end = i;
+        if at(i) == "crate" && at(i + 1) == "::" {
+            end = i + 2;
+        } else if at(i) == "super" && at(i + 1) == "::" {
+            let mut supers = 0;
+            while at(end) == "super" && at(end + 1) == "::" {
+                supers += 1;
+                end += 2;
+            }
+            if supers < depth {
+                i = end;
+                continue;
+            }
+        }
+        if end == i {
+            i += 1;
+            continue;
+        }
+        if at(end) == "{" {
+            let mut level = 0;
+            let mut first = false;
+            loop {
+                match at(end) {
+                    "" => break,
+                    "{" => {
+                        level += 1;
+                        first = level == 1;
+                    }
+                    "}" => level -= 1,
+                    "," => first = level == 1,
+                    name => {
+                        if first && known(name) {
+                            found.insert(name.to_owned());
+                        }
+                        first = false;
+                    }
+                }
+                end += 1;
+                if level == 0 {
+                    break;
+                }
+            }
+        } else if known(at(end)) {
+            found.insert(at(end).to_owned());
+        }
+        i = end;
+    }
+    found
+}
+
+/// Identifiers, `::` and every other character that is not space.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c.is_alphanumeric() || c == '_' {
+            let mut word = String::from(c);
+            while let Some(&next) = chars.peek() {
+                if !(next.is_alphanumeric() || next == '_') {
+                    break;
+                }
+                word.push(next);
+                chars.next();
+            }
+            tokens.push(word);
+        } else if c == ':' && chars.peek() == Some(&':') {
+            chars.next();
+            tokens.push("::".to_owned());
+        } else if !c.is_whitespace() {
+            tokens.push(c.to_string());
+        }
+    }
+    tokens
+}
+
+/// Whether `name::` or `use name` stands in the text as a path of its own.
+fn names_crate(text: &str, name: &str) -> bool {
+    let tokens = tokens(text);
+    tokens.iter().enumerate().any(|(i, token)| {
+        let before = i.checked_sub(1).map_or("", |i| &tokens[i]);
+        let before_that = i.checked_sub(2).map_or("", |i| &tokens[i]);
+        let after = tokens.get(i + 1).map_or("", String::as_str);
+        // `module::name::x` is somebody else's `name`; `::name::x` is the crate.
+        let own = before == "::" && before_that.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        token == name && !own && (after == "::" || before == "use")
+    })
+}
