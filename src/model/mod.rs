@@ -1,4 +1,9 @@
 //! Every ResNet as a table, the layer graph it becomes, and the plan that runs it.
 
+pub mod fuse;
 pub mod graph;
+pub mod plan;
 pub mod resnet;
+
+pub use plan::{InferencePlan, MemoryUse, PlanBuilder, PlanOptions};
+pub use resnet::ResNetSpec;
