@@ -1,1 +1,13 @@
 //! Images, presets, labels: plain data, no GPU.
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod dataset;
+pub mod image;
+pub mod preset;
+pub mod resample;
+pub mod sniff;
+
+pub use image::{RgbaImage, decode, probe};
+pub use preset::{ChannelOrder, Geometry, Preset, Resize};
+pub use resample::Filter;
+pub use sniff::Format;
