@@ -1,7 +1,7 @@
 //! Every WGSL file is valid, in both precisions, with the validator wgpu itself uses. No GPU needed.
 #![cfg(not(target_arch = "wasm32"))]
 
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 use std::{
     collections::BTreeSet,
     fs,
@@ -98,7 +98,8 @@ fn compile(prelude: &str, path: &Path) -> Result<naga::Module, String> {
     source.push_str(&text);
     let name = path.display().to_string();
     let module = naga::front::wgsl::parse_str(&source).map_err(|e| e.emit_to_string_with_path(&source, &name))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP);
+    validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(SubgroupOperationSet::all());
     validator.validate(&module).map_err(|e| e.emit_to_string_with_path(&source, &name))?;
     Ok(module)
 }

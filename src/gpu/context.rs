@@ -74,6 +74,7 @@ struct Inner {
     family: Family,
     f16: bool,
     timestamps: bool,
+    subgroup_lanes: Option<u32>,
     kernels: Mutex<HashMap<KernelKey, Arc<Kernel>>>,
     state: Arc<Mutex<DeviceState>>,
 }
@@ -116,7 +117,7 @@ impl Context {
             limits.max_buffer_size = available.max_buffer_size;
         }
         limits = limits.or_worse_values_from(&available);
-        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
         let features = adapter.features() & wanted;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -158,6 +159,9 @@ impl Context {
                 family,
                 f16: features.contains(wgpu::Features::SHADER_F16),
                 timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+                subgroup_lanes: (features.contains(wgpu::Features::SUBGROUP)
+                    && info.subgroup_min_size == info.subgroup_max_size)
+                    .then_some(info.subgroup_min_size),
                 kernels: Mutex::default(),
                 state,
                 device,
@@ -189,6 +193,11 @@ impl Context {
     /// Whether dispatches can be timed.
     pub fn has_timestamps(&self) -> bool {
         self.inner.timestamps
+    }
+
+    /// Lanes of a subgroup, where shaders may use subgroups and their size does not vary.
+    pub fn subgroup_lanes(&self) -> Option<u32> {
+        self.inner.subgroup_lanes
     }
 
     /// An error when the device is lost or has reported a fault nobody caught.

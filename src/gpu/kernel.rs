@@ -14,13 +14,15 @@ pub struct Shader {
 }
 
 impl Shader {
-    /// The text to compile: the precision's prelude, then the file.
+    /// The text to compile: the extensions and the precision's prelude, then the file.
     pub fn text(&self, precision: Precision) -> String {
         let prelude = match precision {
             Precision::F32 => "alias Elem = f32;\n",
             Precision::F16 => "enable f16;\nalias Elem = f16;\n",
         };
-        format!("{prelude}{}", self.source)
+        // Browsers want the extension named; wgpu's own front end goes by the device's features and does not know the name.
+        let subgroups = cfg!(target_arch = "wasm32") && self.source.contains("@builtin(subgroup_");
+        format!("{}{prelude}{}", if subgroups { "enable subgroups;\n" } else { "" }, self.source)
     }
 }
 
