@@ -22,10 +22,12 @@
 //! | [`engine`] | the boundary to the doors: commands in, events out |
 
 pub mod data;
+pub mod engine;
 pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
 pub mod weights;
+pub mod web;
 
 pub use error::{Error, Result};

@@ -1,0 +1,175 @@
+//! What crosses the boundary between the engine and a door: plain data, commands in and events out.
+
+use serde::Serialize;
+
+use crate::Error;
+use crate::data::image::RgbaImage;
+use crate::gpu::{Adapter, DispatchTime, Precision};
+use crate::model::MemoryUse;
+
+/// Element type the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PrecisionChoice {
+    /// f16 where a real GPU offers it, f32 elsewhere: software adapters gain nothing from f16.
+    #[default]
+    Auto,
+    /// f32.
+    F32,
+    /// f16; falls back to f32 where the adapter has none, and [`ModelInfo::precision`] says so.
+    F16,
+}
+
+/// Where a model's bytes came from, for the label beside its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Shipped with the page.
+    Bundled,
+    /// Just downloaded.
+    Downloaded,
+    /// Downloaded earlier and kept on this device.
+    FromThisDevice,
+    /// A file the user chose.
+    OwnFile,
+}
+
+/// From a door to the engine.
+#[derive(Debug)]
+pub enum Command {
+    /// Replace the model by the one in these bytes (safetensors or PyTorch).
+    Load {
+        /// Name shown to people: a file name or a hub name.
+        name: String,
+        /// The whole file.
+        bytes: Vec<u8>,
+        /// Where they came from.
+        origin: Origin,
+        /// Preset of the pixels; by default the file's metadata, else guessed from the architecture.
+        preset: Option<String>,
+    },
+    /// Change the element type; the loaded model is planned again.
+    SetPrecision(PrecisionChoice),
+    /// Say what an image shows. Answered by [`Event::Classified`] or [`Event::Failed`] with the same id, in order.
+    Classify {
+        /// The door's own number for it.
+        id: u64,
+        /// File name, for errors.
+        name: String,
+        /// The picture.
+        image: Picture,
+    },
+    /// Like `Classify`, but a newer frame replaces one that still waits (webcam).
+    ClassifyFrame {
+        /// The door's own number for it.
+        id: u64,
+        /// The frame.
+        image: RgbaImage,
+    },
+    /// Forget the images that still wait.
+    ClearQueue,
+    /// Time every layer of the loaded model once. Answered by [`Event::Profiled`].
+    Profile,
+}
+
+/// A picture to classify.
+#[derive(Debug, Clone)]
+pub enum Picture {
+    /// Decoded by the door (the browser's decoder).
+    Decoded(RgbaImage),
+    /// A whole file, decoded by the `image` crate.
+    File(Vec<u8>),
+}
+
+/// From the engine to a door.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The device is open (again, after a loss).
+    Device(DeviceInfo),
+    /// A model is being prepared; 0 to 1.
+    Loading {
+        /// Its name.
+        name: String,
+        /// Share done.
+        progress: f32,
+    },
+    /// A model is ready; it replaced any other.
+    Ready(Box<ModelInfo>),
+    /// The answer for an image.
+    Classified {
+        /// As in the command.
+        id: u64,
+        /// What it shows.
+        result: Classification,
+    },
+    /// Times by layer.
+    Profiled(Vec<DispatchTime>),
+    /// Something failed; the engine goes on with what it had.
+    Failed {
+        /// The image it was about, if any.
+        id: Option<u64>,
+        /// What, and what to do.
+        error: Error,
+    },
+}
+
+/// The device as shown to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Name, backend and whether it is software.
+    pub adapter: Adapter,
+    /// Whether f16 storage is possible.
+    pub f16: bool,
+    /// Whether layers can be timed.
+    pub timestamps: bool,
+}
+
+/// A loaded model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelInfo {
+    /// File or hub name.
+    pub name: String,
+    /// `resnet50`.
+    pub arch: String,
+    /// `v1`, `v2`, `cifar-v1`, `cifar-v2`.
+    pub family: String,
+    /// Class names, in the order of the logits; empty for a net without a head.
+    pub labels: Vec<String>,
+    /// Trainable scalars.
+    pub parameters: usize,
+    /// Element type in use.
+    pub precision: Precision,
+    /// Name of the pixel preset in use.
+    pub preset: String,
+    /// Input side in pixels.
+    pub size: u32,
+    /// GPU memory of the plan for one image.
+    pub memory: MemoryUse,
+    /// Dispatches of one forward pass.
+    pub dispatches: usize,
+    /// Where the bytes came from.
+    pub origin: Origin,
+}
+
+/// What a net says of an image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Classification {
+    /// Most probable classes, best first, at most as many as were asked for.
+    pub top: Vec<Prediction>,
+    /// Milliseconds from the decoded pixels to the probabilities on the CPU.
+    pub ms: f64,
+    /// Image size in pixels.
+    pub width: u32,
+    /// Image size in pixels.
+    pub height: u32,
+}
+
+/// One class with its probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Index of the logit.
+    pub class: usize,
+    /// Its name.
+    pub label: String,
+    /// Softmax, 0 to 1.
+    pub probability: f32,
+}

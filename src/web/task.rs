@@ -1,0 +1,18 @@
+//! Giving the page a turn.
+
+use futures_channel::oneshot;
+use wasm_bindgen::{JsCast, closure::Closure};
+
+/// Lets the browser paint and handle input before going on: a macrotask, since a resolved promise alone runs before both.
+/// A message to oneself is not held back as nested timers are.
+pub async fn yield_now() {
+    let Ok(channel) = web_sys::MessageChannel::new() else { return };
+    let (sender, receiver) = oneshot::channel::<()>();
+    let wake = Closure::once_into_js(move || drop(sender.send(())));
+    channel.port1().set_onmessage(Some(wake.unchecked_ref()));
+    if channel.port2().post_message(&wasm_bindgen::JsValue::NULL).is_ok() {
+        // The sender lives in the handler; it can only be dropped by sending or with the whole page.
+        let _ = receiver.await;
+    }
+    channel.port1().close();
+}
