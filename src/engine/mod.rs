@@ -1,11 +1,5 @@
-//! The boundary to the doors. [`Engine`] is the core both doors drive; [`serve`] runs it behind [`Command`]s and [`Event`]s.
+//! The boundary to the doors: [`Command`]s in, [`Event`]s out.
 
-mod core;
 mod message;
-mod serve;
 
-pub use self::core::{Engine, LoadOptions};
-pub use message::{
-    Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction,
-};
-pub use serve::serve;
+pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
