@@ -1,11 +1,31 @@
 //! Weights outside the GPU: named tensors in torchvision's layout (NCHW, OIHW) and names.
+//!
+//! [`read`] turns the bytes of a checkpoint into a [`StateDict`], whatever the file is called; [`detect::detect`] finds the
+//! network they belong to and checks every tensor against it; [`safetensors::write`] is the way out. Nothing here touches a
+//! file system or a network, so it all runs in the browser too.
+//!
+//! Files are untrusted. A reader never runs code from a file, never follows a number in it without a check, and never
+//! allocates more than a small multiple of the file's own size.
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+pub mod detect;
+mod format;
+pub mod hub;
+mod inspect;
+mod pickle;
+mod pth;
+pub mod safetensors;
+
+pub use format::FileFormat;
+pub use inspect::{Inspection, LayerInfo, inspect};
+
 /// Element type a tensor had in its file; in memory every tensor is f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// IEEE 754 single.
     F32,
@@ -15,6 +35,43 @@ pub enum Dtype {
     BF16,
     /// IEEE 754 double.
     F64,
+}
+
+impl Dtype {
+    /// Bytes an element takes in a file.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// `f32`, `f16`, `bf16`, `f64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::F64 => "f64",
+        }
+    }
+
+    /// One little-endian element; `bytes` must hold [`Dtype::size`] of them.
+    fn element(self, bytes: &[u8]) -> f32 {
+        match (self, bytes) {
+            (Self::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
+            (Self::F16, &[a, b]) => half::f16::from_le_bytes([a, b]).to_f32(),
+            (Self::BF16, &[a, b]) => half::bf16::from_le_bytes([a, b]).to_f32(),
+            (Self::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
+            _ => unreachable!("callers cut elements of exactly {} bytes", self.size()),
+        }
+    }
+
+    /// Little-endian elements in order; a rest shorter than an element is left out.
+    fn elements(self, bytes: &[u8]) -> Vec<f32> {
+        bytes.chunks_exact(self.size()).map(|element| self.element(element)).collect()
+    }
 }
 
 /// A tensor on the CPU, row-major in torch's axis order.
@@ -60,4 +117,46 @@ impl StateDict {
         }
         Ok(tensor)
     }
+
+    /// Takes away prefixes that wrappers put in front of every name: `DataParallel`'s `module.`, `torch.compile`'s
+    /// `_orig_mod.`, a training script's `model.`.
+    fn strip_prefixes(&mut self) {
+        const WRAPPERS: &[&str] = &["module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "resnet.", "encoder."];
+        while let Some((first, _)) = self.tensors.first() {
+            let Some(prefix) = WRAPPERS.iter().find(|prefix| first.starts_with(**prefix)) else { return };
+            if !self.tensors.keys().all(|name| name.starts_with(prefix)) {
+                return;
+            }
+            // Names stay distinct: all of them lose the same beginning.
+            self.tensors = std::mem::take(&mut self.tensors)
+                .into_iter()
+                .map(|(name, tensor)| (name[prefix.len()..].to_string(), tensor))
+                .collect();
+        }
+    }
 }
+
+/// Reads a checkpoint: safetensors, or PyTorch's `.pth`, `.pt`, `.th`, `.bin` in the zip or the older format.
+///
+/// What the file is follows from its first bytes; `file_name` only appears in errors. Tensors of f32, f16, bf16 and f64 come
+/// out as f32, whole-number tensors (BN's `num_batches_tracked`) are left out, and wrappers' prefixes are taken off the names.
+///
+/// # Errors
+/// [`Error::WeightsFile`] saying what the file is instead, or what is wrong with it.
+pub fn read(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
+    let wrap = |reason: String| Error::WeightsFile { file: file_name.into(), reason };
+    let mut state = match format::sniff(bytes).map_err(wrap)? {
+        FileFormat::Safetensors => safetensors::parse(bytes),
+        FileFormat::TorchZip => pth::parse_zip(bytes),
+        FileFormat::TorchLegacy => pth::parse_legacy(bytes),
+    }
+    .map_err(wrap)?;
+    if state.tensors.is_empty() {
+        return Err(wrap("it holds no tensors of floating-point numbers".into()));
+    }
+    state.strip_prefixes();
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests;

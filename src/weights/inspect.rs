@@ -1,0 +1,92 @@
+//! What is in a weights file, as data: `reslab inspect` prints it.
+
+use serde::Serialize;
+
+use super::{FileFormat, detect, format};
+use crate::model::graph::Op;
+use crate::{Error, Result};
+
+/// A weights file, described.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    /// Name of the network, e.g. `resnet50`.
+    pub arch: String,
+    /// `v1`, `v2`, `cifar-v1`, `cifar-v2`.
+    pub family: String,
+    /// Number of classes; `None` for a net that ends in features.
+    pub classes: Option<usize>,
+    /// Trainable scalars, as frameworks count parameters.
+    pub params: usize,
+    /// Element type of most scalars in the file: `f32`, `f16`, `bf16`, `f64`.
+    pub dtype: String,
+    /// Layers with parameters, in execution order.
+    pub layers: Vec<LayerInfo>,
+    /// Format of the file.
+    pub format: FileFormat,
+    /// Size of the file in bytes.
+    pub bytes: usize,
+    /// Class names the file carries.
+    pub labels: Option<Vec<String>>,
+    /// Pixel preset the file carries.
+    pub preset: Option<String>,
+    /// What the shapes could not tell and was assumed.
+    pub assumed: Vec<String>,
+}
+
+/// A layer with parameters.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerInfo {
+    /// Its name, e.g. `layer1.0.conv1`.
+    pub name: String,
+    /// `conv2d`, `batch_norm`, `linear`.
+    pub kind: &'static str,
+    /// Shape of its weight, in torch's order.
+    pub shape: Vec<usize>,
+    /// Trainable scalars.
+    pub params: usize,
+}
+
+/// Reads a weights file and describes it.
+///
+/// # Errors
+/// Those of [`super::read`] and [`detect::detect`].
+pub fn inspect(file_name: &str, bytes: &[u8]) -> Result<Inspection> {
+    let format = format::sniff(bytes).map_err(|reason| Error::WeightsFile { file: file_name.into(), reason })?;
+    let detected = detect::detect(super::read(file_name, bytes)?)?;
+    let graph = detected.spec.build()?;
+    let mut scalars = [0usize; 4];
+    const DTYPES: [super::Dtype; 4] = [super::Dtype::F32, super::Dtype::F16, super::Dtype::BF16, super::Dtype::F64];
+    for tensor in detected.weights.tensors.values() {
+        for (count, dtype) in scalars.iter_mut().zip(DTYPES) {
+            *count += if tensor.dtype == dtype { tensor.data.len() } else { 0 };
+        }
+    }
+    let most = (0..4).rev().max_by_key(|&i| scalars[i]).unwrap_or(0);
+    let layers = graph
+        .nodes
+        .iter()
+        .filter_map(|node| {
+            let (kind, shape, bias) = match node.op {
+                Op::Conv2d(c) => ("conv2d", vec![c.out_channels, c.in_channels, c.kernel, c.kernel], usize::from(c.bias)),
+                Op::BatchNorm { channels, .. } => ("batch_norm", vec![channels], 1),
+                Op::Linear { in_features, out_features } => ("linear", vec![out_features, in_features], 1),
+                _ => return None,
+            };
+            let params = shape.iter().product::<usize>() + bias * shape[0];
+            Some(LayerInfo { name: node.name.clone(), kind, shape, params })
+        })
+        .collect();
+    Ok(Inspection {
+        arch: detected.spec.arch.clone(),
+        family: detected.spec.family().into(),
+        classes: detected.spec.classes,
+        params: graph.parameter_count(),
+        dtype: DTYPES[most].name().into(),
+        layers,
+        format,
+        bytes: bytes.len(),
+        labels: detected.classes,
+        preset: detected.preset,
+        assumed: detected.assumed,
+    })
+}

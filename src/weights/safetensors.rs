@@ -1,0 +1,104 @@
+//! safetensors in and out: a header length (8 bytes, little-endian), a JSON header, raw little-endian tensors.
+//!
+//! <https://huggingface.co/docs/safetensors>; reading is the `safetensors` crate's, which checks that offsets cover the file
+//! exactly and never overlap.
+
+use ::safetensors::tensor::{Dtype as FileDtype, SafeTensorError, SafeTensors};
+use serde_json::{Map, Value, json};
+
+use super::{Dtype, HostTensor, StateDict};
+use crate::{Error, Result};
+
+/// Tensors and metadata of a safetensors file, or the reason it cannot be read.
+pub(super) fn parse(bytes: &[u8]) -> Result<StateDict, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| explain(&error, bytes))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| explain(&error, bytes))?;
+    let mut state = StateDict::default();
+    if let Some(metadata) = header.metadata() {
+        state.metadata.extend(metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
+        state.metadata.sort_unstable_keys(); // the crate hands out a hash map
+    }
+    for name in header.offset_keys() {
+        let tensor = file.tensor(&name).map_err(|error| explain(&error, bytes))?;
+        let dtype = match tensor.dtype() {
+            FileDtype::F32 => Dtype::F32,
+            FileDtype::F16 => Dtype::F16,
+            FileDtype::BF16 => Dtype::BF16,
+            FileDtype::F64 => Dtype::F64,
+            FileDtype::BOOL
+            | FileDtype::U8
+            | FileDtype::I8
+            | FileDtype::U16
+            | FileDtype::I16
+            | FileDtype::U32
+            | FileDtype::I32
+            | FileDtype::U64
+            | FileDtype::I64 => continue,
+            other => return Err(format!("tensor `{name}` has elements of type {other:?}; f32, f16, bf16 and f64 can be read")),
+        };
+        let data = dtype.elements(tensor.data());
+        state.tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), data, dtype });
+    }
+    Ok(state)
+}
+
+/// The crate's errors in words for the person with the file.
+fn explain(error: &SafeTensorError, bytes: &[u8]) -> String {
+    let claimed = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
+    match (error, claimed) {
+        (SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength, Some(claimed)) => format!(
+            "its header claims {claimed} bytes, but the whole file has {}: it is cut off or not safetensors at all",
+            bytes.len()
+        ),
+        (SafeTensorError::MetadataIncompleteBuffer, _) => format!(
+            "its {} bytes are not what its header describes: the download or copy was cut off, or the file was changed",
+            bytes.len()
+        ),
+        (SafeTensorError::ValidationOverflow, _) => "the shape of one of its tensors is larger than the file can be".into(),
+        _ => format!("its header is damaged: {error}"),
+    }
+}
+
+/// Writes f32 or f16 tensors in the order of `state`, with its metadata; `format: pt` is added, as other tools expect it.
+///
+/// # Errors
+/// [`Error::TensorMismatch`] when a finite value is too large for f16; [`Error::Usage`] for another `dtype`.
+pub fn write(state: &StateDict, dtype: Dtype) -> Result<Vec<u8>> {
+    let name_in_file = match dtype {
+        Dtype::F32 => "F32",
+        Dtype::F16 => "F16",
+        _ => return Err(Error::Usage(format!("weights are saved as f32 or f16, not {}", dtype.name()))),
+    };
+    let mut metadata = Map::from_iter([("format".to_string(), Value::from("pt"))]);
+    metadata.extend(state.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
+    let mut header = Map::from_iter([("__metadata__".to_string(), Value::from(metadata))]);
+    let mut end = 0;
+    for (name, tensor) in &state.tensors {
+        let start = end;
+        end += tensor.data.len() * dtype.size();
+        header.insert(name.clone(), json!({ "dtype": name_in_file, "shape": tensor.shape, "data_offsets": [start, end] }));
+    }
+    let mut header = Value::from(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' '); // keeps the tensors aligned
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header);
+    for (name, tensor) in &state.tensors {
+        for &value in &tensor.data {
+            if dtype == Dtype::F32 {
+                bytes.extend(value.to_le_bytes());
+                continue;
+            }
+            let short = half::f16::from_f32(value);
+            if value.is_finite() && !short.is_finite() {
+                return Err(Error::TensorMismatch {
+                    tensor: name.clone(),
+                    expected: "values up to 65504, the largest f16".into(),
+                    found: format!("{value}; save as f32 instead"),
+                });
+            }
+            bytes.extend(short.to_le_bytes());
+        }
+    }
+    Ok(bytes)
+}
