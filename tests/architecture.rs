@@ -13,7 +13,8 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("gpu", &[]),
-    ("ops", &["gpu"]),
+    // `data` is plain data that knows nothing; ops::preprocess takes its presets and weights of a resize.
+    ("ops", &["gpu", "data"]),
     ("model", &["gpu", "ops"]),
     ("data", &[]),
     ("weights", &["model"]),

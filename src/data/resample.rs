@@ -5,6 +5,9 @@
 //! Weights are kept as integers with [`WEIGHT_BITS`] fractional bits, as Pillow does for 8-bit pictures, so sums are exact
 //! in any order and the GPU, this module and Pillow agree to the bit.
 //!
+//! Rows come first in every Pillow up to 12, and in later ones as long as the proportions stay; Pillow 13 takes columns first
+//! when it stretches a picture much more along one axis, which moves single values by one.
+//!
 //! The functions here that touch pixels are the reference for the shaders; [`Taps`] are what both use.
 
 use std::ops::Range;

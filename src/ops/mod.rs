@@ -9,6 +9,7 @@ mod conv2d;
 mod linear;
 mod padding;
 mod pool;
+mod preprocess;
 mod relu;
 mod shortcut;
 mod softmax;
@@ -19,6 +20,7 @@ pub use conv2d::{Conv2d, ConvCall, ConvKernel};
 pub use linear::{Linear, record_linear};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
+pub use preprocess::Preprocessor;
 pub use relu::record_relu;
 pub use shortcut::record_shortcut;
 pub use softmax::record_softmax;
@@ -53,6 +55,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("global_avg_pool_forward"),
     shader!("linear_forward"),
     shader!("max_pool_forward"),
+    shader!("preprocess_horizontal"),
+    shader!("preprocess_vertical"),
     shader!("relu_forward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),

@@ -1,0 +1,257 @@
+//! Pictures to a network's input on the GPU: resize with anti-aliasing, centre crop, normalise, lay out.
+//!
+//! Forward `(H, W, 4)` 8-bit pictures of any size -> `(N, 3, h, w)`: two dispatches for a group of pictures of one size. The
+//! CPU does the same in [`data::resample`](crate::data::resample), to the bit before normalisation.
+
+use std::ops::Range;
+
+use crate::data::resample::{Taps, taps};
+use crate::data::{ChannelOrder, Preset, RgbaImage};
+use crate::gpu::{Context, Recorder, Recording, Shader, Slice, Tensor, shader};
+use crate::{Error, Result};
+
+const HORIZONTAL: Shader = shader!("preprocess_horizontal");
+const VERTICAL: Shader = shader!("preprocess_vertical");
+
+/// Columns and rows of a workgroup of both shaders.
+const WORKGROUP: (u32, u32) = (16, 4);
+
+/// Bytes of pictures on the GPU at a time. A larger picture goes through in bands of rows; 8 megapixels are enough to keep
+/// any GPU busy and far below the smallest binding limit.
+const BAND_BYTES: u64 = 32 << 20;
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct HorizontalParams {
+    columns: u32,
+    rows: u32,
+    source_width: u32,
+    first_row: u32,
+    stride: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct VerticalParams {
+    width: u32,
+    height: u32,
+    rows: u32,
+    first_image: u32,
+    stride: u32,
+    bgr: u32,
+    _align: [u32; 2],
+    factor: [f32; 4],
+    offset: [f32; 4],
+}
+
+/// Fills a network's input from pictures by a [`Preset`]. Buffers and recordings are kept for the next pictures of the
+/// same size.
+#[derive(Debug)]
+pub struct Preprocessor {
+    preset: Preset,
+    output: Tensor,
+    band_bytes: u64,
+    prepared: Option<Prepared>,
+}
+
+/// Pictures that go through together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Group {
+    size: (u32, u32),
+    /// Place of the first one in the batch.
+    first: usize,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    group: Group,
+    /// The part of a picture that is read at all.
+    columns: Range<u32>,
+    /// `count` pictures, or one band of a picture.
+    source: Slice,
+    bands: Vec<Band>,
+}
+
+#[derive(Debug)]
+struct Band {
+    /// Rows of the picture.
+    rows: Range<u32>,
+    recording: Recording,
+}
+
+impl Preprocessor {
+    /// A preprocessor that writes to `output`, `(N, 3, h, w)` with the preset's crop.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the network's input has another number of channels or another size.
+    pub fn new(ctx: &Context, preset: Preset, output: Tensor) -> Result<Self> {
+        let found = (output.shape.w as u32, output.shape.h as u32);
+        if output.shape.c != 3 || found != preset.crop {
+            return Err(Error::Spec(format!(
+                "the preset `{}` makes pictures of 3 channels and {} x {} pixels, the network's input has {} channels and {} x \
+                 {} pixels; choose a preset or a size that fits",
+                preset.name, preset.crop.0, preset.crop.1, output.shape.c, found.0, found.1
+            )));
+        }
+        let band_bytes = BAND_BYTES.min(ctx.limits().storage_binding_bytes);
+        Ok(Self { preset, output, band_bytes, prepared: None })
+    }
+
+    /// Uploads at most this many bytes of pictures at a time (at least one row of one picture).
+    pub fn with_band_bytes(mut self, bytes: u64) -> Self {
+        self.band_bytes = bytes;
+        self.prepared = None;
+        self
+    }
+
+    /// The recipe.
+    pub fn preset(&self) -> &Preset {
+        &self.preset
+    }
+
+    /// Queues the work that puts picture `i` at place `i` of the batch. Places after the last picture keep what they had.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there are more pictures than places, [`Error::Limit`] when the half-resized picture is larger
+    /// than the adapter allows.
+    pub fn run(&mut self, ctx: &Context, images: &[&RgbaImage]) -> Result<()> {
+        if images.len() > self.output.shape.n {
+            return Err(Error::Usage(format!(
+                "{} pictures do not fit into a batch of {}; pass fewer at a time",
+                images.len(),
+                self.output.shape.n
+            )));
+        }
+        let mut first = 0;
+        for same in images.chunk_by(|a, b| (a.width, a.height) == (b.width, b.height)) {
+            let size = (same[0].width, same[0].height);
+            for part in same.chunks(self.group_limit(ctx, size)) {
+                self.run_group(ctx, Group { size, first, count: part.len() }, part)?;
+                first += part.len();
+            }
+        }
+        Ok(())
+    }
+
+    /// How many pictures of this size may go through together: their rows must fit the band and the grid.
+    fn group_limit(&self, ctx: &Context, size: (u32, u32)) -> usize {
+        let bytes = u64::from(size.0) * u64::from(size.1) * 4;
+        let rows = u64::from(ctx.limits().workgroups_per_dimension) * u64::from(WORKGROUP.1);
+        let middle = u64::from(size.1) * u64::from(self.preset.crop.0) * 4;
+        let by_middle = ctx.limits().storage_binding_bytes / middle.max(1);
+        (self.band_bytes / bytes.max(1)).min(rows / u64::from(size.1.max(1))).min(by_middle).max(1) as usize
+    }
+
+    fn run_group(&mut self, ctx: &Context, group: Group, images: &[&RgbaImage]) -> Result<()> {
+        let prepared = match self.prepared.take().filter(|prepared| prepared.group == group) {
+            Some(prepared) => prepared,
+            None => self.prepare(ctx, group)?,
+        };
+        for band in &prepared.bands {
+            upload(ctx, &prepared.source, images, &prepared.columns, &band.rows);
+            // A write happens before the submits that follow it and after those before it, so one buffer serves all bands.
+            band.recording.run(ctx)?;
+        }
+        self.prepared = Some(prepared);
+        Ok(())
+    }
+
+    fn prepare(&self, ctx: &Context, group: Group) -> Result<Prepared> {
+        let geometry = self.preset.geometry(group.size.0, group.size.1);
+        let (across, down) = taps(group.size, &geometry, self.preset.filter);
+        let (columns, rows) = (across.span(), down.span());
+        let (width, height) = geometry.crop;
+        let source_width = columns.len() as u32;
+        let row_bytes = u64::from(source_width) * 4;
+        // A group of several pictures fits into one band by `group_limit`.
+        let band_rows = (self.band_bytes / row_bytes.max(1)).clamp(1, rows.len().max(1) as u64) as u32;
+        let source_bytes = match group.count {
+            1 => u64::from(band_rows) * row_bytes,
+            count => count as u64 * rows.len() as u64 * row_bytes,
+        };
+        let source = Slice::new(ctx, "the picture", source_bytes)?;
+        let middle_bytes = group.count as u64 * rows.len() as u64 * u64::from(width) * 4;
+        let middle = Slice::new(ctx, "the half-resized picture", middle_bytes)?;
+        let [across_bounds, across_weights] = tables(ctx, &across, columns.start)?;
+        let [down_bounds, down_weights] = tables(ctx, &down, rows.start)?;
+
+        let horizontal = ctx.kernel(HORIZONTAL, self.output.precision, &[]);
+        let mut bands = Vec::new();
+        let mut start = rows.start;
+        while start < rows.end {
+            let end = if group.count > 1 { rows.end } else { rows.end.min(start + band_rows) };
+            let lines = (end - start) * group.count as u32;
+            let mut recorder = Recorder::new();
+            recorder.dispatch(
+                ctx,
+                "preprocess.horizontal",
+                horizontal.clone(),
+                &[&source, &across_bounds, &across_weights, &middle],
+                HorizontalParams {
+                    columns: width,
+                    rows: lines,
+                    source_width,
+                    first_row: start - rows.start,
+                    stride: across.stride,
+                },
+                [width.div_ceil(WORKGROUP.0), lines.div_ceil(WORKGROUP.1), 1],
+                u64::from(lines) * u64::from(width) * u64::from(across.stride) * 3,
+            )?;
+            if end == rows.end {
+                let (factor, offset) = self.preset.affine();
+                let pad = |[a, b, c]: [f32; 3]| [a, b, c, 0.0];
+                recorder.dispatch(
+                    ctx,
+                    "preprocess.vertical",
+                    ctx.kernel(VERTICAL, self.output.precision, &[]),
+                    &[&middle, &down_bounds, &down_weights, &self.output.slice],
+                    VerticalParams {
+                        width,
+                        height,
+                        rows: rows.len() as u32,
+                        first_image: group.first as u32,
+                        stride: down.stride,
+                        bgr: u32::from(self.preset.channel_order == ChannelOrder::Bgr),
+                        _align: [0; 2],
+                        factor: pad(factor),
+                        offset: pad(offset),
+                    },
+                    [width.div_ceil(WORKGROUP.0), height.div_ceil(WORKGROUP.1), group.count as u32],
+                    group.count as u64 * u64::from(height) * u64::from(width) * u64::from(down.stride) * 3,
+                )?;
+            }
+            bands.push(Band { rows: start..end, recording: recorder.finish(ctx) });
+            start = end;
+        }
+        Ok(Prepared { group, columns, source, bands })
+    }
+}
+
+/// Bounds, counted from the first input that is on the GPU, and weights.
+fn tables(ctx: &Context, taps: &Taps, start: u32) -> Result<[Slice; 2]> {
+    let bounds: Vec<[u32; 2]> = taps.bounds.iter().map(|&[first, count]| [first.saturating_sub(start), count]).collect();
+    Ok([
+        Slice::with_bytes(ctx, "resize bounds", bytemuck::cast_slice(&bounds))?,
+        Slice::with_bytes(ctx, "resize weights", bytemuck::cast_slice(&taps.weights))?,
+    ])
+}
+
+/// Writes these rows and columns of every picture one after another.
+fn upload(ctx: &Context, source: &Slice, images: &[&RgbaImage], columns: &Range<u32>, rows: &Range<u32>) {
+    let line = |image: &RgbaImage| image.width as usize * 4;
+    if let [image] = images
+        && columns.len() == image.width as usize
+    {
+        source.write(ctx, &image.pixels[rows.start as usize * line(image)..rows.end as usize * line(image)]);
+        return;
+    }
+    let mut bytes = Vec::with_capacity(images.len() * rows.len() * columns.len() * 4);
+    for image in images {
+        for row in rows.clone() {
+            let row = &image.pixels[row as usize * line(image)..][..line(image)];
+            bytes.extend_from_slice(&row[columns.start as usize * 4..columns.end as usize * 4]);
+        }
+    }
+    source.write(ctx, &bytes);
+}
