@@ -239,3 +239,44 @@ fn wrong_uses_are_explained() {
     let error = Preprocessor::new(&ctx, preset, tensor(3, 32)).unwrap().run(&ctx, &[&image, &image]).unwrap_err();
     assert!(error.to_string().contains("2 pictures do not fit into a batch of 1"), "{error}");
 }
+
+/// By hand, on photographs of your own: `python tests/fixtures/images/make.py --photos IN OUT` and then
+/// `RESLAB_PHOTOS=OUT cargo test --test preprocess -- --ignored --nocapture photographs`.
+#[test]
+#[ignore = "needs photographs; see its comment"]
+fn photographs() {
+    let folder = PathBuf::from(std::env::var("RESLAB_PHOTOS").expect("RESLAB_PHOTOS names the folder made by make.py"));
+    let read = |name: &str| decode(name, &std::fs::read(folder.join(name)).unwrap()).unwrap();
+    let text = std::fs::read_to_string(folder.join("photos.json")).unwrap();
+    let photos: Vec<String> = serde_json::from_str(&text).unwrap();
+    assert!(!photos.is_empty());
+    let ctx = context();
+    for photo in photos {
+        let (ours, pillows) = (read(&photo), read(&format!("{photo}.decoded.png")));
+        let (a, b) = (rgb(&ours), rgb(&pillows));
+        let over = a.iter().zip(&b).filter(|(a, b)| a.abs_diff(**b) > 2).count();
+        println!(
+            "{photo} {} x {}: decoding differs by at most {}, by more than 2 in {:.4} %",
+            ours.width,
+            ours.height,
+            worst(&a, &b),
+            100.0 * over as f64 / a.len() as f64
+        );
+        for name in Preset::NAMES {
+            let expected = rgb(&read(&format!("{photo}.{name}.png")));
+            let preset = Preset::named(name).unwrap();
+            let (factor, offset) = preset.affine();
+            let area = preset.crop.0 as usize * preset.crop.1 as usize;
+            let level = |image: &RgbaImage| {
+                let values = on_gpu(&ctx, &preset, Precision::F32, 1, None, &[image]);
+                let order = preset.channel_order.indices();
+                let at = |i: usize, c: usize| (values[c * area + i] - offset[c]) / factor[c];
+                let error = |(i, c): (usize, usize)| (at(i, c) - f32::from(expected[i * 3 + order[c]])).abs();
+                (0..area).flat_map(|i| (0..3).map(move |c| (i, c))).map(error).fold(0.0, f32::max)
+            };
+            let (resize, both) = (level(&pillows), level(&ours));
+            println!("    {name}: resize alone {resize:.3}, with decoding {both:.3}");
+            assert!(both <= 2.001, "{photo}: {name} differs by {both}");
+        }
+    }
+}
