@@ -27,7 +27,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
-pub mod weights;
 pub mod web;
+pub mod weights;
 
 pub use error::{Error, Result};

@@ -1,5 +1,9 @@
-//! The boundary to the doors: [`Command`]s in, [`Event`]s out.
+//! The boundary to the doors. [`Engine`] is the core both doors drive; [`serve`] runs it behind [`Command`]s and [`Event`]s.
 
+mod core;
 mod message;
+mod serve;
 
+pub use self::core::{Engine, LoadOptions};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
+pub use serve::serve;

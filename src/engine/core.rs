@@ -1,0 +1,281 @@
+//! A device, at most one loaded model, and the way from a picture to probabilities.
+
+use web_time::{Duration, Instant};
+
+use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
+use crate::data::Preset;
+use crate::data::image::RgbaImage;
+use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
+use crate::model::graph::Graph;
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
+use crate::ops::Preprocessor;
+use crate::weights::{self, StateDict, detect};
+use crate::{Error, Result, web};
+
+/// How to load a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadOptions {
+    /// Where the bytes came from.
+    pub origin: Origin,
+    /// Name of the pixel preset; by default the file's metadata, else the architecture's usual one.
+    pub preset: Option<String>,
+    /// A recipe of pixels in full, which wins over `preset`.
+    pub pixels: Option<Preset>,
+    /// Class names; by default the file's metadata, else ImageNet's or CIFAR-10's where the number fits.
+    pub labels: Option<Vec<String>>,
+    /// Images of one run.
+    pub batch: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { origin: Origin::OwnFile, preset: None, pixels: None, labels: None, batch: 1 }
+    }
+}
+
+/// The core behind every door.
+#[derive(Debug)]
+pub struct Engine {
+    ctx: Context,
+    choice: PrecisionChoice,
+    model: Option<Model>,
+}
+
+#[derive(Debug)]
+struct Model {
+    spec: ResNetSpec,
+    graph: Graph,
+    /// Kept in memory: a lost device or another precision needs them again.
+    weights: StateDict,
+    preset: Preset,
+    batch: usize,
+    plan: InferencePlan,
+    pixels: Preprocessor,
+    info: ModelInfo,
+}
+
+/// Longest stretch of work between two turns of the page.
+const TURN: Duration = Duration::from_millis(12);
+
+impl Engine {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`].
+    pub async fn open(options: ContextOptions) -> Result<Self> {
+        Ok(Self { ctx: Context::new(options).await?, choice: PrecisionChoice::Auto, model: None })
+    }
+
+    /// Opens a new device in place of a lost one. The model must be [planned again](Self::replan).
+    pub async fn reopen(&mut self, options: ContextOptions) -> Result<()> {
+        self.ctx = Context::new(options).await?;
+        Ok(())
+    }
+
+    /// The device as shown to people.
+    pub fn device(&self) -> DeviceInfo {
+        DeviceInfo { adapter: self.ctx.adapter().clone(), f16: self.ctx.has_f16(), timestamps: self.ctx.has_timestamps() }
+    }
+
+    /// The device itself, for benchmarks.
+    pub fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    /// The loaded model.
+    pub fn model(&self) -> Option<&ModelInfo> {
+        self.model.as_ref().map(|model| &model.info)
+    }
+
+    /// The loaded model's plan.
+    pub fn plan(&self) -> Result<&InferencePlan> {
+        Ok(&self.loaded()?.plan)
+    }
+
+    /// Reads a weights file, recognises the network and plans it. On an error the model loaded before stays.
+    pub async fn load(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        options: &LoadOptions,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<ModelInfo> {
+        progress(0.0);
+        web::yield_now().await;
+        let found = detect::detect(weights::read(name, bytes)?)?;
+        let preset = match (&options.pixels, options.preset.as_deref().or(found.preset.as_deref())) {
+            (Some(pixels), _) => pixels.clone(),
+            (None, Some(preset)) => Preset::named(preset)?,
+            (None, None) => Preset::named(usual_preset(&found.spec))?,
+        };
+        let class_names = match options.labels.clone().or(found.classes) {
+            Some(names) => names,
+            None => usual_labels(&found.spec),
+        };
+        if let Some(classes) = found.spec.classes
+            && classes != class_names.len()
+        {
+            return Err(Error::Usage(format!(
+                "`{name}` has {classes} classes, but {} class names were given; give one name a line, in the order of the logits",
+                class_names.len()
+            )));
+        }
+        let graph = found.spec.build()?;
+        let (plan, pixels) = plan(&self.ctx, self.choice, &graph, &found.weights, &preset, options.batch, progress).await?;
+        let info = ModelInfo {
+            name: name.into(),
+            arch: found.spec.arch.clone(),
+            family: found.spec.family().into(),
+            labels: class_names,
+            parameters: graph.parameter_count(),
+            precision: plan.options().precision,
+            preset: preset.name.clone(),
+            size: preset.crop.0,
+            memory: plan.memory(),
+            dispatches: plan.recording().dispatches(),
+            origin: options.origin,
+        };
+        let model = Model {
+            spec: found.spec,
+            graph,
+            weights: found.weights,
+            preset,
+            batch: options.batch,
+            plan,
+            pixels,
+            info: info.clone(),
+        };
+        self.model = Some(model);
+        Ok(info)
+    }
+
+    /// Uses another element type, planning a loaded model again.
+    pub async fn set_precision(&mut self, choice: PrecisionChoice, progress: &mut dyn FnMut(f32)) -> Result<Option<ModelInfo>> {
+        self.choice = choice;
+        match self.model {
+            Some(_) => self.replan(progress).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Plans the loaded model again from its weights.
+    pub async fn replan(&mut self, progress: &mut dyn FnMut(f32)) -> Result<ModelInfo> {
+        let (ctx, choice) = (self.ctx.clone(), self.choice);
+        let model = self.model.as_mut().ok_or_else(no_model)?;
+        let (plan, pixels) = plan(&ctx, choice, &model.graph, &model.weights, &model.preset, model.batch, progress).await?;
+        model.info.precision = plan.options().precision;
+        model.info.memory = plan.memory();
+        model.info.dispatches = plan.recording().dispatches();
+        model.plan = plan;
+        model.pixels = pixels;
+        Ok(model.info.clone())
+    }
+
+    /// What one picture shows: the `top` most probable classes.
+    pub async fn classify(&mut self, image: &RgbaImage, top: usize) -> Result<Classification> {
+        let start = Instant::now();
+        let probabilities = self.forward(std::slice::from_ref(image), "softmax").await?;
+        let labels = &self.loaded()?.info.labels;
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        let top = order
+            .into_iter()
+            .take(top)
+            .map(|class| Prediction { class, label: labels[class].clone(), probability: probabilities[class] })
+            .collect();
+        Ok(Classification { top, ms: start.elapsed().as_secs_f64() * 1e3, width: image.width, height: image.height })
+    }
+
+    /// Logits `(N, classes)`, row by row, of at most as many pictures as the model was loaded for.
+    pub async fn logits(&mut self, images: &[RgbaImage]) -> Result<Vec<f32>> {
+        self.forward(images, "fc").await
+    }
+
+    async fn forward(&mut self, images: &[RgbaImage], output: &str) -> Result<Vec<f32>> {
+        let model = self.model.as_mut().ok_or_else(no_model)?;
+        if model.spec.classes.is_none() {
+            return Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", model.info.name)));
+        }
+        if images.len() > model.batch {
+            return Err(Error::Usage(format!("{} pictures for a model loaded for {} at a time", images.len(), model.batch)));
+        }
+        model.pixels.run(&self.ctx, &images.iter().collect::<Vec<_>>())?;
+        model.plan.run(&self.ctx)?;
+        let mut values = model.plan.read(&self.ctx, output).await?;
+        values.truncate(values.len() / model.batch * images.len());
+        Ok(values)
+    }
+
+    /// Times every layer of the loaded model once.
+    pub async fn profile(&self) -> Result<Vec<DispatchTime>> {
+        self.loaded()?.plan.profile(&self.ctx).await
+    }
+
+    fn loaded(&self) -> Result<&Model> {
+        self.model.as_ref().ok_or_else(no_model)
+    }
+}
+
+fn no_model() -> Error {
+    Error::Usage("no model is loaded; choose one first".into())
+}
+
+/// Plans layer by layer, with turns for the page between.
+async fn plan(
+    ctx: &Context,
+    choice: PrecisionChoice,
+    graph: &Graph,
+    weights: &StateDict,
+    preset: &Preset,
+    batch: usize,
+    progress: &mut dyn FnMut(f32),
+) -> Result<(InferencePlan, Preprocessor)> {
+    let f16 = match choice {
+        PrecisionChoice::Auto => ctx.has_f16() && !ctx.adapter().software,
+        PrecisionChoice::F16 => ctx.has_f16(),
+        PrecisionChoice::F32 => false,
+    };
+    let options = PlanOptions {
+        precision: if f16 { Precision::F16 } else { Precision::F32 },
+        batch,
+        height: preset.crop.1 as usize,
+        width: preset.crop.0 as usize,
+        ..PlanOptions::new(0)
+    };
+    let mut builder = PlanBuilder::new(ctx, graph, options)?;
+    let mut turn = Instant::now();
+    while builder.advance(ctx, graph, weights)? {
+        if turn.elapsed() > TURN {
+            progress(builder.progress());
+            web::yield_now().await;
+            turn = Instant::now();
+        }
+    }
+    let plan = builder.finish(ctx);
+    ctx.check()?;
+    let pixels = Preprocessor::new(ctx, preset.clone(), plan.input().clone())?;
+    progress(1.0);
+    Ok((plan, pixels))
+}
+
+/// The recipe of pixels a family is published with.
+fn usual_preset(spec: &ResNetSpec) -> &'static str {
+    match (spec.family(), spec.arch.ends_with("-caffe")) {
+        ("cifar-v1" | "cifar-v2", _) => "cifar",
+        ("v2", _) => "keras-v2",
+        (_, true) => "caffe",
+        _ => "imagenet",
+    }
+}
+
+/// CIFAR-10's classes in label order (Krizhevsky 2009), which is also alphabetical.
+const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Class names for a file that carries none.
+fn usual_labels(spec: &ResNetSpec) -> Vec<String> {
+    match spec.classes {
+        Some(10) if spec.family().starts_with("cifar") => CIFAR10.map(Into::into).into(),
+        Some(classes) => (0..classes).map(|class| format!("class {class}")).collect(),
+        None => Vec::new(),
+    }
+}
