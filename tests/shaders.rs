@@ -2,24 +2,30 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+use reslab::{
+    gpu::{Precision, Shader},
+    ops::SHADERS,
+};
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-const F32: &str = "alias Elem = f32;\n";
-const F16: &str = "enable f16;\nalias Elem = f16;\n";
+#[test]
+fn every_file_is_a_kernel_of_the_program() {
+    let files: BTreeSet<String> = wgsl(&dir()).iter().map(|p| p.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let listed: BTreeSet<String> = SHADERS.iter().map(|shader| shader.name.to_owned()).collect();
+    assert_eq!(files, listed, "left: files in shaders/; right: ops::SHADERS, which these tests and the program go by");
+}
 
 #[test]
 fn every_kernel_is_valid_in_both_precisions() {
     let mut wrong = Vec::new();
-    let kernels = wgsl(&dir());
-    assert!(!kernels.is_empty(), "no shaders found in {}", dir().display());
-    for path in &kernels {
-        for prelude in [F32, F16] {
-            if let Err(message) = compile(prelude, path) {
-                wrong.push(message);
+    for shader in SHADERS {
+        for precision in [Precision::F32, Precision::F16] {
+            if let Err(message) = compile(shader, precision) {
+                wrong.push(format!("in {precision:?}: {message}"));
             }
         }
     }
@@ -28,36 +34,43 @@ fn every_kernel_is_valid_in_both_precisions() {
 
 #[test]
 fn every_kernel_says_what_it_does_and_starts_at_main() {
-    for path in wgsl(&dir()) {
-        let text = read(&path);
-        let first = text.lines().next().unwrap_or_default();
-        assert!(first.starts_with("// "), "{}: the first line says what the kernel does", path.display());
-        let Ok(module) = compile(F32, &path) else { continue }; // reported by the test above
-        let names: Vec<&str> = module.entry_points.iter().map(|e| e.name.as_str()).collect();
-        assert_eq!(names, ["main"], "{}", path.display());
-        assert_eq!(module.entry_points[0].stage, naga::ShaderStage::Compute, "{}", path.display());
+    for shader in SHADERS {
+        let first = shader.source.lines().next().unwrap_or_default();
+        assert!(first.starts_with("// "), "{}: the first line says what the kernel does", shader.name);
+        let Ok(module) = compile(shader, Precision::F32) else { continue }; // reported by the test above
+        let entries: Vec<_> = module.entry_points.iter().map(|e| (e.name.as_str(), e.stage)).collect();
+        assert_eq!(entries, [("main", naga::ShaderStage::Compute)], "{}", shader.name);
     }
 }
 
 /// WebGPU promises no more than this; a kernel that asks for more fails on some device.
 #[test]
 fn every_kernel_stays_within_the_default_limits() {
-    for path in wgsl(&dir()) {
-        let Ok(module) = compile(F32, &path) else { continue };
-        let storage =
-            module.global_variables.iter().filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. })).count();
-        assert!(storage <= 8, "{}: {storage} storage buffers, 8 are sure", path.display());
+    for shader in SHADERS {
+        let Ok(module) = compile(shader, Precision::F32) else { continue };
+        let is_storage = |v: &naga::GlobalVariable| matches!(v.space, naga::AddressSpace::Storage { .. });
+        let storage = module.global_variables.iter().filter(|(_, v)| is_storage(v)).count();
+        assert!(storage <= 8, "{}: {storage} storage buffers, 8 are sure", shader.name);
         for entry in &module.entry_points {
             let threads: u32 = entry.workgroup_size.iter().product();
-            assert!(threads <= 256, "{}: {threads} invocations a workgroup, 256 are sure", path.display());
+            assert!(threads <= 256, "{}: {threads} invocations a workgroup, 256 are sure", shader.name);
         }
     }
 }
 
 #[test]
-fn every_shared_file_is_used() {
+fn shared_files_reach_the_kernels_that_name_them() {
+    let mut used = BTreeSet::new();
+    for shader in SHADERS {
+        let text = shader.text(Precision::F32);
+        for name in uses(shader.source) {
+            let path = dir().join(&name);
+            let shared = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{} uses {name}: {e}", shader.name));
+            assert!(text.contains(shared.trim()), "{} says it uses {name}, but is compiled without it", shader.name);
+            used.insert(path);
+        }
+    }
     let shared: BTreeSet<PathBuf> = wgsl(&dir().join("shared")).into_iter().collect();
-    let used: BTreeSet<PathBuf> = wgsl(&dir()).iter().flat_map(|path| uses(&read(path))).map(|name| dir().join(name)).collect();
     let unused: Vec<_> = shared.difference(&used).collect();
     assert!(unused.is_empty(), "no kernel says `// uses: shared/NAME.wgsl` of {unused:?}");
 }
@@ -78,28 +91,18 @@ fn wgsl(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
 /// The shared files a kernel's opening comment names: `// uses: shared/NAME.wgsl`.
 fn uses(text: &str) -> Vec<String> {
     let opening = text.lines().take_while(|line| line.starts_with("//") || line.trim().is_empty());
     opening.filter_map(|line| line.strip_prefix("// uses: ")).map(|name| name.trim().to_owned()).collect()
 }
 
-/// Parses and validates a kernel as the program puts it together: prelude, shared files, the kernel.
-fn compile(prelude: &str, path: &Path) -> Result<naga::Module, String> {
-    let text = read(path);
-    let mut source = prelude.to_owned();
-    for shared in uses(&text) {
-        source.push_str(&read(&dir().join(shared)));
-    }
-    source.push_str(&text);
-    let name = path.display().to_string();
-    let module = naga::front::wgsl::parse_str(&source).map_err(|e| e.emit_to_string_with_path(&source, &name))?;
+/// Parses and validates a kernel's text as the program compiles it. Override constants keep their defaults.
+fn compile(shader: &Shader, precision: Precision) -> Result<naga::Module, String> {
+    let text = shader.text(precision);
+    let module = naga::front::wgsl::parse_str(&text).map_err(|e| e.emit_to_string_with_path(&text, shader.name))?;
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP);
     validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(SubgroupOperationSet::all());
-    validator.validate(&module).map_err(|e| e.emit_to_string_with_path(&source, &name))?;
+    validator.validate(&module).map_err(|e| e.emit_to_string_with_path(&text, shader.name))?;
     Ok(module)
 }
