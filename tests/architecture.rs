@@ -15,9 +15,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("gpu", &[]),
     // `data` is plain data that knows nothing; ops::preprocess takes its presets and weights of a resize.
     ("ops", &["gpu", "data"]),
-    ("model", &["gpu", "ops"]),
-    ("data", &[]),
+    // Beside each other: a plan reads a state dict's tensors, detection and naming go by the model's tables.
+    ("model", &["gpu", "ops", "weights"]),
     ("weights", &["model"]),
+    ("data", &[]),
     ("train", &["gpu", "ops", "model", "weights", "data"]),
     ("web", &["data", "weights"]),
     ("engine", &["gpu", "ops", "model", "weights", "data", "train", "web"]),
