@@ -6,4 +6,4 @@ mod serve;
 
 pub use self::core::{Engine, LoadOptions};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
-pub use serve::serve;
+pub use serve::{serve, serve_engine};

@@ -18,12 +18,21 @@ const TOP: usize = 5;
 ///
 /// A lost device is opened again, the model planned anew and the command repeated once; the door sees a new
 /// [`Event::Device`] and [`Event::Ready`].
-pub async fn serve(options: ContextOptions, mut commands: UnboundedReceiver<Command>, events: UnboundedSender<Event>) {
+pub async fn serve(options: ContextOptions, commands: UnboundedReceiver<Command>, events: UnboundedSender<Event>) {
+    match Engine::open(options).await {
+        Ok(engine) => serve_engine(engine, options, commands, events).await,
+        Err(error) => drop(events.unbounded_send(Event::Failed { id: None, error })),
+    }
+}
+
+/// [`serve`] with an engine that is open already; `options` are for opening it again.
+pub async fn serve_engine(
+    mut engine: Engine,
+    options: ContextOptions,
+    mut commands: UnboundedReceiver<Command>,
+    events: UnboundedSender<Event>,
+) {
     let send = |event: Event| drop(events.unbounded_send(event));
-    let mut engine = match Engine::open(options).await {
-        Ok(engine) => engine,
-        Err(error) => return send(Event::Failed { id: None, error }),
-    };
     send(Event::Device(engine.device()));
     let mut queue = Queue::default();
     loop {

@@ -1,0 +1,173 @@
+//! The engine as its doors use it, on the native adapter.
+#![cfg(not(target_arch = "wasm32"))]
+
+use futures_channel::mpsc::unbounded;
+use futures_util::StreamExt;
+use pollster::block_on;
+use reslab::data::RgbaImage;
+use reslab::engine::{Command, Engine, Event, LoadOptions, Origin, Picture, PrecisionChoice, serve_engine};
+use reslab::gpu::{ContextOptions, Precision};
+use reslab::{Error, engine};
+
+const MODEL: &[u8] = include_bytes!("../www/models/resnet20-cifar10.safetensors");
+
+/// A picture with some structure: a bright disc on a gradient.
+fn picture(size: u32) -> RgbaImage {
+    let pixels = (0..size * size)
+        .flat_map(|i| {
+            let (x, y) = (i % size, i / size);
+            let (dx, dy) = (x as f32 / size as f32 - 0.5, y as f32 / size as f32 - 0.5);
+            let inside = dx * dx + dy * dy < 0.09;
+            [(x * 255 / size) as u8, if inside { 230 } else { 60 }, (y * 255 / size) as u8, 255]
+        })
+        .collect();
+    RgbaImage::new("picture", size, size, pixels).unwrap()
+}
+
+async fn engine() -> Engine {
+    let mut engine = Engine::open(ContextOptions::default()).await.expect("these tests need a Vulkan, Metal or DX12 adapter");
+    engine.load("bundled", MODEL, &LoadOptions::default(), &mut |_| {}).await.unwrap();
+    engine
+}
+
+#[test]
+fn the_bundled_model_knows_its_classes_and_gives_probabilities() {
+    block_on(async {
+        let mut engine = engine().await;
+        let info = engine.model().unwrap().clone();
+        assert_eq!((info.arch.as_str(), info.family.as_str(), info.size), ("resnet20", "cifar-v1", 32));
+        assert_eq!(info.labels[3], "cat");
+        let result = engine.classify(&picture(200), 10).await.unwrap();
+        assert_eq!(result.top.len(), 10);
+        let sum: f32 = result.top.iter().map(|p| p.probability).sum();
+        assert!((sum - 1.0).abs() < 1e-4, "probabilities sum to {sum}");
+        assert!(result.top.is_sorted_by(|a, b| a.probability >= b.probability));
+    });
+}
+
+#[test]
+fn a_batch_gives_the_rows_one_by_one_gives() {
+    block_on(async {
+        let mut single = engine().await;
+        let images = [picture(32), picture(100), picture(64)];
+        let mut rows = Vec::new();
+        for image in &images {
+            rows.extend(single.logits(std::slice::from_ref(image)).await.unwrap());
+        }
+        let mut batched = Engine::open(ContextOptions::default()).await.unwrap();
+        batched.load("bundled", MODEL, &LoadOptions { batch: 4, ..Default::default() }, &mut |_| {}).await.unwrap();
+        let batch = batched.logits(&images).await.unwrap();
+        assert_eq!(batch.len(), 30);
+        for (a, b) in rows.iter().zip(&batch) {
+            assert!((a - b).abs() < 1e-3, "{a} alone, {b} in a batch");
+        }
+        let five = vec![picture(8); 5];
+        assert!(matches!(batched.logits(&five).await, Err(Error::Usage(_))));
+    });
+}
+
+#[test]
+fn f16_is_used_when_asked_for_and_close_to_f32() {
+    block_on(async {
+        let mut engine = engine().await;
+        assert!(engine.device().f16, "this test needs an adapter with shader-f16, as llvmpipe has it");
+        let wide = engine.logits(&[picture(64)]).await.unwrap();
+        let info = engine.set_precision(PrecisionChoice::F16, &mut |_| {}).await.unwrap().unwrap();
+        assert_eq!(info.precision, Precision::F16);
+        let half = engine.logits(&[picture(64)]).await.unwrap();
+        let largest = wide.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        for (a, b) in wide.iter().zip(&half) {
+            assert!((a - b).abs() <= 2e-2 * largest, "{a} in f32, {b} in f16");
+        }
+    });
+}
+
+#[test]
+fn a_lost_device_is_reported_and_can_be_replaced() {
+    block_on(async {
+        let mut engine = engine().await;
+        let before = engine.logits(&[picture(64)]).await.unwrap();
+        engine.context().destroy();
+        assert!(matches!(engine.logits(&[picture(64)]).await, Err(Error::DeviceLost(_))));
+        engine.reopen(ContextOptions::default()).await.unwrap();
+        engine.replan(&mut |_| {}).await.unwrap();
+        assert_eq!(engine.logits(&[picture(64)]).await.unwrap(), before);
+    });
+}
+
+/// Sends `commands`, closes the channel and collects every event.
+fn conversation(engine: Engine, commands: Vec<Command>) -> Vec<Event> {
+    let (sender, receiver) = unbounded();
+    let (events, collected) = unbounded();
+    for command in commands {
+        sender.unbounded_send(command).unwrap();
+    }
+    drop(sender);
+    block_on(serve_engine(engine, ContextOptions::default(), receiver, events));
+    block_on(collected.collect())
+}
+
+#[test]
+fn the_service_survives_a_lost_device_and_answers_all_the_same() {
+    let engine = block_on(engine());
+    engine.context().destroy();
+    let image = Picture::Decoded(picture(50));
+    let events = conversation(engine, vec![Command::Classify { id: 7, name: "p".into(), image }]);
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| match event {
+            Event::Device(_) => "device",
+            Event::Ready(_) => "ready",
+            Event::Classified { id: 7, .. } => "classified",
+            other => panic!("unexpected {other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, ["device", "device", "ready", "classified"]);
+}
+
+#[test]
+fn a_bad_picture_or_model_leaves_the_service_as_it_was() {
+    let engine = block_on(engine());
+    let load = |bytes: &[u8]| Command::Load {
+        name: "broken.safetensors".into(),
+        bytes: bytes.into(),
+        origin: Origin::OwnFile,
+        preset: None,
+    };
+    let classify = |id, image| Command::Classify { id, name: "a.png".into(), image };
+    let events = conversation(
+        engine,
+        vec![
+            classify(1, Picture::File(b"not a picture".to_vec())),
+            load(&MODEL[..1000]),
+            classify(2, Picture::Decoded(picture(40))),
+        ],
+    );
+    let failures: Vec<Option<u64>> =
+        events.iter().filter_map(|e| if let Event::Failed { id, .. } = e { Some(*id) } else { None }).collect();
+    assert_eq!(failures, [Some(1), None]);
+    assert!(events.iter().any(|event| matches!(event, Event::Classified { id: 2, .. })));
+}
+
+#[test]
+fn without_a_model_the_error_says_what_to_do() {
+    let engine = block_on(Engine::open(ContextOptions::default())).unwrap();
+    let image = Picture::Decoded(picture(10));
+    let events = conversation(engine, vec![Command::Classify { id: 1, name: "p".into(), image }]);
+    let Some(Event::Failed { error, .. }) = events.last() else { panic!("{events:?}") };
+    assert!(error.to_string().contains("choose one"), "{error}");
+}
+
+#[test]
+fn a_model_keeps_to_default_limits() {
+    block_on(async {
+        let options = ContextOptions { default_limits: true, ..Default::default() };
+        let mut engine = engine::Engine::open(options).await.unwrap();
+        engine.load("bundled", MODEL, &LoadOptions::default(), &mut |_| {}).await.unwrap();
+        assert!(engine.logits(&[picture(32)]).await.is_ok());
+        // 20000 pictures of 32x32x16 activations are over WebGPU's default binding of 128 MiB.
+        let options = LoadOptions { batch: 20_000, ..Default::default() };
+        let error = engine.load("bundled", MODEL, &options, &mut |_| {}).await.unwrap_err();
+        assert!(matches!(&error, Error::Limit { limit: 134_217_728, .. }), "{error}");
+    });
+}
