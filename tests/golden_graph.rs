@@ -2,6 +2,7 @@
 //! passes, the fault lies in the plan or a kernel, not in a table.
 //!
 //! Every form of every family once; `tests/golden_parity.rs` has all depths.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/generator.rs"]
 mod generator;

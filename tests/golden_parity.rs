@@ -1,7 +1,128 @@
-//! Every net against its reference's golden values (`tests/golden/README.md`).
+//! Every net on the GPU against its reference's golden values (`tests/golden/README.md`): logits, and on the way there the
+//! last stem layer and every stage. f32 and, where the adapter has it, f16.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/generator.rs"]
 mod generator;
+#[path = "common/golden.rs"]
+mod golden;
+
+use std::sync::LazyLock;
+
+use reslab::gpu::{Context, ContextOptions, Precision};
+use reslab::model::{InferencePlan, PlanOptions};
+use reslab::ops::ConvKernel;
+use reslab::weights::{HostTensor, StateDict};
+
+use golden::Case;
+
+/// Allowed error of f32, in units of the largest golden magnitude.
+const F32_TOLERANCE: f32 = 1e-4;
+/// The same for f16 storage with f32 sums.
+const F16_TOLERANCE: f32 = 2e-2;
+
+static CONTEXT: LazyLock<Context> =
+    LazyLock::new(|| pollster::block_on(Context::new(ContextOptions::default())).expect("a Vulkan, Metal or DX12 adapter"));
+
+fn run(case: &Case, weights: &StateDict, precision: Precision, conv_kernel: Option<ConvKernel>, taps: bool) {
+    let ctx = &*CONTEXT;
+    let graph = case.spec.build().unwrap();
+    let options = PlanOptions {
+        precision,
+        batch: case.input.n,
+        height: case.input.h,
+        width: case.input.w,
+        taps: if taps { case.points.iter().map(|point| point.name.clone()).collect() } else { Vec::new() },
+        conv_kernel,
+    };
+    let tolerance = if precision == Precision::F16 { F16_TOLERANCE } else { F32_TOLERANCE };
+    let plan = InferencePlan::new(ctx, &graph, weights, options).unwrap();
+    plan.input().write_nchw(ctx, &case.image());
+    plan.run(ctx).unwrap();
+    let read = |name: &str| pollster::block_on(plan.read(ctx, name)).unwrap();
+    if taps {
+        for point in &case.points {
+            case.check_point(point, &read(&point.name), tolerance);
+        }
+    }
+    let worst = case.check_logits(&read(case.result()), tolerance);
+    let kernel = conv_kernel.map_or(String::new(), |kernel| format!(" with {kernel:?}"));
+    println!("{} {precision:?}{kernel}: logits within {worst:.1e} of the largest", case.name);
+}
+
+fn weights(case: &Case) -> StateDict {
+    let mut state = StateDict::default();
+    for param in case.spec.build().unwrap().params() {
+        let values = generator::tensor(&param.name, &param.shape);
+        state.tensors.insert(param.name, HostTensor::new(param.shape, values));
+    }
+    state
+}
+
+/// Once with the end points kept, once as a user runs it.
+fn check(name: &str) {
+    let case = golden::case(name);
+    let weights = weights(&case);
+    run(&case, &weights, Precision::F32, None, true);
+    if CONTEXT.has_f16() {
+        run(&case, &weights, Precision::F16, None, false);
+    } else {
+        println!("{name}: f16 not run, {} has no shader-f16", CONTEXT.adapter().name);
+    }
+}
+
+macro_rules! parity {
+    ($($test:ident: $($name:literal),+;)+) => {
+        $(#[test]
+        fn $test() {
+            for name in [$($name),+] {
+                check(name);
+            }
+        })+
+
+        /// No golden file is left out above.
+        #[test]
+        fn every_golden_file_is_tested() {
+            let mut tested: Vec<&str> = [$(&[$($name),+][..]),+].concat();
+            tested.sort_unstable();
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/values");
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .filter_map(|entry| entry.unwrap().file_name().into_string().unwrap().strip_suffix(".safetensors").map(str::to_owned))
+                .collect();
+            files.sort_unstable();
+            assert_eq!(tested, files);
+        }
+    };
+}
+
+parity! {
+    v1_basic: "resnet18", "resnet34";
+    v1_bottleneck: "resnet50", "resnet50@odd", "resnet50-caffe", "resnet101", "resnet152";
+    v2_slim: "resnet50v2-slim", "resnet50v2-slim@odd", "resnet101v2-slim", "resnet152v2-slim", "resnet200v2-slim";
+    v2_keras: "resnet50v2-keras", "resnet50v2-keras@odd", "resnet101v2-keras", "resnet152v2-keras";
+    cifar_v1: "resnet20", "resnet20@odd", "resnet32", "resnet44", "resnet56", "resnet110";
+    cifar_v1_other_shortcuts: "resnet20-projection", "resnet20-keras", "resnet20-keras@odd";
+    cifar_v2: "resnet56v2", "resnet110v2", "resnet164v2";
+    cifar_v2_of_1001_layers: "resnet1001v2";
+    labml_base: "labml-basic", "labml-bottleneck";
+    resnet50_for_51_classes: "resnet50-51-classes";
+}
+
+/// Whatever kernel tuning or another adapter picks, the nets come out the same.
+#[test]
+fn every_convolution_kernel() {
+    for name in ["resnet18", "resnet20-keras@odd", "labml-bottleneck"] {
+        let case = golden::case(name);
+        let weights = weights(&case);
+        for &kernel in ConvKernel::ALL.iter().filter(|kernel| kernel.available(&CONTEXT)) {
+            run(&case, &weights, Precision::F32, Some(kernel), false);
+            if CONTEXT.has_f16() {
+                run(&case, &weights, Precision::F16, Some(kernel), false);
+            }
+        }
+    }
+}
 
 /// Bits written by `tests/golden/generator.py`: first, second and last element.
 #[test]

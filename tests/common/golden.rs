@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use reslab::model::{graph::Shape, resnet::ResNetSpec};
+use reslab::gpu::Shape;
+use reslab::model::ResNetSpec;
 use safetensors::SafeTensors;
 
 use crate::generator;

@@ -1,7 +1,8 @@
 //! A plain interpreter of [`Graph`] on the CPU: the definition of every layer in loops, f32, nothing folded or fused.
 //! What the GPU computes, layer by layer, can be held against it.
 
-use reslab::model::graph::{Conv2d, Graph, MaxPool, Op, Shape};
+use reslab::gpu::Shape;
+use reslab::model::graph::{Conv2d, Graph, MaxPool, Op};
 
 use crate::generator;
 
