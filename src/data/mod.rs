@@ -3,6 +3,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 pub mod dataset;
 pub mod image;
+pub mod labels;
 pub mod preset;
 pub mod resample;
 pub mod sniff;

@@ -314,16 +314,14 @@ impl<'a> Shapes<'a> {
         if self.has("bn1.weight") && !self.has("bn1.running_mean") {
             return feature("`bn1` has no running mean: it may be a group norm, and only batch norm is supported");
         }
-        for (name, tensor) in self.0 {
-            if let (Some(block), &[_, inputs, _, _]) = (name.strip_suffix(".conv2.weight"), tensor.shape.as_slice())
-                && let Some(&[width, ..]) = self.get(&format!("{block}.conv1.weight"))
-                && inputs != 0
-                && inputs < width
-                && width % inputs == 0
-            {
-                let groups = width / inputs;
-                return feature(&format!("`{name}` is a convolution in {groups} groups (ResNeXt), which is not supported"));
-            }
+        if let (Some(&[width, ..]), Some(&[_, inputs, _, _])) =
+            (self.get("layer1.0.conv1.weight"), self.get("layer1.0.conv2.weight"))
+            && inputs != 0
+            && inputs < width
+            && width.is_multiple_of(inputs)
+        {
+            let groups = width / inputs;
+            return feature(&format!("`layer1.0.conv2` is a convolution in {groups} groups (ResNeXt), which is not supported"));
         }
         Ok(())
     }
@@ -388,3 +386,6 @@ fn published(mut spec: ResNetSpec, depth: usize) -> (ResNetSpec, Vec<String>) {
     }
     (spec, assumed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Class names: those of ImageNet-1k and CIFAR-10, and files of them.
+
+use std::sync::LazyLock;
+
+use crate::{Error, Result};
+
+static IMAGENET: LazyLock<Vec<&'static str>> = LazyLock::new(|| include_str!("imagenet_classes.txt").lines().collect());
+
+/// Classes of CIFAR-10 in the data set's order, which is alphabetical.
+pub const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Short English names of the 1000 classes of ImageNet-1k (ILSVRC 2012), in the order of their WordNet ids: the order of the
+/// outputs of torchvision's, timm's and Keras' networks.
+pub fn imagenet() -> &'static [&'static str] {
+    &IMAGENET
+}
+
+/// Names for a network of which only the number of classes and the side of its images (px) are known: ImageNet's for 1000, the
+/// same behind "background" for TF-slim's 1001, CIFAR-10's for 10 classes of small images; otherwise `class 0`, `class 1`, ...
+pub fn guess(classes: usize, image_size: usize) -> Vec<String> {
+    let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+    match classes {
+        1000 => owned(imagenet()),
+        1001 => std::iter::once("background".to_string()).chain(imagenet().iter().map(|name| name.to_string())).collect(),
+        10 if image_size <= 32 => owned(&CIFAR10),
+        _ => (0..classes).map(|i| format!("class {i}")).collect(),
+    }
+}
+
+/// Reads a file of class names: one a line, a JSON list `["cat", "dog"]`, or a JSON object with the class numbers as keys,
+/// `{"0": "cat"}` or, as Keras has it, `{"0": ["n02123045", "tabby"]}` (the last string is the name).
+///
+/// # Errors
+/// [`Error::Io`] when the file is empty, not UTF-8, or JSON of another form.
+pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Vec<String>> {
+    let fail = |reason: String| Error::Io { path: file_name.into(), reason };
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        fail("class names are a text file in UTF-8, one name a line or a JSON list; this is something else".into())
+    })?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Err(fail("the file of class names is empty; expected one name a line, or a JSON list".into()));
+    }
+    let is_list = text.starts_with('[');
+    if !is_list && !text.starts_with('{') {
+        return Ok(text.lines().map(|line| line.trim().to_string()).collect());
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| fail(format!("the class names are no readable JSON: {error}")))?;
+    let names = match json {
+        serde_json::Value::Array(items) => items.iter().map(name).collect::<Option<Vec<_>>>(),
+        // Numbers from 0 without a gap, in any order.
+        serde_json::Value::Object(items) => (0..items.len()).map(|i| name(items.get(&i.to_string())?)).collect(),
+        _ => None,
+    };
+    match names {
+        Some(names) if !names.is_empty() => Ok(names),
+        _ => Err(fail(
+            r#"expected class names as a JSON list of strings, or an object {"0": "cat", "1": "dog"} without gaps"#.into(),
+        )),
+    }
+}
+
+/// A string, or the last of a list of strings.
+fn name(value: &serde_json::Value) -> Option<String> {
+    value.as_str().or_else(|| value.as_array()?.last()?.as_str()).map(str::to_string)
+}
+
+/// `labels`, if there are as many as the network has classes.
+///
+/// # Errors
+/// [`Error::Usage`] with both numbers.
+pub fn check(labels: Vec<String>, classes: usize) -> Result<Vec<String>> {
+    if labels.len() == classes {
+        Ok(labels)
+    } else {
+        Err(Error::Usage(format!("the file of class names holds {}, but the network has {classes} classes", labels.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imagenet_is_in_the_standard_order() {
+        let names = imagenet();
+        assert_eq!(names.len(), 1000);
+        for (index, name) in
+            [(0, "tench"), (22, "bald eagle"), (281, "tabby"), (386, "African elephant"), (779, "school bus"), (954, "banana")]
+        {
+            assert_eq!(names[index], name);
+        }
+        let distinct: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), 1000);
+        assert!(names.iter().all(|name| !name.is_empty() && name.trim() == *name));
+    }
+
+    #[test]
+    fn names_are_guessed_by_number_of_classes() {
+        assert_eq!(guess(1000, 224)[281], "tabby");
+        assert_eq!(guess(1001, 224)[282], "tabby");
+        assert_eq!(guess(10, 32)[3], "cat");
+        assert_eq!(guess(10, 224)[3], "class 3");
+        assert_eq!(guess(3, 32), ["class 0", "class 1", "class 2"]);
+    }
+
+    #[test]
+    fn every_form_of_file_gives_the_same_names() {
+        for text in [
+            "cat\ndog\n",
+            "cat\r\ndog\r\n",
+            "\u{feff}cat\ndog",
+            r#"["cat", "dog"]"#,
+            r#"{"1": "dog", "0": "cat"}"#,
+            r#"{"0": ["n02123045", "cat"], "1": ["n02084071", "dog"]}"#,
+        ] {
+            assert_eq!(parse("labels", text.as_bytes()).unwrap(), ["cat", "dog"], "{text}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_errors() {
+        for bytes in
+            [&b""[..], b" \n ", b"\xff\xfe\0", b"[1, 2]", b"[]", b"{}", b"[\"cat\"", br#"{"0": "cat", "2": "dog"}"#, b"[[]]"]
+        {
+            let message = parse("labels.txt", bytes).unwrap_err().to_string();
+            assert!(message.starts_with("labels.txt: "), "{message}");
+        }
+        assert!(check(vec!["cat".into()], 2).unwrap_err().to_string().contains("holds 1"));
+    }
+}
