@@ -3,8 +3,8 @@
 use web_time::{Duration, Instant};
 
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
-use crate::data::Preset;
 use crate::data::image::RgbaImage;
+use crate::data::{Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
@@ -108,18 +108,11 @@ impl Engine {
             (None, Some(preset)) => Preset::named(preset)?,
             (None, None) => Preset::named(usual_preset(&found.spec))?,
         };
-        let class_names = match options.labels.clone().or(found.classes) {
-            Some(names) => names,
-            None => usual_labels(&found.spec),
+        let class_names = match (options.labels.clone().or(found.classes), found.spec.classes) {
+            (Some(names), Some(classes)) => labels::check(names, classes)?,
+            (None, Some(classes)) => labels::guess(classes, found.spec.default_image_size()),
+            (_, None) => Vec::new(),
         };
-        if let Some(classes) = found.spec.classes
-            && classes != class_names.len()
-        {
-            return Err(Error::Usage(format!(
-                "`{name}` has {classes} classes, but {} class names were given; give one name a line, in the order of the logits",
-                class_names.len()
-            )));
-        }
         let graph = found.spec.build()?;
         let (plan, pixels) = plan(&self.ctx, self.choice, &graph, &found.weights, &preset, options.batch, progress).await?;
         let info = ModelInfo {
@@ -265,17 +258,5 @@ fn usual_preset(spec: &ResNetSpec) -> &'static str {
         ("v2", _) => "keras-v2",
         (_, true) => "caffe",
         _ => "imagenet",
-    }
-}
-
-/// CIFAR-10's classes in label order (Krizhevsky 2009), which is also alphabetical.
-const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-/// Class names for a file that carries none.
-fn usual_labels(spec: &ResNetSpec) -> Vec<String> {
-    match spec.classes {
-        Some(10) if spec.family().starts_with("cifar") => CIFAR10.map(Into::into).into(),
-        Some(classes) => (0..classes).map(|class| format!("class {class}")).collect(),
-        None => Vec::new(),
     }
 }

@@ -95,7 +95,7 @@ impl Slice {
                 what: what.into(),
                 needed: bytes,
                 limit,
-                hint: "use a smaller batch or image, or f16".into(),
+                hint: "use a smaller batch or image, f16, or a narrower network".into(),
             });
         }
         // Bindings are sized in whole vec4s, and an empty buffer cannot be bound.
