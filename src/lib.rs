@@ -20,7 +20,10 @@
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
 //! | [`data`] | images, presets, labels; no GPU |
 //! | [`engine`] | the boundary to the doors: commands in, events out |
+//! | `cli` | the command line (native only): classify, eval, inspect, bench, models |
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod error;

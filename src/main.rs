@@ -1,3 +1,10 @@
 //! The two doors.
 
+/// The command line.
+#[cfg(not(target_arch = "wasm32"))]
+fn main() -> std::process::ExitCode {
+    reslab::cli::main()
+}
+
+#[cfg(target_arch = "wasm32")]
 fn main() {}

@@ -1,0 +1,399 @@
+//! `reslab bench`: speed and memory of a network on this device.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::model::ModelArgs;
+use super::{Global, PrecisionArg, Stop, output};
+use crate::engine::Engine;
+use crate::gpu::{Context, DispatchTime, Precision};
+use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::ops::ConvKernel;
+use crate::weights::{self, HostTensor, StateDict, detect};
+use crate::{Error, Result};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Network by name, with random weights: resnet18 to resnet152, resnet50-caffe, resnet50v2-slim, resnet50v2-keras,
+    /// resnet20, resnet164v2 and their kin. Without it the bundled model, --model or --weights is measured.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "weights"])]
+    arch: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Images a run.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    batch: u32,
+    /// Side of the square images in pixels. By default what the network was made for.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    size: Option<u32>,
+    /// Element type on the GPU.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
+    precision: PrecisionArg,
+    /// Runs to measure.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// Runs before that, not measured.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(..=1000))]
+    warmup: u32,
+    /// Also time every layer, with timestamp queries.
+    #[arg(long)]
+    layers: bool,
+    /// Use this convolution kernel for every layer it can do.
+    #[arg(long, value_name = "NAME", value_parser = kernel)]
+    kernel: Option<ConvKernel>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints. Times in milliseconds of a whole batch.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    arch: String,
+    device: String,
+    backend: String,
+    software: bool,
+    precision: Precision,
+    batch: usize,
+    size: usize,
+    /// Trainable scalars.
+    params: usize,
+    /// 2 x multiply-adds of one run, in 10^9.
+    gflop: f64,
+    /// Packing and uploading the weights, compiling kernels.
+    prepare_ms: f64,
+    /// The first run after that.
+    first_ms: f64,
+    runs: usize,
+    /// From the call to the logits on the CPU.
+    mean_ms: f64,
+    median_ms: f64,
+    /// Standard deviation of the runs.
+    deviation_ms: f64,
+    min_ms: f64,
+    /// A run's share of all runs queued at once, which hides the way to the GPU and back; not measured on software adapters,
+    /// where there is none.
+    queued_ms: Option<f64>,
+    /// By the median.
+    images_per_second: f64,
+    /// By the median, or by the queued time where there is one.
+    gflops: f64,
+    weight_bytes: u64,
+    activation_bytes: u64,
+    dispatches: usize,
+    submits: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Vec<Layer>>,
+}
+
+/// One dispatch, in the order of execution.
+#[derive(Debug, Serialize)]
+struct Layer {
+    name: String,
+    kernel: &'static str,
+    ms: f64,
+    /// Of the time of all layers, 0 to 1.
+    share: f64,
+    /// 2 x multiply-adds / time; none where the layer states no work.
+    gflops: Option<f64>,
+}
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
+    let (name, spec, weights) = network(arguments)?;
+    let engine = global.open(arguments.precision)?;
+    let ctx = engine.context();
+    let graph = spec.build()?;
+    let size = arguments.size.map_or(spec.default_image_size(), |n| n as usize);
+    let options = PlanOptions {
+        precision: precision(&engine, arguments.precision),
+        batch: arguments.batch as usize,
+        conv_kernel: available(arguments.kernel, ctx)?,
+        ..PlanOptions::new(size)
+    };
+    let start = Instant::now();
+    let plan = InferencePlan::new(ctx, &graph, &weights, options)?;
+    let prepare_ms = elapsed_ms(start);
+    drop(weights);
+    plan.input().write_nchw(ctx, &Noise::new("input").values(plan.input().shape.n * spec.image_channels * size * size, 1.0));
+
+    let output = if spec.classes.is_some() { "fc" } else { "avgpool" };
+    let run = || -> Result<f64> {
+        let start = Instant::now();
+        plan.run(ctx)?;
+        pollster::block_on(plan.read(ctx, output))?;
+        Ok(elapsed_ms(start))
+    };
+    let first_ms = run()?;
+    let bar = output::bar(u64::from(arguments.warmup + arguments.runs), "{msg} [{bar:40}] {pos}/{len} runs, {eta} left");
+    bar.set_message(name.clone());
+    let measured = (|| {
+        for _ in 0..arguments.warmup {
+            run()?;
+            bar.inc(1);
+        }
+        (0..arguments.runs).map(|_| run().inspect(|_| bar.inc(1))).collect::<Result<Vec<f64>>>()
+    })();
+    bar.finish_and_clear();
+    let times = Statistics::of(measured?);
+    let queued_ms = if ctx.adapter().software { None } else { Some(queued(&plan, ctx, output, arguments.runs)?) };
+    let layers = if arguments.layers { Some(layers(pollster::block_on(plan.profile(ctx))?)) } else { None };
+
+    let gflop = 2.0 * plan.recording().cost() as f64 / 1e9;
+    let memory = plan.memory();
+    let report = Report {
+        model: name,
+        params: graph.parameter_count(),
+        arch: spec.arch,
+        device: ctx.adapter().name.clone(),
+        backend: ctx.adapter().backend.clone(),
+        software: ctx.adapter().software,
+        precision: plan.options().precision,
+        batch: plan.options().batch,
+        size,
+        gflop,
+        prepare_ms,
+        first_ms,
+        runs: arguments.runs as usize,
+        mean_ms: times.mean,
+        median_ms: times.median,
+        deviation_ms: times.deviation,
+        min_ms: times.min,
+        queued_ms,
+        images_per_second: plan.options().batch as f64 / times.median * 1e3,
+        gflops: gflop / queued_ms.unwrap_or(times.median) * 1e3,
+        weight_bytes: memory.weight_bytes,
+        activation_bytes: memory.activation_bytes,
+        dispatches: plan.recording().dispatches(),
+        submits: plan.recording().submits(),
+        layers,
+    };
+    if arguments.json { output::print_json(&report) } else { output::print(&text(&report)) }
+}
+
+/// The network to measure and its weights.
+fn network(arguments: &Arguments) -> Result<(String, ResNetSpec, StateDict)> {
+    if let Some(arch) = &arguments.arch {
+        let spec = ResNetSpec::named(arch)?;
+        let weights = random_weights(&spec)?;
+        return Ok((format!("{arch} with random weights"), spec, weights));
+    }
+    let source = arguments.model.source()?;
+    let found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+    Ok((source.name, found.spec, found.weights))
+}
+
+/// The engine's rule for the element type.
+fn precision(engine: &Engine, choice: PrecisionArg) -> Precision {
+    let device = engine.device();
+    let f16 = match choice {
+        PrecisionArg::Auto => device.f16 && !device.adapter.software,
+        PrecisionArg::F16 => device.f16,
+        PrecisionArg::F32 => false,
+    };
+    if f16 { Precision::F16 } else { Precision::F32 }
+}
+
+/// The name of a convolution kernel as `--kernel` takes it.
+fn kernel_name(kernel: ConvKernel) -> String {
+    format!("{kernel:?}").to_lowercase()
+}
+
+fn kernel(name: &str) -> std::result::Result<ConvKernel, String> {
+    let known = || ConvKernel::ALL.iter().map(|kernel| kernel_name(*kernel));
+    let found = ConvKernel::ALL.iter().find(|kernel| kernel_name(**kernel) == name.to_lowercase());
+    found.copied().ok_or_else(|| format!("known are: {}", known().collect::<Vec<_>>().join(", ")))
+}
+
+fn available(kernel: Option<ConvKernel>, ctx: &Context) -> Result<Option<ConvKernel>> {
+    match kernel {
+        Some(kernel) if !kernel.available(ctx) => {
+            let usable: Vec<_> = ConvKernel::ALL.iter().filter(|k| k.available(ctx)).map(|k| kernel_name(*k)).collect();
+            Err(Error::Usage(format!(
+                "the kernel `{}` does not run on {}; use one of {}",
+                kernel_name(kernel),
+                ctx.adapter().name,
+                usable.join(", ")
+            )))
+        }
+        kernel => Ok(kernel),
+    }
+}
+
+/// Time of a run when many are queued without a wait between them.
+fn queued(plan: &InferencePlan, ctx: &Context, output: &str, runs: u32) -> Result<f64> {
+    let start = Instant::now();
+    for _ in 0..runs {
+        plan.run(ctx)?;
+    }
+    pollster::block_on(plan.read(ctx, output))?;
+    Ok(elapsed_ms(start) / f64::from(runs))
+}
+
+fn layers(times: Vec<DispatchTime>) -> Vec<Layer> {
+    let total: f64 = times.iter().map(|time| time.ms).sum();
+    let layer = |time: DispatchTime| Layer {
+        share: if total > 0.0 { time.ms / total } else { 0.0 },
+        gflops: (time.multiply_adds > 0 && time.ms > 0.0).then(|| 2.0 * time.multiply_adds as f64 / time.ms / 1e6),
+        name: time.label,
+        kernel: time.kernel,
+        ms: time.ms,
+    };
+    times.into_iter().map(layer).collect()
+}
+
+fn elapsed_ms(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+#[derive(Debug, PartialEq)]
+struct Statistics {
+    mean: f64,
+    median: f64,
+    /// Of the sample: divided by n - 1.
+    deviation: f64,
+    min: f64,
+}
+
+impl Statistics {
+    /// Of at least one value.
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self {
+            mean,
+            median: (values[(n - 1) / 2] + values[n / 2]) / 2.0,
+            deviation: (squares / (n.max(2) - 1) as f64).sqrt(),
+            min: values[0],
+        }
+    }
+}
+
+fn text(report: &Report) -> String {
+    let precision = format!("{:?}", report.precision).to_lowercase();
+    let mut rows = vec![
+        ("network", format!("{} ({} parameters)", report.model, report.params)),
+        ("device", format!("{}, {}{}", report.device, report.backend, if report.software { ", software adapter" } else { "" })),
+        ("input", format!("{} x 3 x {} x {}, {precision}", report.batch, report.size, report.size)),
+        ("prepared in", format!("{:.0} ms, first run {:.1} ms", report.prepare_ms, report.first_ms)),
+        (
+            "a run",
+            format!(
+                "median {:.2} ms, mean {:.2} ms, deviation {:.2} ms, best {:.2} ms ({} runs)",
+                report.median_ms, report.mean_ms, report.deviation_ms, report.min_ms, report.runs
+            ),
+        ),
+    ];
+    if let Some(queued) = report.queued_ms {
+        rows.push(("queued", format!("{queued:.2} ms a run")));
+    }
+    rows.extend([
+        (
+            "speed",
+            format!("{:.1} images/s, {:.1} GFLOP/s ({:.2} GFLOP a run)", report.images_per_second, report.gflops, report.gflop),
+        ),
+        (
+            "GPU memory",
+            format!(
+                "weights {}, activations {}",
+                output::megabytes(report.weight_bytes),
+                output::megabytes(report.activation_bytes)
+            ),
+        ),
+        ("work", format!("{} dispatches in {} submits", report.dispatches, report.submits)),
+    ]);
+    let mut text = output::table(&rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect::<Vec<_>>(), &[]);
+    if let Some(layers) = &report.layers {
+        let total: f64 = layers.iter().map(|layer| layer.ms).sum();
+        let mut rows = vec![["layer", "kernel", "ms", "share", "GFLOP/s"].map(String::from).to_vec()];
+        rows.extend(layers.iter().map(|layer| {
+            vec![
+                layer.name.clone(),
+                layer.kernel.into(),
+                format!("{:.3}", layer.ms),
+                format!("{:.1} %", layer.share * 100.0),
+                layer.gflops.map_or_else(String::new, |gflops| format!("{gflops:.1}")),
+            ]
+        }));
+        rows.push(vec!["all layers".into(), String::new(), format!("{total:.3}")]);
+        text += &format!("\n{}", output::table(&rows, &[2, 3, 4]));
+    }
+    text
+}
+
+/// Weights drawn so that values stay finite at any depth, the same in every run: convolutions after He et al. 2015, batch
+/// norm close to the identity.
+fn random_weights(spec: &ResNetSpec) -> Result<StateDict> {
+    let tensors = spec.build()?.params().into_iter().map(|param| {
+        let count = param.shape.iter().product();
+        let mut noise = Noise::new(&param.name);
+        let role = param.name.rsplit('.').next().unwrap_or_default();
+        let data = match (role, param.shape.len()) {
+            ("running_var", _) => vec![1.0; count],
+            ("weight", 1) => vec![0.5; count],
+            ("weight", _) => {
+                let fan_in: usize = param.shape[1..].iter().product();
+                // Uniform in [-a, a) has the variance a^2 / 3.
+                noise.values(count, (6.0 / fan_in as f32).sqrt())
+            }
+            _ => noise.values(count, 0.1),
+        };
+        (param.name, HostTensor::new(param.shape, data))
+    });
+    Ok(StateDict { tensors: tensors.collect(), ..StateDict::default() })
+}
+
+/// A stream of pseudo-random numbers (splitmix64) seeded by a name (FNV-1a).
+struct Noise(u64);
+
+impl Noise {
+    fn new(name: &str) -> Self {
+        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+    }
+
+    /// `count` numbers in [-range, range).
+    fn values(&mut self, count: usize, range: f32) -> Vec<f32> {
+        let number = |_| {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^= z >> 31;
+            ((z >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * range
+        };
+        (0..count).map(number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_of_even_odd_and_single() {
+        let of = |values: &[f64]| Statistics::of(values.to_vec());
+        assert_eq!(of(&[3.0, 1.0, 2.0]), Statistics { mean: 2.0, median: 2.0, deviation: 1.0, min: 1.0 });
+        assert_eq!(of(&[4.0, 1.0, 2.0, 1.0]).median, 1.5);
+        assert_eq!(of(&[5.0]), Statistics { mean: 5.0, median: 5.0, deviation: 0.0, min: 5.0 });
+    }
+
+    #[test]
+    fn random_weights_fit_the_network_and_repeat() {
+        let spec = ResNetSpec::named("resnet20").unwrap();
+        let first = random_weights(&spec).unwrap();
+        assert_eq!(first, random_weights(&spec).unwrap());
+        assert_eq!(detect::detect(first).unwrap().spec.arch, "resnet20");
+    }
+
+    #[test]
+    fn kernels_have_names() {
+        for known in ConvKernel::ALL {
+            assert_eq!(kernel(&kernel_name(*known)), Ok(*known));
+        }
+        assert!(kernel("nonsense").unwrap_err().contains("direct"));
+    }
+}

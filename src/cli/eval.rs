@@ -1,0 +1,326 @@
+//! `reslab eval`: accuracy on a folder with one folder of pictures a class.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::model::{ModelArgs, Source};
+use super::pixels::PixelArgs;
+use super::{Global, PrecisionArg, Stop, describe, model, output};
+use crate::data::dataset::{ImageFolder, Sample};
+use crate::data::{Preset, RgbaImage, decode};
+use crate::engine::{Engine, ModelInfo};
+use crate::gpu::Precision;
+use crate::{Error, Result};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Folder with one folder of pictures for each class. Folders named like the model's classes are matched by name, others
+    /// by their order: sorted names are the labels.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    pixels: PixelArgs,
+    /// Use only this many pictures, spread evenly over the sorted list and so over the classes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Pictures a run. The default is 32, or fewer where the GPU's buffers are too small for that.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    batch: Option<u32>,
+    /// Element type on the GPU.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
+    precision: PrecisionArg,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    arch: String,
+    classes: usize,
+    precision: Precision,
+    preset: String,
+    batch: usize,
+    device: String,
+    software: bool,
+    /// Pictures evaluated.
+    images: usize,
+    /// Pictures that could not be read; they count nowhere else.
+    failed: usize,
+    /// Share of pictures whose class has the largest logit.
+    top1: f64,
+    /// Share of pictures whose class is among the five largest logits.
+    top5: f64,
+    /// From decoded pixels to logits on the CPU; decoding goes on beside it and is not counted.
+    ms_per_image: f64,
+    /// The whole evaluation, decoding included, without getting the model ready.
+    seconds: f64,
+}
+
+const DEFAULT_BATCH: usize = 32;
+/// Threads that decode; more than these cannot be kept busy by one GPU's loop.
+const MAX_DECODERS: usize = 8;
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
+    let pixels = arguments.pixels.preset()?;
+    let set = ImageFolder::open(&arguments.dir)?;
+    let source = arguments.model.source()?;
+    let mut engine = global.open(arguments.precision)?;
+    let (model, batch) = load(&source, &mut engine, pixels, arguments.batch)?;
+    let labels = match_classes(&set.classes, &model.labels).map_err(|reason| Error::Io {
+        path: arguments.dir.display().to_string(),
+        reason: format!("{reason}, and `{}` knows {} classes", model.name, model.labels.len()),
+    })?;
+    let samples = spread(&set.samples, arguments.limit);
+    let device = engine.device();
+    if !arguments.json {
+        let precision = format!("{:?}", model.precision).to_lowercase();
+        output::remark(&format!("{} ({precision}, preset {}) on {}", model.name, model.preset, describe(&device)));
+    }
+
+    let bar = output::bar(samples.len() as u64, "{msg} [{bar:40}] {pos}/{len} images, {per_sec}, {eta} left");
+    bar.enable_steady_tick(Duration::from_millis(250));
+    let start = Instant::now();
+    let tally = evaluate(&mut engine, &samples, &labels, &model, batch, &bar);
+    bar.finish_and_clear();
+    let tally = tally?;
+    let seconds = start.elapsed().as_secs_f64();
+    if tally.images == 0 {
+        return Err(Error::Io {
+            path: arguments.dir.display().to_string(),
+            reason: "none of the pictures could be read".into(),
+        }
+        .into());
+    }
+
+    let share = |count: usize| count as f64 / tally.images as f64;
+    let report = Report {
+        classes: model.labels.len(),
+        model: model.name,
+        arch: model.arch,
+        precision: model.precision,
+        preset: model.preset,
+        batch,
+        device: device.adapter.name,
+        software: device.adapter.software,
+        images: tally.images,
+        failed: tally.failed,
+        top1: share(tally.top1),
+        top5: share(tally.top5),
+        ms_per_image: tally.busy.as_secs_f64() * 1e3 / tally.images as f64,
+        seconds,
+    };
+    if arguments.json {
+        output::print_json(&report)?
+    } else {
+        output::print(&text(&report))?
+    }
+    if tally.failed > 0 { Err(Stop::Reported) } else { Ok(()) }
+}
+
+fn text(report: &Report) -> String {
+    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let rows = [
+        ("images", report.images.to_string()),
+        ("top-1", percent(report.top1)),
+        ("top-5", percent(report.top5)),
+        ("per image", format!("{:.2} ms (batch {})", report.ms_per_image, report.batch)),
+        ("in all", format!("{:.1} s", report.seconds)),
+    ];
+    output::table(&rows.map(|(name, value)| vec![name.to_string(), value]), &[])
+}
+
+/// Loads the model for a batch: the one asked for, else the largest power of two up to [`DEFAULT_BATCH`] the GPU has room for.
+fn load(source: &Source, engine: &mut Engine, pixels: Option<Preset>, batch: Option<u32>) -> Result<(ModelInfo, usize)> {
+    let mut size = batch.map_or(DEFAULT_BATCH, |n| n as usize);
+    loop {
+        match source.load(engine, pixels.clone(), None, size) {
+            Err(Error::Limit { .. }) if batch.is_none() && size > 1 => size /= 2,
+            loaded => return loaded.map(|model| (model, size)),
+        }
+    }
+}
+
+/// The logit of each folder, or why there is none. By name when every folder is named like a class (letter case, spaces and
+/// underscores aside); else by order, when there are as many folders as classes and no folder bears another class's name.
+fn match_classes(folders: &[String], classes: &[String]) -> std::result::Result<Vec<usize>, String> {
+    let plain = |name: &str| name.replace(['_', '-'], " ").to_lowercase();
+    let classes: Vec<String> = classes.iter().map(|name| plain(name)).collect();
+    if classes.is_empty() {
+        return Err("classes are needed for an evaluation".into());
+    }
+    let named = |folder: &String| {
+        let mut found = classes.iter().enumerate().filter(|(_, class)| **class == plain(folder)).map(|(index, _)| index);
+        // Two of ImageNet's names stand for two classes each.
+        found.next().filter(|_| found.next().is_none())
+    };
+    let by_name: Vec<Option<usize>> = folders.iter().map(named).collect();
+    if let Some(all) = by_name.iter().copied().collect::<Option<Vec<usize>>>() {
+        return Ok(all);
+    }
+    let stranger = folders.iter().zip(&by_name).find(|(_, class)| class.is_none()).map_or("", |(folder, _)| folder);
+    if folders.len() != classes.len() {
+        return Err(format!("it holds {} folders, of which `{stranger}` is not named like a class", folders.len()));
+    }
+    let in_order = by_name.iter().enumerate().all(|(index, class)| class.is_none_or(|class| class == index));
+    if !in_order {
+        return Err(format!("some folders are named like classes, but `{stranger}` is not"));
+    }
+    Ok((0..classes.len()).collect())
+}
+
+/// At most `limit` samples at equal distances.
+fn spread(samples: &[Sample], limit: Option<u64>) -> Vec<&Sample> {
+    let count = limit.map_or(samples.len(), |limit| samples.len().min(usize::try_from(limit).unwrap_or(usize::MAX)));
+    (0..count).map(|i| &samples[i * samples.len() / count]).collect()
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    images: usize,
+    failed: usize,
+    top1: usize,
+    top5: usize,
+    busy: Duration,
+}
+
+/// A sample with its pixels.
+type Decoded<'a> = (&'a Sample, Result<RgbaImage>);
+
+/// Runs every sample through the engine while other threads decode the next ones.
+fn evaluate(
+    engine: &mut Engine,
+    samples: &[&Sample],
+    labels: &[usize],
+    model: &ModelInfo,
+    batch: usize,
+    bar: &indicatif::ProgressBar,
+) -> Result<Tally> {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = sync_channel::<Decoded<'_>>(batch);
+    // One core is left for the loop below.
+    let decoders = std::thread::available_parallelism().map_or(1, |n| n.get() - 1).clamp(1, MAX_DECODERS);
+    std::thread::scope(|scope| {
+        for _ in 0..decoders {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some(sample) = samples.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let name = sample.path.display().to_string();
+                    let image = model::read_file(&sample.path).and_then(|bytes| decode(&name, &bytes));
+                    // The other end is gone when the GPU failed.
+                    if sender.send((sample, image)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        // Owned here, so that an early return closes the channel before the scope waits for the decoders.
+        consume(engine, receiver, labels, model, batch, bar)
+    })
+}
+
+fn consume(
+    engine: &mut Engine,
+    receiver: Receiver<Decoded<'_>>,
+    labels: &[usize],
+    model: &ModelInfo,
+    batch: usize,
+    bar: &indicatif::ProgressBar,
+) -> Result<Tally> {
+    let classes = model.labels.len();
+    let mut tally = Tally::default();
+    let (mut images, mut wanted) = (Vec::with_capacity(batch), Vec::with_capacity(batch));
+    loop {
+        let received = receiver.recv();
+        let done = received.is_err();
+        match received {
+            Ok((sample, Ok(image))) => {
+                images.push(image);
+                wanted.push(labels[sample.label]);
+            }
+            Ok((_, Err(error))) => {
+                bar.suspend(|| output::complain(&error));
+                tally.failed += 1;
+                bar.inc(1);
+            }
+            Err(_) => {}
+        }
+        if images.len() == batch || (done && !images.is_empty()) {
+            let start = Instant::now();
+            let logits = pollster::block_on(engine.logits(&images))?;
+            tally.busy += start.elapsed();
+            for (row, label) in logits.chunks_exact(classes).zip(wanted.drain(..)) {
+                let rank = rank(row, label);
+                tally.top1 += usize::from(rank < 1);
+                tally.top5 += usize::from(rank < 5);
+            }
+            tally.images += images.len();
+            bar.inc(images.len() as u64);
+            images.clear();
+        }
+        if done {
+            return Ok(tally);
+        }
+    }
+}
+
+/// How many classes come before `label`: those with larger logits, and equal ones with a smaller index. A logit that is no
+/// number is never right.
+fn rank(logits: &[f32], label: usize) -> usize {
+    let own = logits[label];
+    if own.is_nan() {
+        return logits.len();
+    }
+    logits.iter().enumerate().filter(|(class, logit)| **logit > own || (**logit == own && *class < label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn folders_are_matched_by_name_or_by_order() {
+        let classes = names(&["ship", "air plane", "Cat"]);
+        assert_eq!(match_classes(&names(&["air_plane", "cat", "ship"]), &classes), Ok(vec![1, 2, 0]));
+        assert_eq!(match_classes(&names(&["cat", "ship"]), &classes), Ok(vec![2, 0]), "a part of the classes, by name");
+        assert_eq!(match_classes(&names(&["n01", "n02", "n03"]), &classes), Ok(vec![0, 1, 2]), "other names, by order");
+        assert!(match_classes(&names(&["n01", "n02"]), &classes).unwrap_err().contains("2 folders, of which `n01`"));
+        let misspelt = match_classes(&names(&["air_plane", "cats", "ship"]), &classes);
+        assert!(misspelt.unwrap_err().contains("`cats` is not"), "by order it would be wrong without a word");
+        let cranes = names(&["crane", "crane"]);
+        assert_eq!(match_classes(&names(&["crane", "crane 2"]), &cranes), Ok(vec![0, 1]), "ambiguous names go by order");
+        assert!(match_classes(&names(&["a"]), &[]).is_err());
+    }
+
+    #[test]
+    fn a_limit_takes_from_every_class() {
+        let samples: Vec<Sample> = (0..100).map(|i| Sample { path: PathBuf::from(i.to_string()), label: i / 10 }).collect();
+        let labels = |limit| spread(&samples, limit).iter().map(|s| s.label).collect::<Vec<_>>();
+        assert_eq!(labels(Some(10)), (0..10).collect::<Vec<_>>());
+        assert_eq!(labels(Some(1000)).len(), 100);
+        assert_eq!(labels(None).len(), 100);
+        assert_eq!(labels(Some(1)), [0]);
+    }
+
+    #[test]
+    fn ties_go_to_the_smaller_index_as_argmax_does() {
+        assert_eq!(rank(&[1.0, 3.0, 2.0], 1), 0);
+        assert_eq!(rank(&[1.0, 3.0, 2.0], 0), 2);
+        assert_eq!((rank(&[2.0, 2.0], 0), rank(&[2.0, 2.0], 1)), (0, 1));
+        assert_eq!(rank(&[f32::NAN, 1.0], 0), 2);
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line: the engine behind arguments, text tables and JSON.
+//!
+//! Answers go to stdout, everything else (progress, remarks, errors) to stderr, so that `--json` can be piped. The exit code
+//! is 0 when all went well, 1 when something failed (said in one line beginning with `reslab:`), 2 for a wrong command line.
+
+mod bench;
+mod classify;
+mod eval;
+mod hub;
+mod inspect;
+mod model;
+mod models;
+mod output;
+mod pixels;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::Error;
+use crate::engine::{DeviceInfo, Engine, PrecisionChoice};
+use crate::gpu::{AdapterChoice, ContextOptions};
+
+/// Run ResNets on the GPU: the command line of ResLab.
+#[derive(Debug, Parser)]
+#[command(name = "reslab", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Graphics adapter to use.
+    #[arg(long, global = true, value_enum, default_value_t = AdapterArg::Fastest)]
+    adapter: AdapterArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AdapterArg {
+    /// The fastest one.
+    Fastest,
+    /// A software adapter (llvmpipe, WARP).
+    Software,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what pictures show.
+    Classify(classify::Arguments),
+    /// Measure accuracy on a folder of labelled pictures.
+    Eval(eval::Arguments),
+    /// Describe a weights file.
+    Inspect(inspect::Arguments),
+    /// Measure speed and memory.
+    Bench(bench::Arguments),
+    /// List the models that can be used by name.
+    Models(models::Arguments),
+}
+
+/// Element type of weights and activations on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    /// f16 on a real GPU that has it, f32 elsewhere.
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats in memory, sums in 32 bits.
+    F16,
+}
+
+impl PrecisionArg {
+    fn choice(self) -> PrecisionChoice {
+        match self {
+            Self::Auto => PrecisionChoice::Auto,
+            Self::F32 => PrecisionChoice::F32,
+            Self::F16 => PrecisionChoice::F16,
+        }
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+enum Stop {
+    /// To be shown.
+    Failed(Error),
+    /// Shown already, where it happened.
+    Reported,
+    /// Nobody reads our output any more (`reslab models | head -1`).
+    PipeClosed,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Parses the process's arguments, does what they say and returns the exit code.
+pub fn main() -> ExitCode {
+    // Silent unless RUST_LOG asks: drivers and wgpu warn about things no user can change.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
+    let Cli { global, command } = Cli::parse();
+    let done = match command {
+        Command::Classify(arguments) => classify::run(&global, &arguments),
+        Command::Eval(arguments) => eval::run(&global, &arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Bench(arguments) => bench::run(&global, &arguments),
+        Command::Models(arguments) => models::run(&arguments),
+    };
+    match done {
+        Ok(()) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
+        Err(Stop::Reported) => ExitCode::FAILURE,
+        Err(Stop::Failed(error)) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Global {
+    fn context_options(&self) -> ContextOptions {
+        let adapter = match self.adapter {
+            AdapterArg::Fastest => AdapterChoice::Fastest,
+            AdapterArg::Software => AdapterChoice::Software,
+        };
+        ContextOptions { adapter, ..ContextOptions::default() }
+    }
+
+    /// Opens the device with the element type asked for.
+    fn open(&self, precision: PrecisionArg) -> Result<Engine, Error> {
+        let mut engine = pollster::block_on(Engine::open(self.context_options()))?;
+        pollster::block_on(engine.set_precision(precision.choice(), &mut |_| ()))?;
+        if precision == PrecisionArg::F16 && !engine.device().f16 {
+            output::remark("this adapter has no 16-bit floats; f32 is used");
+        }
+        Ok(engine)
+    }
+}
+
+/// `llvmpipe (LLVM 15.0.6, 256 bits), Vulkan, software adapter: slow`.
+fn describe(device: &DeviceInfo) -> String {
+    let adapter = &device.adapter;
+    let slow = if adapter.software { ", software adapter: slow" } else { "" };
+    format!("{}, {}{slow}", adapter.name, adapter.backend)
+}

@@ -1,0 +1,96 @@
+//! `--preset`, `--size`, `--mean`, `--std`: how pictures become a network's input.
+
+use clap::Args;
+
+use crate::data::Preset;
+use crate::{Error, Result};
+
+#[derive(Debug, Default, Args)]
+pub(super) struct PixelArgs {
+    /// Recipe of pixels by name: imagenet, timm-a1, timm-a1-288, caffe, keras-v2, cifar, cifar-mean. By default the weights
+    /// file's, else the usual one of its architecture.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["mean", "std"])]
+    preset: Option<String>,
+    /// Side of the network's input in pixels: changes a preset's, or goes with --mean and --std (shorter side resized to it,
+    /// centre cropped).
+    #[arg(long, value_name = "N")]
+    size: Option<u32>,
+    /// Mean of red, green, blue, for pixels in 0..1.
+    #[arg(long, value_name = "R,G,B", value_parser = triple, requires = "std", allow_hyphen_values = true)]
+    mean: Option<Triple>,
+    /// Standard deviation of red, green, blue, for pixels in 0..1.
+    #[arg(long, value_name = "R,G,B", value_parser = triple, requires = "mean", allow_hyphen_values = true)]
+    std: Option<Triple>,
+}
+
+/// Three channels; a type of its own because clap takes lists apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Triple([f32; 3]);
+
+impl PixelArgs {
+    /// The recipe in full, or none when the model's own shall be used.
+    pub(super) fn preset(&self) -> Result<Option<Preset>> {
+        match (&self.preset, self.size, self.mean, self.std) {
+            (None, None, None, None) => Ok(None),
+            (Some(name), None, ..) => Preset::named(name).map(Some),
+            (Some(name), Some(size), ..) => Preset::named(name)?.with_size(size).map(Some),
+            (None, Some(size), Some(mean), Some(std)) => Preset::custom(size, mean.0, std.0).map(Some),
+            (None, None, ..) => {
+                Err(Error::Usage("--mean and --std need --size, the side of the network's input in pixels".into()))
+            }
+            (None, Some(_), ..) => {
+                Err(Error::Usage(format!("--size needs --preset ({}) or --mean and --std beside it", Preset::NAMES.join(", "))))
+            }
+        }
+    }
+}
+
+fn triple(text: &str) -> std::result::Result<Triple, String> {
+    let numbers: Vec<f32> = text
+        .split(',')
+        .map(|part| part.trim().parse::<f32>().ok().filter(|n| n.is_finite()))
+        .collect::<Option<_>>()
+        .ok_or("expected three numbers with commas between, like 0.485,0.456,0.406")?;
+    let count = numbers.len();
+    numbers.try_into().map(Triple).map_err(|_| format!("expected three numbers, one a channel, not {count}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Option<PixelArgs> {
+        #[derive(clap::Parser)]
+        struct Wrapper {
+            #[command(flatten)]
+            pixels: PixelArgs,
+        }
+        <Wrapper as clap::Parser>::try_parse_from(std::iter::once(&"x").chain(arguments)).ok().map(|w| w.pixels)
+    }
+
+    fn preset(arguments: &[&str]) -> Result<Option<Preset>> {
+        parse(arguments).expect("a valid command line").preset()
+    }
+
+    #[test]
+    fn a_recipe_by_name_by_numbers_or_the_models_own() {
+        assert_eq!(preset(&[]), Ok(None));
+        assert_eq!(preset(&["--preset", "cifar"]), Preset::named("cifar").map(Some));
+        assert_eq!(preset(&["--preset", "imagenet", "--size", "64"]).unwrap().unwrap().crop, (64, 64));
+        let custom = preset(&["--size", "32", "--mean", "0.485,0.456, 0.406", "--std", "0.229,0.224,0.225"]).unwrap().unwrap();
+        let named = Preset::named("cifar").unwrap();
+        assert_eq!((custom.mean, custom.std, custom.crop, custom.scale), (named.mean, named.std, named.crop, named.scale));
+        assert_eq!(preset(&["--size", "8", "--mean", "-1,-1,-1", "--std", "1,1,1"]).unwrap().unwrap().mean, [-1.0; 3]);
+    }
+
+    #[test]
+    fn incomplete_recipes_are_refused() {
+        assert!(preset(&["--size", "32"]).unwrap_err().to_string().contains("--preset"));
+        assert!(preset(&["--mean", "0,0,0", "--std", "1,1,1"]).unwrap_err().to_string().contains("--size"));
+        assert!(preset(&["--preset", "nonsense"]).unwrap_err().to_string().contains("imagenet"));
+        for wrong in [["--mean", "0,0,0"], ["--std", "1,1,1"], ["--mean", "1,2"], ["--mean", "a,b,c"], ["--mean", "nan,0,0"]] {
+            assert!(parse(&wrong).is_none(), "{wrong:?}");
+        }
+        assert!(parse(&["--preset", "cifar", "--mean", "0,0,0", "--std", "1,1,1"]).is_none());
+    }
+}
