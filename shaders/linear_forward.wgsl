@@ -14,9 +14,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if i >= params.batch * params.out_c4 { return; }
     let oc = i % params.out_c4;
     let n = i / params.out_c4;
+    // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
+    let in_c4 = min(params.in_c4, arrayLength(&weight));
     var acc = bias[oc];
-    for (var ic = 0u; ic < params.in_c4; ic++) {
-        let x = vec4<f32>(input[n * params.in_c4 + ic]);
+    for (var ic = 0u; ic < in_c4; ic++) {
+        let x = vec4<f32>(input[n * in_c4 + ic]);
         let w = (ic * params.out_c4 + oc) * 4u;
         acc += x.x * vec4<f32>(weight[w]) + x.y * vec4<f32>(weight[w + 1u])
             + x.z * vec4<f32>(weight[w + 2u]) + x.w * vec4<f32>(weight[w + 3u]);

@@ -11,10 +11,13 @@ var<workgroup> partial: array<f32, 64>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let row = group.x * params.c4;
+    // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
+    let channels = min(params.channels, arrayLength(&input) * 4u);
+    let c4 = min(params.c4, arrayLength(&input));
 
     // The maximum, so that exp cannot overflow.
     var high = f32(input[row].x);
-    for (var c = thread; c < params.channels; c += 64u) {
+    for (var c = thread; c < channels; c += 64u) {
         high = max(high, f32(input[row + c / 4u][c % 4u]));
     }
     partial[thread] = high;
@@ -23,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     var sum = 0.0;
-    for (var c = thread; c < params.channels; c += 64u) {
+    for (var c = thread; c < channels; c += 64u) {
         sum += exp(f32(input[row + c / 4u][c % 4u]) - high);
     }
     partial[thread] = sum;
@@ -31,10 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sum = 0.0;
     for (var k = 0u; k < 64u; k++) { sum += partial[k]; }
 
-    for (var i = thread; i < params.c4; i += 64u) {
+    for (var i = thread; i < c4; i += 64u) {
         var value = vec4<Elem>();
         for (var k = 0u; k < 4u; k++) {
-            if i * 4u + k < params.channels { value[k] = Elem(exp(f32(input[row + i][k]) - high) / sum); }
+            if i * 4u + k < channels { value[k] = Elem(exp(f32(input[row + i][k]) - high) / sum); }
         }
         output[row + i] = value;
     }
