@@ -36,10 +36,12 @@ pub fn say(line: impl Display) {
     let _ = std::io::stdout().flush();
 }
 
-/// Every file called `name` (with the platform's suffix) in the folders of `path`, first match first.
+/// Every program called `name` in the folders of `path`, first match first.
 pub fn which_all(name: &str, path: &OsStr) -> Vec<PathBuf> {
-    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(path).map(|dir| dir.join(&file)).filter(|p| p.is_file()).collect()
+    // npm's programs are scripts on Windows.
+    let suffixes: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
+    let programs = env::split_paths(path).flat_map(|dir| suffixes.iter().map(move |s| dir.join(format!("{name}{s}"))));
+    programs.filter(|p| p.is_file()).collect()
 }
 
 /// The first `name` on the PATH this process was started with.

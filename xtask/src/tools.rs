@@ -187,9 +187,9 @@ pub fn for_playwright() -> Result<PathBuf> {
 
 /// wasm-opt, if the machine has one or npm can bring one. It makes the page smaller and is never required.
 pub fn find_wasm_opt() -> Option<PathBuf> {
-    let own = own_dir().join("node_modules/.bin/wasm-opt");
     // The one from npm is known to be new enough for what rustc emits; a distribution's often is not.
-    if own.is_file() { Some(own) } else { which("wasm-opt") }
+    let own = which_all("wasm-opt", own_dir().join("node_modules/.bin").as_os_str());
+    own.into_iter().next().or_else(|| which("wasm-opt"))
 }
 
 fn wasm_opt() {
