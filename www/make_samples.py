@@ -1,7 +1,7 @@
 """Draws the sample pictures of the page: one scene for each class of CIFAR-10 that we can draw well.
 
     pip install pillow numpy
-    python make.py [NAME...]
+    python make_samples.py [NAME...]
 
 Everything is drawn here from curves and gradients, so the pictures are ours to ship. Each is a 320 x 320 JPEG.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "samples"
 SIZE = 320
 SCALE = 4  # drawn larger, so that edges come out smooth
 N = SIZE * SCALE
