@@ -1,36 +1,36 @@
-// 2-D convolution as a tiled matrix product (implicit GEMM), for GPUs; the small tile is for layers with few outputs.
+// 2-D convolution as a tiled matrix product (implicit GEMM), for GPUs, layers with few outputs.
 //
 // One workgroup = a tile of 32 output pixels x 32 output channels, one invocation = 4 pixels x 4 channels of it. The
-// reduction runs over kernel positions and input channels, 16 values (4 vec4) a step: the workgroup brings 32 pixels'
-// values and 32 channels' weights into workgroup memory and every invocation uses 4 + 4 of each 16 rows.
-// Channels that do not fill a step of 4 vec4 continue at the next kernel position, so 4 channels at 7x7 waste little.
-//
+// reduction runs over kernel positions and input channels, 16 values (4 vec4s) a step: the workgroup brings the values of
+// 32 pixels and the weights of 32 channels into workgroup memory, and every invocation uses 4 + 4 of each row.
+// A step may cross from one kernel position to the next, so that 4 channels under a 7x7 kernel waste little.
+// Grid: x = tiles of pixels, y = tiles of channels, z = independent convolutions of the same shape (Z, usually 1).
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
     out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
     kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
+    finish: u32, // 0: sums alone (Winograd's matrix products), 1: and bias, 2: and bias and ReLU
 }
 
-// (N, H, W, C/4)
+// (Z, N, H, W, C/4)
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
-// (ceil(O/32), KH, KW, C/4, 4 input channels, 8): vec4 over 4 output channels
+// (Z, ceil(O/32), KH, KW, C/4, 4 input channels, 8): vec4 over 4 output channels
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Elem>>;
 // (O/4)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-// (N, OH, OW, O/4), or a dummy when RESIDUAL is false
+// (Z, N, OH, OW, O/4), or a dummy when RESIDUAL is false
 @group(0) @binding(3) var<storage, read> residual: array<vec4<Elem>>;
-// (N, OH, OW, O/4)
+// (Z, N, OH, OW, O/4)
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-override RELU: bool = false;
 override RESIDUAL: bool = false;
 
 const TILE = 32u; // pixels and output channels of a tile
 const TILE_C4 = 8u;
-const STEP = 4u; // vec4 of the reduction a step
+const STEP = 4u; // vec4s of the reduction a step
 const INVOCATIONS = 64u;
 
 // (STEP, TILE): vec4 over input channels, by pixel
@@ -45,16 +45,16 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let pixels = params.batch * params.out_h * params.out_w;
-    let first = (group.x + group.z * groups.x) * TILE;
-    // number of vec4 in the reduction, and this tile's part of the weights
-    let depth = params.kernel_h * params.kernel_w * params.in_c4;
-    let weight_base = group.y * depth * 4u * TILE_C4;
+    let first = group.x * TILE;
+    // vec4s of the reduction, and where this tile's weights begin
+    let depth = min(params.kernel_h * params.kernel_w * params.in_c4, arrayLength(&weight));
+    let weight_base = (group.z * groups.y + group.y) * depth * 4u * TILE_C4;
 
     // the pixel whose values this invocation loads, and its top left input position
     let load_pixel = local % TILE;
     let pixel = min(first + load_pixel, pixels - 1u); // a pixel behind the end repeats the last one
     let line = pixel / params.out_w;
-    let image = line / params.out_h * params.in_h;
+    let line0 = (line / params.out_h + group.z * params.batch) * params.in_h;
     let y0 = line % params.out_h * params.stride - params.pad_top; // wraps below 0: then larger than any height
     let x0 = pixel % params.out_w * params.stride - params.pad_left;
 
@@ -70,7 +70,7 @@ fn main(
             let x = x0 + tap % params.kernel_w;
             var v = vec4<f32>();
             if (k < depth && y < params.in_h && x < params.in_w) {
-                v = vec4<f32>(input[((image + y) * params.in_w + x) * params.in_c4 + k % params.in_c4]);
+                v = vec4<f32>(input[((line0 + y) * params.in_w + x) * params.in_c4 + k % params.in_c4]);
             }
             values[r * TILE + load_pixel] = v;
         }
@@ -95,17 +95,27 @@ fn main(
         workgroupBarrier();
     }
 
-    for (var i = 0u; i < 4u; i++) {
-        finish(first + row + i, group.y * TILE_C4 + column, acc[i]);
+    let c4 = group.y * TILE_C4 + column;
+    if (c4 < params.out_c4) {
+        let b = bias_of(c4);
+        for (var i = 0u; i < 4u; i++) {
+            if (first + row + i < pixels) {
+                store(group.z * pixels + first + row + i, c4, acc[i] + b);
+            }
+        }
     }
 }
 
-// Adds bias and residual, applies ReLU, stores.
-fn finish(pixel: u32, c4: u32, acc: vec4<f32>) {
-    if (pixel >= params.batch * params.out_h * params.out_w || c4 >= params.out_c4) { return; }
+// The bias of 4 channels; a vec4 that is loaded once, not with every pixel.
+fn bias_of(c4: u32) -> vec4<f32> {
+    return select(vec4<f32>(), bias[c4], params.finish > 0u);
+}
+
+// Adds the residual, applies ReLU, stores.
+fn store(pixel: u32, c4: u32, sum: vec4<f32>) {
     let at = pixel * params.out_c4 + c4;
-    var v = acc + bias[c4];
+    let lowest = select(-3.4028234e38, 0.0, params.finish == 2u);
+    var v = sum;
     if (RESIDUAL) { v += vec4<f32>(residual[at]); }
-    if (RELU) { v = max(v, vec4<f32>()); }
-    output[at] = vec4<Elem>(v);
+    output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
 }

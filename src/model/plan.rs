@@ -113,7 +113,7 @@ impl PlanBuilder {
             .iter()
             .zip(&kernels)
             .map(|(step, kernel)| {
-                let Some(kernel) = *kernel else { return (ConvKernel::ALL[0], Vec::new()) };
+                let Some(kernel) = *kernel else { return (ConvKernel::default(), Vec::new()) };
                 let count = scratch_bytes(graph, step, kernel, &shapes, options.precision).len();
                 let slices = (scratch_index..scratch_index + count).map(slice).collect();
                 scratch_index += count;

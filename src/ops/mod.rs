@@ -13,10 +13,11 @@ mod preprocess;
 mod relu;
 mod shortcut;
 mod softmax;
+mod winograd;
 
 pub use add::record_add;
 pub use batch_norm::{Affine, record_batch_norm};
-pub use conv2d::{Conv2d, ConvCall, ConvKernel};
+pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
 pub use linear::{Linear, record_linear};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
@@ -52,6 +53,10 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_subgroup8"),
     shader!("conv2d_tiled32"),
     shader!("conv2d_tiled64"),
+    shader!("conv2d_winograd2_input"),
+    shader!("conv2d_winograd2_output"),
+    shader!("conv2d_winograd4_input"),
+    shader!("conv2d_winograd4_output"),
     shader!("global_avg_pool_forward"),
     shader!("linear_forward"),
     shader!("max_pool_forward"),

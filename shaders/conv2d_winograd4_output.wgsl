@@ -1,0 +1,78 @@
+// Last step of a 3x3 convolution by Winograd's F(4x4, 3x3): sums by element back to output pixels, with the epilogue.
+//
+// One invocation = 4 channels of one tile: it loads the tile's value from each of the 36 products, computes A^T m A and
+// writes 4x4 output pixels. See conv2d_winograd4_input.
+// Grid: x, y = tiles * O/4 (in 64s, in rows). Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+
+struct Params {
+    batch: u32, in_h: u32, in_w: u32, in_c4: u32,
+    out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
+    kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
+    finish: u32, // 1: bias, 2: bias and ReLU
+}
+
+// (36, N * tile rows * tile columns, O/4)
+@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
+// (O/4)
+@group(0) @binding(1) var<storage, read> bias: array<vec4<f32>>;
+// (N, OH, OW, O/4), or a dummy when RESIDUAL is false
+@group(0) @binding(2) var<storage, read> residual: array<vec4<Elem>>;
+// (N, OH, OW, O/4)
+@group(0) @binding(3) var<storage, read_write> output: array<vec4<Elem>>;
+@group(0) @binding(4) var<uniform> params: Params;
+
+override RESIDUAL: bool = false;
+
+const OUT = 4u; // output pixels of a tile in each direction
+const IN = 6u; // products
+
+// A^T m of one column.
+fn transform(m: array<vec4<f32>, IN>) -> array<vec4<f32>, OUT> {
+    let sum1 = m[1] + m[2];
+    let difference1 = m[1] - m[2];
+    let sum2 = m[3] + m[4];
+    let difference2 = m[3] - m[4];
+    return array<vec4<f32>, OUT>(
+        m[0] + sum1 + sum2,
+        difference1 + 2.0 * difference2,
+        sum1 + 4.0 * sum2,
+        difference1 + 8.0 * difference2 + m[5],
+    );
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let columns = (params.out_w + OUT - 1u) / OUT;
+    let rows = (params.out_h + OUT - 1u) / OUT;
+    let tiles = params.batch * rows * columns;
+    let index = id.x + id.y * groups.x * 64u;
+    let tile = index / params.out_c4;
+    let c4 = index % params.out_c4;
+    if (tile >= tiles) { return; }
+    let x0 = tile % columns * OUT;
+    let y0 = tile / columns % rows * OUT;
+    let line0 = tile / columns / rows * params.out_h;
+
+    var half: array<array<vec4<f32>, IN>, OUT>;
+    for (var j = 0u; j < IN; j++) {
+        var m: array<vec4<f32>, IN>;
+        for (var i = 0u; i < IN; i++) {
+            m[i] = vec4<f32>(input[((i * IN + j) * tiles + tile) * params.out_c4 + c4]);
+        }
+        let column = transform(m);
+        for (var i = 0u; i < OUT; i++) { half[i][j] = column[i]; }
+    }
+    let b = bias[c4];
+    let lowest = select(-3.4028234e38, 0.0, params.finish == 2u);
+    for (var i = 0u; i < OUT; i++) {
+        let row = transform(half[i]);
+        for (var j = 0u; j < OUT; j++) {
+            if (y0 + i < params.out_h && x0 + j < params.out_w) {
+                let at = ((line0 + y0 + i) * params.out_w + x0 + j) * params.out_c4 + c4;
+                var v = row[j] + b;
+                if (RESIDUAL) { v += vec4<f32>(residual[at]); }
+                output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
+            }
+        }
+    }
+}
