@@ -1,5 +1,6 @@
 //! Every ResNet as a table, the layer graph it becomes, and the plan that runs it.
 
+mod build;
 pub mod fuse;
 pub mod graph;
 pub mod plan;

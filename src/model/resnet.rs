@@ -1,4 +1,4 @@
-//! Every ResNet family as a table, and the one builder that turns a table into a graph.
+//! Every ResNet family as a table; `build.rs` turns a table into a graph.
 //!
 //! | family | constructor | source |
 //! | --- | --- | --- |
@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::{Conv2d, Graph, MaxPool, Op, Padding, ValueId};
+use super::graph::{Graph, Padding};
 use crate::{Error, Result};
 
 /// The block table of a ResNet.
@@ -415,9 +415,7 @@ impl ResNetSpec {
     /// [`Error::Spec`] with the rule that is broken.
     pub fn build(&self) -> Result<Graph> {
         self.validate()?;
-        let mut builder = Builder { spec: self, graph: Graph::default() };
-        builder.network();
-        Ok(builder.graph)
+        Ok(super::build::layers(self))
     }
 
     fn validate(&self) -> Result<()> {
@@ -505,167 +503,6 @@ fn imagenet_stages(blocks: [usize; 4], bottleneck: bool, strides: [usize; 4]) ->
             }
         })
         .collect()
-}
-
-struct Builder<'a> {
-    spec: &'a ResNetSpec,
-    graph: Graph,
-}
-
-impl Builder<'_> {
-    fn network(&mut self) {
-        let spec = self.spec;
-        let stem = spec.stem;
-        let mut x = self.graph.push("input", Op::Input { channels: spec.image_channels }, &[]);
-        x = self.conv("conv1", x, spec.image_channels, stem.channels, stem.kernel, stem.stride, stem.norm);
-        if stem.norm {
-            x = self.norm("bn1", x, stem.channels);
-        }
-        if stem.relu {
-            x = self.graph.push("relu", Op::Relu, &[x]);
-        }
-        if let Some(StemPool { kernel, stride, padding, zeros }) = stem.pool {
-            x = self.graph.push("maxpool", Op::MaxPool(MaxPool { kernel, stride, padding, zeros }), &[x]);
-        }
-        let mut channels = stem.channels;
-        for (k, stage) in spec.stages.iter().enumerate() {
-            for unit in 0..stage.blocks {
-                let carries = match spec.stride_unit {
-                    StrideUnit::First => unit == 0,
-                    StrideUnit::Last => unit + 1 == stage.blocks,
-                };
-                let stride = if carries { stage.stride } else { 1 };
-                let name = format!("layer{}.{unit}", k + 1);
-                x = if spec.is_pre_activation() {
-                    // A stem that ends in norm and ReLU has pre-activated the very first block already (Keras' CIFAR v2).
-                    let activated = stem.relu && stem.norm && k == 0 && unit == 0;
-                    self.pre_activation_block(&name, x, channels, stage, stride, activated)
-                } else {
-                    self.post_activation_block(&name, x, channels, stage, stride)
-                };
-                channels = stage.channels;
-            }
-            self.graph.aliases.push((format!("layer{}", k + 1), x));
-        }
-        if spec.is_pre_activation() {
-            x = self.norm("norm", x, channels);
-            x = self.graph.push("norm.relu", Op::Relu, &[x]);
-        }
-        x = self.graph.push("avgpool", Op::GlobalAvgPool, &[x]);
-        if let Some(classes) = spec.classes {
-            x = self.graph.push("fc", Op::Linear { in_features: channels, out_features: classes }, &[x]);
-            self.graph.push("softmax", Op::Softmax, &[x]);
-        }
-    }
-
-    /// The residual branch's convolutions as `(in, out, kernel, stride)`.
-    fn branch(&self, channels: usize, stage: &Stage, stride: usize) -> Vec<(usize, usize, usize, usize)> {
-        match stage.bottleneck {
-            None => vec![(channels, stage.channels, 3, stride), (stage.channels, stage.channels, 3, 1)],
-            Some(width) => {
-                let (first, second) = match self.spec.stride_on {
-                    StrideOn::Conv1x1 => (stride, 1),
-                    StrideOn::Conv3x3 => (1, stride),
-                };
-                vec![(channels, width, 1, first), (width, width, 3, second), (width, stage.channels, 1, 1)]
-            }
-        }
-    }
-
-    fn post_activation_block(&mut self, name: &str, input: ValueId, channels: usize, stage: &Stage, stride: usize) -> ValueId {
-        let convs = self.branch(channels, stage, stride);
-        let mut x = input;
-        let mut shortcut = input;
-        for (j, &(i, o, kernel, conv_stride)) in convs.iter().enumerate() {
-            let j = j + 1;
-            // The shortcut comes before the last convolution, whose epilogue then does the addition.
-            if j == convs.len() && (stride != 1 || channels != stage.channels) {
-                shortcut = self.reshaping_shortcut(name, input, channels, stage.channels, stride);
-            }
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
-            x = self.norm(&format!("{name}.bn{j}"), x, o);
-            if j < convs.len() {
-                x = self.graph.push(format!("{name}.relu{j}"), Op::Relu, &[x]);
-            }
-        }
-        x = self.graph.push(format!("{name}.add"), Op::Add, &[x, shortcut]);
-        self.graph.push(name, Op::Relu, &[x])
-    }
-
-    fn pre_activation_block(
-        &mut self,
-        name: &str,
-        input: ValueId,
-        channels: usize,
-        stage: &Stage,
-        stride: usize,
-        activated: bool,
-    ) -> ValueId {
-        let convs = self.branch(channels, stage, stride);
-        let mut x = input;
-        let mut pre_activated = input;
-        let mut shortcut = input;
-        for (j, &(i, o, kernel, conv_stride)) in convs.iter().enumerate() {
-            let j = j + 1;
-            if j > 1 || !activated {
-                x = self.norm(&format!("{name}.bn{j}"), x, i);
-                x = self.graph.push(format!("{name}.relu{j}"), Op::Relu, &[x]);
-            }
-            if j == 1 {
-                pre_activated = x;
-            }
-            if j == convs.len() && channels != stage.channels {
-                let source = if self.spec.order == BlockOrder::PreActivation { pre_activated } else { input };
-                shortcut = self.reshaping_shortcut(name, source, channels, stage.channels, stride);
-            } else if j == convs.len() && stride != 1 {
-                shortcut = self.graph.push(format!("{name}.subsample"), Op::Subsample { stride }, &[input]);
-            }
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
-        }
-        self.graph.push(name, Op::Add, &[x, shortcut])
-    }
-
-    fn reshaping_shortcut(&mut self, name: &str, x: ValueId, channels: usize, out_channels: usize, stride: usize) -> ValueId {
-        let conv_name = format!("{name}.downsample.0");
-        match self.spec.shortcut {
-            Shortcut::Projection if !self.spec.is_pre_activation() => {
-                let x = self.conv(&conv_name, x, channels, out_channels, 1, stride, true);
-                self.norm(&format!("{name}.downsample.1"), x, out_channels)
-            }
-            Shortcut::Projection | Shortcut::ProjectionWithoutNorm => {
-                self.conv(&conv_name, x, channels, out_channels, 1, stride, false)
-            }
-            Shortcut::ZeroPad | Shortcut::ZeroPadBehind => {
-                let centred = self.spec.shortcut == Shortcut::ZeroPad;
-                let offset = if centred { (out_channels - channels) / 2 } else { 0 };
-                self.graph.push(format!("{name}.downsample"), Op::ZeroPadShortcut { stride, out_channels, offset }, &[x])
-            }
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)] // a convolution simply has this many properties
-    fn conv(
-        &mut self,
-        name: &str,
-        x: ValueId,
-        in_channels: usize,
-        out_channels: usize,
-        kernel: usize,
-        stride: usize,
-        normed: bool,
-    ) -> ValueId {
-        let bias = match self.spec.bias {
-            ConvBias::Never => false,
-            ConvBias::WithoutNorm => !normed,
-            ConvBias::Always => true,
-        };
-        let conv = Conv2d { in_channels, out_channels, kernel, stride, padding: self.spec.padding, bias };
-        self.graph.push(name, Op::Conv2d(conv), &[x])
-    }
-
-    fn norm(&mut self, name: &str, x: ValueId, channels: usize) -> ValueId {
-        self.graph.push(name, Op::BatchNorm { channels, eps: self.spec.bn_eps }, &[x])
-    }
 }
 
 #[cfg(test)]
