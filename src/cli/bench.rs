@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// Also time every layer, with timestamp queries.
     #[arg(long)]
     layers: bool,
-    /// Use this convolution kernel for every layer it can do.
+    /// Use this convolution kernel for every layer it can do, e.g. direct-registers or winograd4-tiled64.
     #[arg(long, value_name = "NAME", value_parser = kernel)]
     kernel: Option<ConvKernel>,
     /// Print JSON.
@@ -196,21 +196,22 @@ fn precision(engine: &Engine, choice: PrecisionArg) -> Precision {
     if f16 { Precision::F16 } else { Precision::F32 }
 }
 
-/// The name of a convolution kernel as `--kernel` takes it.
+/// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-subgroup8`.
 fn kernel_name(kernel: ConvKernel) -> String {
-    format!("{kernel:?}").to_lowercase()
+    format!("{:?}-{:?}", kernel.method, kernel.blocking).to_lowercase()
 }
 
 fn kernel(name: &str) -> std::result::Result<ConvKernel, String> {
-    let known = || ConvKernel::ALL.iter().map(|kernel| kernel_name(*kernel));
-    let found = ConvKernel::ALL.iter().find(|kernel| kernel_name(**kernel) == name.to_lowercase());
-    found.copied().ok_or_else(|| format!("known are: {}", known().collect::<Vec<_>>().join(", ")))
+    let known = || ConvKernel::all().map(kernel_name).collect::<Vec<_>>().join(", ");
+    ConvKernel::all()
+        .find(|kernel| kernel_name(*kernel) == name.to_lowercase())
+        .ok_or_else(|| format!("known are: {}", known()))
 }
 
 fn available(kernel: Option<ConvKernel>, ctx: &Context) -> Result<Option<ConvKernel>> {
     match kernel {
         Some(kernel) if !kernel.available(ctx) => {
-            let usable: Vec<_> = ConvKernel::ALL.iter().filter(|k| k.available(ctx)).map(|k| kernel_name(*k)).collect();
+            let usable: Vec<_> = ConvKernel::all().filter(|k| k.available(ctx)).map(kernel_name).collect();
             Err(Error::Usage(format!(
                 "the kernel `{}` does not run on {}; use one of {}",
                 kernel_name(kernel),
@@ -391,9 +392,9 @@ mod tests {
 
     #[test]
     fn kernels_have_names() {
-        for known in ConvKernel::ALL {
-            assert_eq!(kernel(&kernel_name(*known)), Ok(*known));
+        for known in ConvKernel::all() {
+            assert_eq!(kernel(&kernel_name(known)), Ok(known));
         }
-        assert!(kernel("nonsense").unwrap_err().contains("direct"));
+        assert!(kernel("nonsense").unwrap_err().contains("winograd4-tiled64"));
     }
 }

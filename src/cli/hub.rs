@@ -147,11 +147,7 @@ impl Download<'_> {
             }
             vain += 1;
             if vain == TRIES {
-                let kept = match have {
-                    0 => String::new(),
-                    have => format!("; {} are kept, run the command again to go on from there", output::megabytes(have)),
-                };
-                return Err(self.error(reason + &kept));
+                return Err(self.error(reason + &kept(have)));
             }
             std::thread::sleep(Duration::from_millis(250 << vain));
         }
@@ -195,7 +191,10 @@ impl Download<'_> {
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 return Ok(Outcome::Broken(format!("the server answered {status}")));
             }
-            status => return Err(self.error(format!("the server answered {status}; check RESLAB_HUB_URL if you set it"))),
+            status => {
+                let reason = format!("the server answered {status}; check RESLAB_HUB_URL if you set it");
+                return Err(self.error(reason + &kept(have)));
+            }
         };
         self.bar.set_length(total.unwrap_or(self.expected));
         self.receive(&mut response, part, have, total)
@@ -264,6 +263,14 @@ impl Download<'_> {
 
     fn error(&self, reason: String) -> Error {
         Error::Network { url: self.url.into(), reason }
+    }
+}
+
+/// What a failed download leaves for the next one.
+fn kept(have: u64) -> String {
+    match have {
+        0 => String::new(),
+        have => format!("; {} are kept, run the command again to go on from there", output::megabytes(have)),
     }
 }
 
