@@ -32,6 +32,7 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error::Limit`] when a grid dimension is over the device's limit.
+    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
     pub fn dispatch<P: bytemuck::NoUninit>(
         &mut self,
         ctx: &Context,
