@@ -101,7 +101,7 @@ fn own_labels_and_own_pixels() {
 
     let few = dir.file("few.txt", "one\ntwo\n");
     let run = reslab(&["classify", &sample("dog"), "--labels", &few]);
-    assert!(run.error().contains("10 classes, but 2 class names"), "{run:?}");
+    assert!(run.error().contains("holds 2, but the network has 10 classes"), "{run:?}");
 
     // The preset in numbers gives the preset's answer: the picture is square.
     let probability = |arguments: &[&str]| {

@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/cli.rs"]
+#[allow(dead_code)] // tests/cli.rs uses all of it
 mod cli;
 
 use std::io::{BufRead, BufReader, Write};

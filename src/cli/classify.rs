@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
-use crate::data::decode;
+use crate::data::{decode, labels};
 use crate::engine::{Classification, Engine, ModelInfo};
 use crate::gpu::Precision;
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Class names, one a line in the order of the logits.
+    /// Class names in the order of the logits: one a line, or a JSON list.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Classes to show for each picture.
@@ -117,11 +117,6 @@ fn text(file: &str, found: &Classification) -> String {
     text
 }
 
-/// Class names of a text file, one a line; empty lines at the end do not count.
 fn read_labels(path: &Path) -> Result<Vec<String>> {
-    let text = String::from_utf8(model::read_file(path)?).map_err(|_| Error::Io {
-        path: path.display().to_string(),
-        reason: "it is not UTF-8 text; give a text file with one class name a line".into(),
-    })?;
-    Ok(text.trim_end().trim_start_matches('\u{feff}').lines().map(|line| line.trim().to_string()).collect())
+    labels::parse(&path.display().to_string(), &model::read_file(path)?)
 }

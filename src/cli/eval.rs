@@ -168,6 +168,10 @@ fn match_classes(folders: &[String], classes: &[String]) -> std::result::Result<
         return Ok(all);
     }
     let stranger = folders.iter().zip(&by_name).find(|(_, class)| class.is_none()).map_or("", |(folder, _)| folder);
+    if folders.len() + 1 == classes.len() && classes[0] == "background" {
+        // TF-slim's nets count from a class that no picture has.
+        return Ok((1..classes.len()).collect());
+    }
     if folders.len() != classes.len() {
         return Err(format!("it holds {} folders, of which `{stranger}` is not named like a class", folders.len()));
     }
@@ -303,6 +307,8 @@ mod tests {
         assert!(misspelt.unwrap_err().contains("`cats` is not"), "by order it would be wrong without a word");
         let cranes = names(&["crane", "crane"]);
         assert_eq!(match_classes(&names(&["crane", "crane 2"]), &cranes), Ok(vec![0, 1]), "ambiguous names go by order");
+        let slim = names(&["background", "cat", "dog"]);
+        assert_eq!(match_classes(&names(&["n01", "n02"]), &slim), Ok(vec![1, 2]));
         assert!(match_classes(&names(&["a"]), &[]).is_err());
     }
 

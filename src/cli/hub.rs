@@ -163,7 +163,9 @@ impl Download<'_> {
         }
         let mut response = match request.call() {
             Ok(response) => response,
-            Err(ureq::Error::BadUri(_)) => return Err(self.error("this is no http address; check RESLAB_HUB_URL".into())),
+            Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
+                return Err(self.error(format!("this is no http address ({error}); check RESLAB_HUB_URL")));
+            }
             Err(ureq::Error::HostNotFound) => {
                 return Ok(Outcome::Broken("the host was not found; check the network connection".into()));
             }
