@@ -52,11 +52,11 @@ struct Mirror {
 }
 
 impl Mirror {
-    fn new(script: &[Act]) -> Self {
+    fn new(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let ranges = Arc::new(Mutex::new(Vec::new()));
-        let (log, mut script) = (Arc::clone(&ranges), script.to_vec().into_iter());
+        let (log, mut script) = (Arc::clone(&ranges), script.into_iter());
         // Ends with the test's process; a client that goes away in the middle is its affair.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -137,7 +137,7 @@ fn classify(mirror: &str, cache: &Temp) -> Ran {
 fn a_download_survives_cuts_and_another_version_and_is_kept() {
     let cache = Temp::new("hub");
     let (first, second) = ("\"first\"", "\"second\"");
-    let mirror = Mirror::new(&[
+    let mirror = Mirror::new(vec![
         Act::Send { etag: first, until: 10_000_000 },
         // Taken up from there, and cut again.
         Act::Send { etag: first, until: 20_000_000 },
@@ -170,8 +170,11 @@ fn a_download_survives_cuts_and_another_version_and_is_kept() {
 fn the_next_command_goes_on_where_the_last_one_failed() {
     let cache = Temp::new("hub-resume");
     let etag = "\"v\"";
-    let mirror =
-        Mirror::new(&[Act::Send { etag, until: 30_000_000 }, Act::Refuse("403 Forbidden"), Act::Send { etag, until: WHOLE }]);
+    let mirror = Mirror::new(vec![
+        Act::Send { etag, until: 30_000_000 },
+        Act::Refuse("403 Forbidden"),
+        Act::Send { etag, until: WHOLE },
+    ]);
     let failed = classify(&mirror.url, &cache);
     assert_eq!((failed.code, failed.stdout.as_str()), (1, ""), "{failed:?}");
     let line = failed.said.last().unwrap();
@@ -183,7 +186,7 @@ fn the_next_command_goes_on_where_the_last_one_failed() {
 #[test]
 fn what_is_not_the_model_is_refused_and_not_kept() {
     let cache = Temp::new("hub-wrong");
-    let mirror = Mirror::new(&[Act::Refuse("200 OK"), Act::Refuse("404 Not Found")]);
+    let mirror = Mirror::new(vec![Act::Refuse("200 OK"), Act::Refuse("404 Not Found")]);
     let page = classify(&mirror.url, &cache);
     assert!(page.code == 1 && page.said.last().unwrap().contains("sent 4 bytes where about 46807480"), "{page:?}");
     let absent = classify(&mirror.url, &cache);
