@@ -165,7 +165,11 @@ fn into_rgba(image: DynamicImage) -> Vec<u8> {
     }
 }
 
-fn check_size(file_name: &str, width: u32, height: u32) -> Result<()> {
+/// Refuses a picture without pixels or over [`MAX_SIDE_PX`] or [`MAX_PIXELS`].
+///
+/// # Errors
+/// [`Error::Image`] with a sentence for the person.
+pub fn check_size(file_name: &str, width: u32, height: u32) -> Result<()> {
     if width == 0 || height == 0 {
         return Err(refuse(file_name, format!("The picture has no pixels ({width} x {height}); use another one.")));
     }

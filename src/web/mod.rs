@@ -1,10 +1,32 @@
-//! The browser: files, fetching, storage. Natively only what the engine needs of it.
+//! The browser: files, decoding, fetching, storage. Natively only what the engine needs of it.
 
+#[cfg(target_arch = "wasm32")]
+mod decode;
+#[cfg(target_arch = "wasm32")]
+mod device;
+#[cfg(target_arch = "wasm32")]
+pub mod fetch;
+#[cfg(target_arch = "wasm32")]
+mod files;
+#[cfg(target_arch = "wasm32")]
+pub mod hub;
+#[cfg(target_arch = "wasm32")]
+mod js;
+#[cfg(target_arch = "wasm32")]
+mod store;
 #[cfg(target_arch = "wasm32")]
 mod task;
 
 #[cfg(target_arch = "wasm32")]
-pub use task::yield_now;
+pub use self::{
+    decode::{decode_bytes, decode_file},
+    device::{adapter_name, webgpu_available},
+    fetch::{CancelToken, Progress, fetch_bytes},
+    files::{ObjectUrl, files_from_drop, files_from_input, files_from_paste, object_url, read_file, save_text},
+    hub::Fetched,
+    js::meta,
+    task::yield_now,
+};
 
 /// Natively nothing else waits for this thread.
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,0 +1,261 @@
+//! Files: dropped, pasted, chosen, saved.
+
+use std::future::Future;
+
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{
+    Blob, BlobPropertyBag, ClipboardEvent, DataTransferItem, DragEvent, File, FileList, FileSystemDirectoryEntry,
+    FileSystemEntry, FileSystemFileEntry, HtmlAnchorElement, HtmlInputElement, Url,
+};
+
+use super::js::{wait, window, words};
+use crate::{Error, Result};
+
+/// Most files taken from one drop.
+pub const MAX_FILES: usize = 5000;
+/// Folders inside folders that are followed.
+const MAX_DEPTH: usize = 16;
+/// Largest file that is read into memory: a page has 4 GiB of it, and unpacked weights are needed beside the file.
+const MAX_FILE_BYTES: f64 = 1.5 * 1024.0 * 1024.0 * 1024.0;
+/// How long a download's address stays valid after the click; some browsers start late.
+const SAVE_GRACE_MS: i32 = 60_000;
+
+/// Name endings of pictures in a folder. HEIC is among them so that the person hears why it is not read.
+const PICTURES: &[&str] = &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "avif", "heic", "heif"];
+
+/// The files of a drop: those dropped as such, and the pictures in folders, at any depth.
+///
+/// The event's data is taken at once (a browser takes it away when the event is over); the future walks the folders.
+///
+/// # Errors
+/// [`Error::Image`] for a folder without pictures, [`Error::Io`] for one that cannot be read, [`Error::Usage`] when nothing
+/// that was dropped is a file, or for more than [`MAX_FILES`] files.
+pub fn files_from_drop(event: &DragEvent) -> impl Future<Output = Result<Vec<File>>> + use<> {
+    let mut dropped = Vec::new();
+    if let Some(data) = event.data_transfer() {
+        let items = data.items();
+        for index in 0..items.length() {
+            if let Some(item) = items.get(index).filter(|item| item.kind() == "file") {
+                dropped.extend(Dropped::of(&item));
+            }
+        }
+        if dropped.is_empty() {
+            dropped.extend(list(data.files()).into_iter().map(Dropped::File));
+        }
+    }
+    walk(dropped)
+}
+
+/// The files of a paste; empty when text was pasted.
+pub fn files_from_paste(event: &ClipboardEvent) -> Vec<File> {
+    event.clipboard_data().map(|data| list(data.files())).unwrap_or_default()
+}
+
+/// The files chosen in `<input type=file>`. The choice is cleared, so that choosing the same file again is noticed.
+pub fn files_from_input(input: &HtmlInputElement) -> Vec<File> {
+    let files = list(input.files());
+    input.set_value("");
+    files
+}
+
+/// A file's bytes.
+///
+/// # Errors
+/// [`Error::Io`] when it is a folder, has been moved or changed since it was chosen, or is larger than 1.5 GiB.
+pub async fn read_file(file: &File) -> Result<Vec<u8>> {
+    let refuse = |reason: String| Error::Io { path: file.name(), reason };
+    if file.size() > MAX_FILE_BYTES {
+        return Err(refuse(format!(
+            "the file has {:.1} GB; up to {:.1} GB can be read",
+            file.size() / 1e9,
+            MAX_FILE_BYTES / 1e9
+        )));
+    }
+    let buffer = wait(file.array_buffer()).await.map_err(|e| {
+        refuse(format!("it cannot be read ({}); it may be a folder, or have been moved since it was chosen", words(&e)))
+    })?;
+    let array = Uint8Array::new(&buffer);
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(array.length() as usize)
+        .map_err(|_| refuse("there is no memory for it; close other tabs and try again".into()))?;
+    bytes.resize(array.length() as usize, 0);
+    array.copy_to(&mut bytes);
+    Ok(bytes)
+}
+
+/// Saves a text as a download of the browser.
+///
+/// `mime` is its type, e.g. `text/csv`.
+///
+/// # Errors
+/// [`Error::Io`] with the browser's words.
+pub fn save_text(file_name: &str, mime: &str, text: &str) -> Result<()> {
+    save(file_name, mime, text).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+}
+
+fn save(file_name: &str, mime: &str, text: &str) -> Result<(), JsValue> {
+    let window = window()?;
+    let document = window.document().ok_or("there is no document here")?;
+    let options = BlobPropertyBag::new();
+    options.set_type(mime);
+    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options)?;
+    let url = Url::create_object_url_with_blob(&blob)?;
+    let link: HtmlAnchorElement = document.create_element("a")?.unchecked_into();
+    link.set_href(&url);
+    link.set_download(file_name);
+    link.click();
+    let revoke = Closure::once_into_js(move || drop(Url::revoke_object_url(&url)));
+    window.set_timeout_with_callback_and_timeout_and_arguments_0(revoke.unchecked_ref(), SAVE_GRACE_MS)?;
+    Ok(())
+}
+
+/// An address for a file's bytes, e.g. for `<img src>`; it ends with this value.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ObjectUrl(String);
+
+impl ObjectUrl {
+    /// `blob:...`
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for ObjectUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for ObjectUrl {
+    fn drop(&mut self) {
+        // Fails for no address that was made by the browser.
+        let _ = Url::revoke_object_url(&self.0);
+    }
+}
+
+/// Makes an address for a file or blob.
+///
+/// # Errors
+/// [`Error::Io`] with the browser's words.
+pub fn object_url(blob: &Blob) -> Result<ObjectUrl> {
+    let name = blob.dyn_ref::<File>().map_or_else(|| "picture".to_owned(), File::name);
+    Url::create_object_url_with_blob(blob).map(ObjectUrl).map_err(|e| Error::Io { path: name, reason: words(&e) })
+}
+
+/// One thing that was dropped.
+enum Dropped {
+    File(File),
+    Entry(FileSystemEntry),
+}
+
+impl Dropped {
+    fn of(item: &DataTransferItem) -> Option<Self> {
+        // A file that is on no file system (dragged out of another page) has no entry.
+        match item.webkit_get_as_entry().ok().flatten() {
+            Some(entry) if entry.is_directory() => Some(Self::Entry(entry)),
+            _ => item.get_as_file().ok().flatten().map(Self::File),
+        }
+    }
+}
+
+async fn walk(dropped: Vec<Dropped>) -> Result<Vec<File>> {
+    if dropped.is_empty() {
+        return Err(Error::Usage(
+            "What was dropped is no file: save the picture on this device first, then drop the file.".into(),
+        ));
+    }
+    let mut files = Vec::new();
+    for thing in dropped {
+        match thing {
+            Dropped::File(file) => push(&mut files, file)?,
+            Dropped::Entry(folder) => {
+                let before = files.len();
+                let others = walk_folder(&folder, &mut files).await?;
+                if files.len() == before {
+                    return Err(no_pictures(&folder.name(), others));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Adds the folder's pictures, by name within each folder; the number of other files.
+async fn walk_folder(folder: &FileSystemEntry, files: &mut Vec<File>) -> Result<usize> {
+    let mut others = 0;
+    let mut waiting = vec![(folder.clone(), 0)];
+    while let Some((entry, depth)) = waiting.pop() {
+        if entry.is_file() {
+            let name = entry.name();
+            if is_picture(&name) {
+                let entry: FileSystemFileEntry = entry.unchecked_into();
+                let promise = Promise::new(&mut |done, fail| entry.file_with_callback_and_callback(&done, &fail));
+                let file = wait(promise).await.map_err(|e| unreadable(&name, &e))?;
+                push(files, file.unchecked_into())?;
+            } else if !name.starts_with('.') {
+                others += 1;
+            }
+        } else if depth < MAX_DEPTH {
+            let mut children = children(&entry).await?;
+            children.sort_by_cached_key(FileSystemEntry::name);
+            // The last one pushed is the next one taken.
+            waiting.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
+        }
+    }
+    Ok(others)
+}
+
+async fn children(folder: &FileSystemEntry) -> Result<Vec<FileSystemEntry>> {
+    let reader = folder.unchecked_ref::<FileSystemDirectoryEntry>().create_reader();
+    let mut found = Vec::new();
+    loop {
+        let mut failed = None;
+        let promise = Promise::new(&mut |done, fail| {
+            failed = reader.read_entries_with_callback_and_callback(&done, &fail).err();
+        });
+        if let Some(error) = failed {
+            return Err(unreadable(&folder.name(), &error));
+        }
+        // Browsers hand over about a hundred at a time, and none at the end.
+        let batch: Array = wait(promise).await.map_err(|e| unreadable(&folder.name(), &e))?.unchecked_into();
+        if batch.length() == 0 {
+            return Ok(found);
+        }
+        found.extend(batch.iter().map(JsCast::unchecked_into::<FileSystemEntry>));
+    }
+}
+
+fn push(files: &mut Vec<File>, file: File) -> Result<()> {
+    if files.len() == MAX_FILES {
+        return Err(Error::Usage(format!("More than {MAX_FILES} files were dropped; drop fewer at once.")));
+    }
+    files.push(file);
+    Ok(())
+}
+
+fn list(files: Option<FileList>) -> Vec<File> {
+    let files = files.as_ref();
+    files.map_or_else(Vec::new, |files| (0..files.length()).filter_map(|index| files.get(index)).collect())
+}
+
+fn is_picture(name: &str) -> bool {
+    !name.starts_with('.')
+        && name.rsplit_once('.').is_some_and(|(_, end)| PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
+fn no_pictures(folder: &str, others: usize) -> Error {
+    let reason = match others {
+        0 => "The folder is empty; drop one that holds pictures.".to_owned(),
+        1 => "There is no picture in this folder, only another file; drop one with JPEG, PNG, WebP, GIF or BMP pictures.".into(),
+        n => format!("There is no picture among the {n} files of this folder; drop one with JPEG, PNG, WebP, GIF or BMP pictures."),
+    };
+    Error::Image { file: folder.into(), reason }
+}
+
+fn unreadable(name: &str, error: &JsValue) -> Error {
+    Error::Io { path: name.into(), reason: format!("it cannot be read ({}); check that it is still there", words(error)) }
+}
