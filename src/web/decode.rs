@@ -147,7 +147,7 @@ fn canvas(width: u32, height: u32) -> Result<OffscreenCanvasRenderingContext2d, 
 }
 
 fn read(context: &OffscreenCanvasRenderingContext2d, width: u32, height: u32) -> Result<Vec<u8>, JsValue> {
-    let data = context.get_image_data(0, 0, width as i32, height as i32)?;
+    let data = context.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
     Ok(data.data().0)
 }
 

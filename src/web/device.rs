@@ -31,3 +31,8 @@ fn gpu() -> Option<JsValue> {
     let gpu = get(&window().ok()?.navigator(), "gpu");
     (!gpu.is_undefined() && !gpu.is_null()).then_some(gpu)
 }
+
+/// Milliseconds since the page's navigation began.
+pub fn now_ms() -> f64 {
+    window().ok().and_then(|window| window.performance()).map_or(0.0, |clock| clock.now())
+}

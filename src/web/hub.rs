@@ -3,6 +3,7 @@
 use super::fetch::{Answer, CancelToken, Caching, Progress, append, network};
 use super::js::meta;
 use super::store::{Manifest, Store};
+use crate::weights::hub::{BASE_URL, HubModel};
 use crate::{Error, Result};
 
 /// A piece is written to the device once this much has arrived: little is lost when the tab is closed, and a model of
@@ -51,6 +52,14 @@ pub async fn remove(name: &str) -> Result<()> {
 /// The hub's address that the page names in `<meta name="reslab-hub">`, if it does; else the one built in.
 pub fn base_url(built_in: &str) -> String {
     meta("reslab-hub").unwrap_or_else(|| built_in.to_owned()).trim_end_matches('/').to_owned()
+}
+
+/// Gets a model of the hub's list. As [`get`].
+///
+/// # Errors
+/// Those of [`get`].
+pub async fn download(model: &HubModel, on_progress: impl FnMut(Progress), cancel: &CancelToken) -> Result<Fetched> {
+    get(&Remote { name: model.name.into(), url: model.url(&base_url(BASE_URL)) }, on_progress, cancel).await
 }
 
 /// Gets a file: from this device when it is here, else from its server, going on where an earlier download ended.

@@ -20,7 +20,7 @@ mod task;
 #[cfg(target_arch = "wasm32")]
 pub use self::{
     decode::{decode_bytes, decode_file},
-    device::{adapter_name, webgpu_available},
+    device::{adapter_name, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{ObjectUrl, files_from_drop, files_from_input, files_from_paste, object_url, read_file, save_text},
     hub::Fetched,
