@@ -30,6 +30,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod ui;
 pub mod web;
 pub mod weights;
 

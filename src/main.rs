@@ -6,5 +6,8 @@ fn main() -> std::process::ExitCode {
     reslab::cli::main()
 }
 
+/// The page.
 #[cfg(target_arch = "wasm32")]
-fn main() {}
+fn main() {
+    reslab::ui::mount();
+}

@@ -1,0 +1,93 @@
+//! What people give the page: pictures, weights files, or something else.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+
+use super::lab::Lab;
+use crate::web;
+use crate::{Error, Result};
+
+/// Endings of weights files; everything else is taken for a picture, and the decoder says what it is instead.
+const WEIGHTS: [&str; 7] = [".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pkl"];
+
+impl Lab {
+    /// Takes files of any kind: weights become the model, the rest are pictures.
+    pub fn take(self, files: Vec<web_sys::File>) {
+        let (weights, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_weights(&file.name()));
+        self.picture_error.set(None);
+        if let Some(file) = weights.into_iter().next_back() {
+            self.load_file(file);
+        }
+        self.add(pictures.into_iter().map(|file| (file, None)).collect());
+    }
+
+    /// Takes what was dropped.
+    pub fn take_drop(self, event: &web_sys::DragEvent) {
+        // The list of files is only there while the event is handled; the call copies it before it first waits.
+        let files = web::files_from_drop(event);
+        spawn_local(async move { self.take_or_say(files.await) });
+    }
+
+    /// Takes what was pasted; a paste of text alone is nobody's picture.
+    pub fn take_paste(self, event: &web_sys::ClipboardEvent) {
+        let files = web::files_from_paste(event);
+        if files.is_empty() {
+            self.picture_error.set(Some(
+                "The clipboard holds no picture. Copy a picture (not its address) and paste it again.".into(),
+            ));
+        } else {
+            event.prevent_default();
+            self.take(files);
+        }
+    }
+
+    /// Takes what was chosen in a file dialog.
+    pub fn take_input(self, event: &web_sys::Event) {
+        let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        let Some(input) = input else { return };
+        self.take(web::files_from_input(&input));
+    }
+
+    /// Takes a file chosen as weights, whatever it is called.
+    pub fn take_weights_input(self, event: &web_sys::Event) {
+        let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+        let Some(input) = input else { return };
+        if let Some(file) = web::files_from_input(&input).into_iter().next() {
+            self.load_file(file);
+        }
+    }
+
+    /// Fetches a sample from this page's own folder and takes it as a picture.
+    pub fn take_sample(self, file: &'static str, alt: &'static str) {
+        spawn_local(async move {
+            self.picture_error.set(None);
+            match fetch_sample(file).await {
+                Ok(file) => self.add(vec![(file, Some(alt))]),
+                Err(error) => self.picture_error.set(Some(error.to_string())),
+            }
+        });
+    }
+
+    fn take_or_say(self, files: Result<Vec<web_sys::File>>) {
+        match files {
+            Ok(files) => self.take(files),
+            Err(error) => self.picture_error.set(Some(error.to_string())),
+        }
+    }
+}
+
+async fn fetch_sample(file: &str) -> Result<web_sys::File> {
+    let url = format!("samples/{file}");
+    let bytes = web::fetch_bytes(&url, |_| {}, &web::CancelToken::new()).await?;
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes.as_slice()));
+    let options = web_sys::FilePropertyBag::new();
+    options.set_type("image/jpeg");
+    web_sys::File::new_with_u8_array_sequence_and_options(&parts, file, &options)
+        .map_err(|_| Error::Io { path: file.into(), reason: "the browser could not keep the picture in memory".into() })
+}
+
+fn is_weights(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    WEIGHTS.iter().any(|ending| name.ends_with(ending))
+}

@@ -1,0 +1,87 @@
+//! Time by layer, from the GPU's own clock.
+
+use leptos::prelude::*;
+
+use super::format;
+use super::lab::{Lab, Layers};
+use crate::gpu::DispatchTime;
+
+/// Folded away until it is wanted; opening it measures.
+#[component]
+pub fn LayersPanel(lab: Lab) -> impl IntoView {
+    let timed = move || lab.device.with(|device| device.as_ref().is_some_and(|device| device.timestamps));
+    let ready = move || lab.model.with(Option::is_some);
+    let open = RwSignal::new(false);
+    // A new model leaves no times behind: while the panel is open they are measured again.
+    Effect::new(move || {
+        let settled = lab.busy.with(Option::is_none);
+        if open.get() && timed() && ready() && settled && lab.layers.get() == Layers::None {
+            lab.profile();
+        }
+    });
+    view! {
+        <details
+            class="card layers"
+            data-testid="layers"
+            on:toggle=move |event| open.set(event_target::<web_sys::HtmlDetailsElement>(&event).open())
+        >
+            <summary>"Time by layer"</summary>
+            {move || {
+                if lab.device.with(Option::is_some) && !timed() {
+                    return view! { <p class="layers__note">"This adapter cannot time its work (timestamp-query is missing)."</p> }.into_any();
+                }
+                match lab.layers.get() {
+                    Layers::Times(times) => view! { <Table times=times.to_vec() /> }.into_any(),
+                    Layers::Failed(sentence) => view! { <p class="notice" role="alert">{sentence}</p> }.into_any(),
+                    Layers::Measuring => view! { <p class="layers__note">"Measuring\u{2026}"</p> }.into_any(),
+                    Layers::None => view! { <p class="layers__note">"Measured once a model is ready."</p> }.into_any(),
+                }
+            }}
+            <Show when=move || matches!(lab.layers.get(), Layers::Times(_) | Layers::Failed(_))>
+                <button type="button" class="button" data-testid="measure" on:click=move |_| lab.profile()>"Measure again"</button>
+            </Show>
+        </details>
+    }
+}
+
+#[component]
+fn Table(times: Vec<DispatchTime>) -> impl IntoView {
+    let total: f64 = times.iter().map(|time| time.ms).sum();
+    let longest = times.iter().map(|time| time.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    view! {
+        <div class="layers__scroll" tabindex="0" role="region" aria-label="Time by layer">
+            <table class="layers__table">
+                <caption>{format!("{} in {} dispatches, one picture", format::duration_ms(total), times.len())}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Layer"</th>
+                        <th scope="col">"Kernel"</th>
+                        <th scope="col">"Time"</th>
+                        <th scope="col">"GFLOP/s"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {times
+                        .into_iter()
+                        .map(|time| {
+                            // Two operations in a multiply-add; ms to s and operations to giga cancel to 1e-6.
+                            let rate = (time.multiply_adds > 0 && time.ms > 0.0)
+                                .then(|| format!("{:.1}", 2e-6 * time.multiply_adds as f64 / time.ms));
+                            view! {
+                                <tr data-testid="layer">
+                                    <th scope="row">{time.label}</th>
+                                    <td class="layers__kernel">{time.kernel}</td>
+                                    <td class="layers__time">
+                                        <span class="layers__bar" aria-hidden="true" style:width=format!("{:.1}%", 100.0 * time.ms / longest)></span>
+                                        {format::duration_ms(time.ms)}
+                                    </td>
+                                    <td class="layers__rate">{rate}</td>
+                                </tr>
+                            }
+                        })
+                        .collect_view()}
+                </tbody>
+            </table>
+        </div>
+    }
+}

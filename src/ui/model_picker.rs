@@ -1,0 +1,117 @@
+//! The ways to another model: the bundled one, the hub's, a file of one's own.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use super::format;
+use super::lab::Lab;
+use super::models::{BUNDLED, BUNDLED_BYTES};
+use crate::web;
+use crate::weights::hub::{BASE_URL, HUB, HubModel};
+
+/// Folded away until it is wanted: one model is enough for most visits.
+#[component]
+pub fn ModelPicker(lab: Lab) -> impl IntoView {
+    let input = NodeRef::<html::Input>::new();
+    let open = move |_| {
+        if let Some(input) = input.get() {
+            input.click();
+        }
+    };
+    let bundled_in_use = move || lab.model.with(|model| model.as_ref().is_some_and(|model| model.name == BUNDLED));
+    view! {
+        <details class="picker" data-testid="model-picker">
+            <summary>"Use another model"</summary>
+            <h3 class="picker__title">"Ships with the page"</h3>
+            <ul class="picker__list">
+                <li class="offer">
+                    <span class="offer__name">{BUNDLED}</span>
+                    <span class="offer__facts">{format!("{} \u{b7} ten classes", format::bytes(BUNDLED_BYTES))}</span>
+                    <span class="offer__act">
+                        <Show when=move || !bundled_in_use() fallback=|| view! { <span class="tag">"in use"</span> }>
+                            <button type="button" class="button" data-testid="use-bundled" on:click=move |_| lab.use_bundled()>
+                                "Use"
+                            </button>
+                        </Show>
+                    </span>
+                </li>
+            </ul>
+            <h3 class="picker__title">"A weights file of yours"</h3>
+            <p class="picker__note">
+                "safetensors or PyTorch (.pth, .pt, .bin), never run as code; the network is recognised from its tensors. Dropping it anywhere works too."
+            </p>
+            <button type="button" class="button" data-testid="open-weights" on:click=open>"Open a weights file"</button>
+            <input
+                node_ref=input
+                class="hidden"
+                type="file"
+                tabindex="-1"
+                accept=".safetensors,.pth,.pt,.th,.bin,.ckpt"
+                aria-label="Open a weights file"
+                data-testid="weights-input"
+                on:change=move |event| lab.take_weights_input(&event)
+            />
+            <h3 class="picker__title">"From the hub, 1,000 ImageNet classes"</h3>
+            <p class="picker__note">
+                {format!("Downloading asks {} and keeps the file on this device for the next visit.", host(&web::hub::base_url(BASE_URL)))}
+            </p>
+            <ul class="picker__list">
+                {HUB.iter().map(|model| view! { <Offer lab model /> }).collect_view()}
+            </ul>
+        </details>
+    }
+}
+
+#[component]
+fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
+    let in_use = Memo::new(move |_| lab.model.with(|now| now.as_ref().is_some_and(|now| now.name == model.name)));
+    let kept = Memo::new(move |_| lab.kept.with(|kept| kept.iter().any(|name| name == model.name)));
+    let size = format::bytes(model.bytes);
+    let download = format!("Download {size}");
+    let spoken = format!("Download {}, {size}", model.name);
+    view! {
+        <li class="offer" data-testid="offer">
+            <span class="offer__name">{model.name}</span>
+            <span class="offer__facts">{format!("{size} \u{b7} {}", model.license)}</span>
+            <span class="offer__source">{model.source}</span>
+            <span class="offer__act">
+                <Show when=move || kept.get()>
+                    <span class="tag" data-testid="kept">"on this device"</span>
+                    <button
+                        type="button"
+                        class="button button--quiet"
+                        aria-label=format!("Remove {} from this device", model.name)
+                        on:click=move |_| lab.forget(model)
+                    >
+                        "Remove"
+                    </button>
+                </Show>
+                {move || {
+                    if in_use.get() {
+                        view! { <span class="tag">"in use"</span> }.into_any()
+                    } else if kept.get() {
+                        view! {
+                            <button type="button" class="button" aria-label=format!("Use {}", model.name) on:click=move |_| lab.use_hub(model)>
+                                "Use"
+                            </button>
+                        }
+                            .into_any()
+                    } else {
+                        view! {
+                            <button type="button" class="button" aria-label=spoken.clone() on:click=move |_| lab.use_hub(model)>
+                                {download.clone()}
+                            </button>
+                        }
+                            .into_any()
+                    }
+                }}
+            </span>
+        </li>
+    }
+}
+
+/// The host of an address, as people name it.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}

@@ -1,0 +1,125 @@
+//! Where models come from: shipped with the page, downloaded from the hub, or a file of one's own.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::lab::{Busy, Lab, Pending};
+use crate::engine::{Command, Origin, PrecisionChoice};
+use crate::web;
+use crate::weights::hub::HubModel;
+use crate::{Error, Result};
+
+/// The model that ships with the page.
+pub const BUNDLED: &str = "resnet20-cifar10";
+/// Size of its file in bytes, shown beside its name.
+pub const BUNDLED_BYTES: u64 = include_bytes!("../../www/models/resnet20-cifar10.safetensors").len() as u64;
+const BUNDLED_FILE: &str = "models/resnet20-cifar10.safetensors";
+
+impl Lab {
+    /// Loads the model that ships with the page.
+    pub fn use_bundled(self) {
+        self.fetch(BUNDLED, None, |lab, cancel| async move {
+            let progress = move |p: web::Progress| lab.report(BUNDLED, &p);
+            let bytes = web::fetch_bytes(BUNDLED_FILE, progress, &cancel).await?;
+            Ok((bytes, Origin::Bundled))
+        });
+    }
+
+    /// Loads a model of the hub, from this device where it is kept.
+    pub fn use_hub(self, model: &'static HubModel) {
+        self.fetch(model.name, Some(model.preset), move |lab, cancel| async move {
+            let progress = move |p: web::Progress| lab.report(model.name, &p);
+            let got = web::hub::download(model, progress, &cancel).await;
+            lab.refresh_kept();
+            let got = got?;
+            lab.remark.set(got.warning);
+            Ok((got.bytes, if got.from_this_device { Origin::FromThisDevice } else { Origin::Downloaded }))
+        });
+    }
+
+    /// Loads a weights file the user gave.
+    pub fn load_file(self, file: web_sys::File) {
+        let name = file.name();
+        self.fetch(&name, None, move |_, _| async move {
+            Ok((web::read_file(&file).await?, Origin::OwnFile))
+        });
+    }
+
+    /// Stops a download; what has arrived is kept for the next try.
+    pub fn cancel_download(self) {
+        if let Some(cancel) = self.download.try_update_value(Option::take).flatten() {
+            cancel.cancel();
+        }
+        if !self.model_pending() {
+            self.busy.set(None);
+        }
+        self.pump();
+    }
+
+    /// Frees the device's copy of a hub model.
+    pub fn forget(self, model: &'static HubModel) {
+        spawn_local(async move {
+            if let Err(error) = web::hub::remove(model.name).await {
+                self.model_error.set(Some(error.to_string()));
+            }
+            self.refresh_kept();
+        });
+    }
+
+    /// Asks which hub models are kept on this device.
+    pub(super) fn refresh_kept(self) {
+        spawn_local(async move { self.kept.set(web::hub::cached().await) });
+    }
+
+    /// Plans the model again with another element type.
+    pub fn set_precision(self, choice: PrecisionChoice) {
+        let Some(model) = self.model.get_untracked() else { return };
+        self.model_error.set(None);
+        self.busy.set(Some(Busy::Preparing { name: model.name.clone(), progress: 0.0 }));
+        self.pending.update_value(|pending| pending.push_back(Pending::Model));
+        self.send(Command::SetPrecision(choice));
+    }
+
+    fn report(self, name: &str, progress: &web::Progress) {
+        let (received, total) = (progress.received, progress.total);
+        if self.download.with_value(Option::is_some) {
+            self.busy.set(Some(Busy::Fetching { name: name.into(), received, total }));
+        }
+    }
+
+    /// Gets bytes and gives them to the engine. A newer wish takes the place of one that is still on its way.
+    fn fetch<F, R>(self, name: &str, preset: Option<&'static str>, get: F)
+    where
+        F: FnOnce(Self, web::CancelToken) -> R + 'static,
+        R: Future<Output = Result<(Vec<u8>, Origin)>>,
+    {
+        self.cancel_download();
+        self.model_error.set(None);
+        self.remark.set(None);
+        let cancel = web::CancelToken::new();
+        self.download.set_value(Some(cancel.clone()));
+        self.busy.set(Some(Busy::Fetching { name: name.into(), received: 0, total: None }));
+        let name = name.to_owned();
+        spawn_local(async move {
+            let got = get(self, cancel.clone()).await;
+            if cancel.is_cancelled() {
+                return;
+            }
+            self.download.set_value(None);
+            match got {
+                Ok((bytes, origin)) => {
+                    self.busy.set(Some(Busy::Preparing { name: name.clone(), progress: 0.0 }));
+                    self.pending.update_value(|pending| pending.push_back(Pending::Model));
+                    self.send(Command::Load { name, bytes, origin, preset: preset.map(str::to_owned) });
+                }
+                Err(error) => {
+                    self.busy.set(None);
+                    if error != Error::Cancelled {
+                        self.model_error.set(Some(error.to_string()));
+                    }
+                    self.pump();
+                }
+            }
+        });
+    }
+}

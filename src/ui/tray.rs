@@ -1,0 +1,119 @@
+//! Many pictures at once: a grid with an answer on each, progress, and a table to keep.
+
+use leptos::prelude::*;
+
+use super::csv;
+use super::format;
+use super::lab::{Lab, Shot, Status};
+use crate::web;
+
+/// The pictures of this visit, once there is more than one.
+#[component]
+pub fn Tray(lab: Lab) -> impl IntoView {
+    let count = move || lab.shots.with(Vec::len);
+    let many = move || count() > 1;
+    let done = move || count().saturating_sub(lab.remaining.get());
+    let busy = move || lab.remaining.get() != 0;
+    let stopped = move || {
+        lab.remaining.track();
+        lab.shots.with(|shots| shots.iter().any(|shot| *shot.status.read() == Status::Cancelled))
+    };
+    let save = move |_| {
+        let text = csv::table(&lab.rows());
+        if let Err(error) = web::save_text("reslab-results.csv", "text/csv", &text) {
+            lab.picture_error.set(Some(error.to_string()));
+        }
+    };
+    view! {
+        <Show when=many>
+            <section class="tray" aria-labelledby="tray-title" data-testid="tray">
+                <div class="tray__head">
+                    <h2 class="eyebrow" id="tray-title">
+                        {move || format::plural(count(), "picture")}
+                    </h2>
+                    <div class="tray__tools">
+                        <Show when=busy>
+                            <span class="tray__count" data-testid="progress">{move || format!("{} of {}", done(), count())}</span>
+                            <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel()>"Stop"</button>
+                        </Show>
+                        <Show when=stopped>
+                            <button type="button" class="button" data-testid="resume" on:click=move |_| lab.resume()>"Go on"</button>
+                        </Show>
+                        <button type="button" class="button" data-testid="csv" on:click=save>"Save as CSV"</button>
+                        <button type="button" class="button button--quiet" data-testid="clear" on:click=move |_| lab.clear()>"Clear"</button>
+                    </div>
+                </div>
+                <Show when=busy>
+                    <progress class="meter" max=move || count().to_string() value=move || done().to_string() aria-label="Pictures read"></progress>
+                </Show>
+                <ul class="grid">
+                    <For each=move || lab.shots.get() key=|shot| shot.id children=move |shot| view! { <Tile lab shot /> } />
+                </ul>
+            </section>
+        </Show>
+    }
+}
+
+#[component]
+fn Tile(lab: Lab, shot: Shot) -> impl IntoView {
+    let url = shot.src();
+    let Shot { id, name, status, answer, .. } = shot;
+    let chosen = move || lab.selected.get() == Some(id);
+    let failed = {
+        let status = status.clone();
+        move || matches!(status.get(), Status::Failed(_))
+    };
+    let working = {
+        let status = status.clone();
+        move || matches!(status.get(), Status::Waiting | Status::Working)
+    };
+    let title = name.clone();
+    let failed_class = failed.clone();
+    view! {
+        <li>
+            <button
+                type="button"
+                class="tile"
+                class:tile--failed=failed_class
+                class:tile--working=working
+                title=title
+                aria-pressed=move || chosen().to_string()
+                data-testid="tile"
+                on:click=move |_| lab.selected.set(Some(id))
+            >
+                <span class="tile__picture">
+                    <Show when=move || !failed()>
+                        <img src=url.clone() alt="" loading="lazy" decoding="async" />
+                    </Show>
+                </span>
+                <span class="tile__text">
+                    {move || match (status.get(), answer.get()) {
+                        (Status::Failed(sentence), _) => {
+                            view! {
+                                <span class="tile__label">{name.clone()}</span>
+                                <span class="tile__error">{sentence}</span>
+                            }
+                                .into_any()
+                        }
+                        (_, Some(answer)) => {
+                            let best = answer.result.top.first().cloned();
+                            view! {
+                                <span class="tile__label">{best.as_ref().map(|best| format::label(&best.label))}</span>
+                                <span class="tile__value">{best.map(|best| format::percent(best.probability))}</span>
+                            }
+                                .into_any()
+                        }
+                        (status, None) => {
+                            let word = match status {
+                                Status::Waiting => "waits",
+                                Status::Cancelled => "stopped",
+                                _ => "looking\u{2026}",
+                            };
+                            view! { <span class="tile__label tile__label--wait">{word}</span> }.into_any()
+                        }
+                    }}
+                </span>
+            </button>
+        </li>
+    }
+}
