@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::{HostTensor, StateDict};
+use super::{HostTensor, StateDict, shown};
 use crate::model::graph::Padding;
 use crate::model::resnet::{
     BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
@@ -162,7 +162,7 @@ fn verified(spec: &ResNetSpec, mut state: StateDict) -> Result<StateDict> {
         return Err(Error::UnknownArchitecture(format!(
             "the file fits {}, but also holds `{}`{more}, which that network does not have",
             spec.arch,
-            left[..left.len().min(5)].join("`, `")
+            left.iter().take(5).map(|name| shown(name)).collect::<Vec<_>>().join("`, `")
         )));
     }
     let mut tensors = IndexMap::with_capacity(params.len());
@@ -204,7 +204,7 @@ impl<'a> Shapes<'a> {
     fn table(self) -> Result<(ResNetSpec, Vec<String>)> {
         if !self.has("conv1.weight") || !self.has("layer1.0.conv1.weight") {
             self.unsupported()?;
-            let names: Vec<&str> = self.0.keys().map(String::as_str).take(5).collect();
+            let names: Vec<String> = self.0.keys().map(|name| shown(name)).take(5).collect();
             return Err(Error::UnknownArchitecture(format!(
                 "expected torchvision's names (`conv1.weight`, `layer1.0.conv1.weight`, ...), found `{}`",
                 names.join("`, `")

@@ -70,8 +70,22 @@ impl Dtype {
 
     /// Little-endian elements in order; a rest shorter than an element is left out.
     fn elements(self, bytes: &[u8]) -> Vec<f32> {
+        let bytes = &bytes[..bytes.len() - bytes.len() % self.size()];
+        if self == Self::F32 && cfg!(target_endian = "little") {
+            return bytemuck::pod_collect_to_vec(bytes); // a plain copy: most files are f32, and they are large
+        }
         bytes.chunks_exact(self.size()).map(|element| self.element(element)).collect()
     }
+}
+
+/// A name from a file as errors show it: at most 100 characters, control characters escaped.
+fn shown(name: &str) -> String {
+    let mut text: String =
+        name.chars().take(100).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    if name.chars().nth(100).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// A tensor on the CPU, row-major in torch's axis order.
@@ -107,7 +121,7 @@ impl StateDict {
     /// The tensor `name` if it has `shape`; otherwise an error naming both shapes.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&HostTensor> {
         let mismatch = |found: String| Error::TensorMismatch {
-            tensor: name.into(),
+            tensor: shown(name),
             expected: format!("a tensor of shape {shape:?}"),
             found,
         };

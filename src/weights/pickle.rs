@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::Dtype;
+use super::{Dtype, shown};
 
 /// Objects a pickle may make. A checkpoint of ResNet-1202 with Adam's state makes about 400,000.
 const MAX_OBJECTS: usize = 1 << 22;
@@ -42,7 +42,8 @@ pub(super) enum Global {
     Counter,
     Set,
     Size,
-    Device,
+    /// Makes a plain value that no tensor depends on: a device, bytes, a complex number.
+    Plain,
     RebuildTensor,
     RebuildTensorV2,
     RebuildTensorV3,
@@ -59,7 +60,8 @@ impl Global {
             ("collections", "Counter") => Self::Counter,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
             ("torch", "Size") => Self::Size,
-            ("torch", "device") => Self::Device,
+            // Protocol 2 writes bytes as `_codecs.encode(text, 'latin1')`.
+            ("torch", "device") | ("_codecs", "encode") | ("builtins" | "__builtin__", "bytearray" | "complex") => Self::Plain,
             ("torch._utils", "_rebuild_tensor") => Self::RebuildTensor,
             ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensorV2,
             ("torch._utils", "_rebuild_tensor_v3") => Self::RebuildTensorV3,
@@ -455,8 +457,10 @@ impl<'a> Machine<'a> {
         match Global::find(module, name) {
             Some(global) => self.push(Value::Global(global)),
             None => Err(format!(
-                "it asks for `{module}.{name}`. Only tensors and plain containers are read, code is never run; \
-                 save the weights with `torch.save(model.state_dict(), ...)` or as safetensors"
+                "it asks for `{}.{}`. Only tensors and plain containers are read, code is never run; \
+                 save the weights with `torch.save(model.state_dict(), ...)` or as safetensors",
+                shown(module),
+                shown(name)
             )),
         }
     }
@@ -533,7 +537,7 @@ impl<'a> Machine<'a> {
                 self.heap.sequences.push(Vec::new());
                 Ok(Value::Sequence(self.heap.sequences.len() - 1))
             }
-            (Global::Device, _) => Ok(Value::None),
+            (Global::Plain, _) => Ok(Value::Opaque),
             (Global::RebuildTensor | Global::RebuildTensorV2, [Value::Storage(storage), offset, shape, strides, ..]) => {
                 match self.heap.storages[*storage].element {
                     Some(element) => self.tensor(*storage, element, *offset, *shape, *strides),

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 
 use super::pickle::{self, Element, Heap, Tensor, Value};
-use super::{Dtype, HostTensor, StateDict};
+use super::{Dtype, HostTensor, StateDict, shown};
 
 /// Reads a zip archive that `torch.save` wrote.
 pub(super) fn parse_zip(bytes: &[u8]) -> Result<StateDict, String> {
@@ -39,7 +39,7 @@ pub(super) fn parse_zip(bytes: &[u8]) -> Result<StateDict, String> {
     let (value, heap, _) = pickle::load(pickled.bytes(bytes)?)?;
     let storage = |key: &str| match entries.get(&format!("{root}data/{key}")) {
         Some(entry) => entry.bytes(bytes),
-        None => Err(format!("the storage `{key}` is missing from the archive")),
+        None => Err(format!("the storage `{}` is missing from the archive", shown(key))),
     };
     Reader { heap: &heap, storage: &storage, budget: bytes.len() }.state_dict(value)
 }
@@ -58,13 +58,13 @@ impl Entry {
         if !self.stored {
             return Err(format!(
                 "`{}` is compressed or encrypted inside the archive; torch.save stores entries as they are: pack it with `zip -0`",
-                self.name
+                shown(&self.name)
             ));
         }
         let range = usize::try_from(self.start).ok().zip(usize::try_from(self.len).ok());
         range
             .and_then(|(start, len)| archive.get(start..start.checked_add(len)?))
-            .ok_or_else(|| format!("`{}` lies beyond the end of the archive", self.name))
+            .ok_or_else(|| format!("`{}` lies beyond the end of the archive", shown(&self.name)))
     }
 }
 
@@ -78,7 +78,7 @@ fn zip_entries(bytes: &[u8]) -> Result<HashMap<String, Entry>, String> {
         let file = archive.by_index_raw(index).map_err(damaged)?;
         let name = String::from_utf8_lossy(file.name_raw()).into_owned();
         let stored = file.compression() == zip::CompressionMethod::Stored && !file.encrypted();
-        let Some(start) = file.data_start() else { return Err(format!("`{name}` has no place in its zip archive")) };
+        let Some(start) = file.data_start() else { return Err(format!("`{}` has no place in its zip archive", shown(&name))) };
         let len = file.compressed_size();
         entries.insert(name.clone(), Entry { name, stored, start, len });
     }
@@ -130,18 +130,18 @@ pub(super) fn parse_legacy(bytes: &[u8]) -> Result<StateDict, String> {
     let mut storages: HashMap<&str, &[u8]> = HashMap::new();
     for key in &key_heap.sequences[keys] {
         let Value::Str(key) = *key else { return Err("the list of its storages holds something else than names".into()) };
-        let Some(&size) = sizes.get(key) else { return Err(format!("its storage `{key}` belongs to no tensor")) };
+        let Some(&size) = sizes.get(key) else { return Err(format!("its storage `{}` belongs to no tensor", shown(key))) };
         let taken = rest.split_first_chunk().and_then(|(len, data)| {
             let len = usize::try_from(u64::from_le_bytes(*len)).ok()?.checked_mul(size)?;
             data.split_at_checked(len)
         });
         let Some((data, behind)) = taken else {
-            return Err(format!("the storage `{key}` ends in the middle: the file was cut off"));
+            return Err(format!("the storage `{}` ends in the middle: the file was cut off", shown(key)));
         };
         storages.insert(key, data);
         rest = behind;
     }
-    let storage = |key: &str| storages.get(key).copied().ok_or_else(|| format!("the storage `{key}` is missing"));
+    let storage = |key: &str| storages.get(key).copied().ok_or_else(|| format!("the storage `{}` is missing", shown(key)));
     Reader { heap: &heap, storage: &storage, budget: bytes.len() }.state_dict(value)
 }
 
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
             });
         };
         let Some(dict) = self.find(root, 0, &mut HashSet::new()) else {
-            let keys: Vec<&str> = self.entries(root).map(|(key, _)| key).take(8).collect();
+            let keys: Vec<String> = self.entries(root).map(|(key, _)| shown(key)).take(8).collect();
             return Err(format!(
                 "no tensors were found in it; expected names with tensors, at the top or below `{}`; found {}",
                 CONTAINERS[..4].join("`, `"),
@@ -195,10 +195,13 @@ impl<'a> Reader<'a> {
             match tensor.element {
                 Element::Integer(_) => {}
                 Element::Unsupported(kind, _) => {
-                    return Err(format!("tensor `{name}` has elements of type {kind}; f32, f16, bf16 and f64 can be read"));
+                    return Err(format!(
+                        "tensor `{}` has elements of type {kind}; f32, f16, bf16 and f64 can be read",
+                        shown(name)
+                    ));
                 }
                 Element::Float(dtype) => {
-                    let tensor = self.read(tensor, dtype).map_err(|reason| format!("tensor `{name}`: {reason}"))?;
+                    let tensor = self.read(tensor, dtype).map_err(|reason| format!("tensor `{}`: {reason}", shown(name)))?;
                     state.tensors.insert(name.to_string(), tensor);
                 }
             }
@@ -261,7 +264,10 @@ impl<'a> Reader<'a> {
         let outside = || {
             format!(
                 "offset {}, shape {:?} and strides {:?} reach beyond its storage `{}`",
-                tensor.offset, tensor.shape, tensor.strides, storage.key
+                tensor.offset,
+                tensor.shape,
+                tensor.strides,
+                shown(storage.key)
             )
         };
         // Its part of the storage, then from its first element to behind its last.

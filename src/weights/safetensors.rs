@@ -6,7 +6,7 @@
 use ::safetensors::tensor::{Dtype as FileDtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 
-use super::{Dtype, HostTensor, StateDict};
+use super::{Dtype, HostTensor, StateDict, shown};
 use crate::{Error, Result};
 
 /// Tensors and metadata of a safetensors file, or the reason it cannot be read.
@@ -34,7 +34,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<StateDict, String> {
             | FileDtype::I32
             | FileDtype::U64
             | FileDtype::I64 => continue,
-            other => return Err(format!("tensor `{name}` has elements of type {other:?}; f32, f16, bf16 and f64 can be read")),
+            other => {
+                return Err(format!(
+                    "tensor `{}` has elements of type {other:?}; f32, f16, bf16 and f64 can be read",
+                    shown(&name)
+                ));
+            }
         };
         let data = dtype.elements(tensor.data());
         state.tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), data, dtype });

@@ -17,6 +17,7 @@ const FIXTURES: &[(&str, &[u8])] = fixtures![
     "protocol4.zip.pth",
     "strided.zip.pth",
     "strided.legacy.pth",
+    "view.legacy.pth",
     "complex.zip.pth",
     "evil.zip.pth",
     "evil.legacy.pth",
@@ -93,6 +94,14 @@ fn views_of_one_storage_are_read_by_offset_and_stride() {
     }
 }
 
+/// As Python 2 and PyTorch before 0.4 wrote it: strings as bytes, an ordered dict as a list of pairs, `_rebuild_tensor`.
+#[test]
+fn views_of_storages_in_old_files_are_read() {
+    let state = load("view.legacy.pth");
+    let tensor = state.get("w", &[2]).unwrap();
+    assert_eq!((tensor.data.as_slice(), tensor.dtype), (&[0.75, 1.0][..], Dtype::F16));
+}
+
 #[test]
 fn code_in_a_pickle_is_named_and_never_run() {
     for name in ["evil.zip.pth", "evil.legacy.pth"] {
@@ -119,7 +128,7 @@ fn numbers_that_lead_out_of_the_file_are_refused() {
     }
 }
 
-/// A file cut anywhere is an error, except where only the end of the zip directory's comment or nothing of use is missing.
+/// No format is whole without its last byte.
 #[test]
 fn every_truncation_is_an_error() {
     for (name, bytes) in FIXTURES {
