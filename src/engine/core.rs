@@ -127,6 +127,7 @@ impl Engine {
             memory: plan.memory(),
             dispatches: plan.recording().dispatches(),
             origin: options.origin,
+            assumed: found.assumed,
         };
         let model = Model {
             spec: found.spec,

@@ -148,6 +148,8 @@ pub struct ModelInfo {
     pub dispatches: usize,
     /// Where the bytes came from.
     pub origin: Origin,
+    /// What the file could not tell and was assumed, as sentences; empty when its metadata told.
+    pub assumed: Vec<String>,
 }
 
 /// What a net says of an image.
