@@ -81,6 +81,7 @@ fn a_broken_picture_does_not_keep_the_others_from_an_answer() {
     let run = reslab(&["classify", &broken, &sample("truck"), &absent, "--top", "1"]);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("truck.jpg") && run.stdout.contains(" %  truck"), "{run:?}");
+    assert!(run.stderr.contains("resnet20-cifar10 (f"), "model, element type and device are named beside the answers: {run:?}");
     assert_eq!(run.said.iter().filter(|line| line.contains(&broken)).count(), 1, "{run:?}");
     assert_eq!(run.said.iter().filter(|line| line.contains("absent.png: there is no such file")).count(), 1, "{run:?}");
 

@@ -101,6 +101,9 @@ struct Layer {
     gflops: Option<f64>,
 }
 
+/// Runs with a timestamp around every dispatch; each takes a little longer than a plain one.
+const PROFILES: u32 = 5;
+
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let (name, spec, weights) = network(arguments)?;
     let engine = global.open(arguments.precision)?;
@@ -139,7 +142,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     bar.finish_and_clear();
     let times = Statistics::of(measured?);
     let queued_ms = if ctx.adapter().software { None } else { Some(queued(&plan, ctx, output, arguments.runs)?) };
-    let layers = if arguments.layers { Some(layers(pollster::block_on(plan.profile(ctx))?)) } else { None };
+    let layers = if arguments.layers { Some(layers(&plan, ctx, arguments.runs.min(PROFILES))?) } else { None };
 
     let gflop = 2.0 * plan.recording().cost() as f64 / 1e9;
     let memory = plan.memory();
@@ -233,16 +236,21 @@ fn queued(plan: &InferencePlan, ctx: &Context, output: &str, runs: u32) -> Resul
     Ok(elapsed_ms(start) / f64::from(runs))
 }
 
-fn layers(times: Vec<DispatchTime>) -> Vec<Layer> {
-    let total: f64 = times.iter().map(|time| time.ms).sum();
-    let layer = |time: DispatchTime| Layer {
-        share: if total > 0.0 { time.ms / total } else { 0.0 },
-        gflops: (time.multiply_adds > 0 && time.ms > 0.0).then(|| 2.0 * time.multiply_adds as f64 / time.ms / 1e6),
-        name: time.label,
-        kernel: time.kernel,
-        ms: time.ms,
+/// Every dispatch with the median of its times in `runs` timed runs.
+fn layers(plan: &InferencePlan, ctx: &Context, runs: u32) -> Result<Vec<Layer>> {
+    let profiles = (0..runs).map(|_| pollster::block_on(plan.profile(ctx))).collect::<Result<Vec<Vec<DispatchTime>>>>()?;
+    let Some(first) = profiles.first() else { return Ok(Vec::new()) };
+    let median = |index: usize| Statistics::of(profiles.iter().map(|times| times[index].ms).collect()).median;
+    let times: Vec<f64> = (0..first.len()).map(median).collect();
+    let total: f64 = times.iter().sum();
+    let layer = |(dispatch, ms): (&DispatchTime, f64)| Layer {
+        name: dispatch.label.clone(),
+        kernel: dispatch.kernel,
+        ms,
+        share: if total > 0.0 { ms / total } else { 0.0 },
+        gflops: (dispatch.multiply_adds > 0 && ms > 0.0).then(|| 2.0 * dispatch.multiply_adds as f64 / ms / 1e6),
     };
-    times.into_iter().map(layer).collect()
+    Ok(first.iter().zip(times).map(layer).collect())
 }
 
 fn elapsed_ms(start: Instant) -> f64 {

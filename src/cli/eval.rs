@@ -87,7 +87,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         output::remark(&format!("{} ({precision}, preset {}) on {}", model.name, model.preset, describe(&device)));
     }
 
-    let bar = output::bar(samples.len() as u64, "{msg} [{bar:40}] {pos}/{len} images, {per_sec}, {eta} left");
+    let bar = output::bar(samples.len() as u64, "{msg} [{bar:40}] {pos}/{len}, {speed} images/s, {eta} left");
+    bar.set_message("evaluating");
     bar.enable_steady_tick(Duration::from_millis(250));
     let start = Instant::now();
     let tally = evaluate(&mut engine, &samples, &labels, &model, batch, &bar);

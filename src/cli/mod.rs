@@ -131,7 +131,12 @@ impl Global {
 
     /// Opens the device with the element type asked for.
     fn open(&self, precision: PrecisionArg) -> Result<Engine, Error> {
-        let mut engine = pollster::block_on(Engine::open(self.context_options()))?;
+        let mut engine = pollster::block_on(Engine::open(self.context_options())).map_err(|error| match error {
+            Error::NoAdapter(reason) => Error::NoAdapter(format!(
+                "{reason}; install or update a Vulkan, Metal or DirectX 12 driver (on Debian without a GPU: mesa-vulkan-drivers)"
+            )),
+            other => other,
+        })?;
         pollster::block_on(engine.set_precision(precision.choice(), &mut |_| ()))?;
         if precision == PrecisionArg::F16 && !engine.device().f16 {
             output::remark("this adapter has no 16-bit floats; f32 is used");

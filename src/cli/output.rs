@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 
 use super::Stop;
@@ -31,25 +31,25 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), Stop> {
 
 /// One line about an error. Nobody can be told when stderr is gone too.
 pub(super) fn complain(error: &Error) {
-    say(&error.to_string());
-}
-
-/// One line the user should know about.
-pub(super) fn remark(text: &str) {
-    say(text);
-}
-
-fn say(text: &str) {
     // An error may quote a driver or a server at length; the line stays one line.
+    let text = error.to_string();
     let text: Vec<&str> = text.split_whitespace().collect();
     let _ = writeln!(std::io::stderr().lock(), "reslab: {}", text.join(" "));
 }
 
-/// A bar on stderr; invisible when that is no terminal.
+/// One line the user may want to know.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A bar on stderr, invisible when that is no terminal. Besides indicatif's keys the template may use `speed`, steps a second.
 pub(super) fn bar(total: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
+        let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.1}", state.per_sec());
+        };
+        bar.set_style(style.with_key("speed", speed).progress_chars("=> "));
     }
     bar
 }

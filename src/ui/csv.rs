@@ -61,11 +61,8 @@ mod tests {
 
     fn row(file: &str, labels: &[(&str, f32)]) -> Row {
         let top = labels.iter().enumerate();
-        let top = top.map(|(class, (label, probability))| Prediction {
-            class,
-            label: (*label).into(),
-            probability: *probability,
-        });
+        let top =
+            top.map(|(class, (label, probability))| Prediction { class, label: (*label).into(), probability: *probability });
         Row { file: file.into(), top: top.collect(), ms: Some(12.3456), model: "resnet20".into(), error: String::new() }
     }
 

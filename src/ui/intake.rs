@@ -33,9 +33,8 @@ impl Lab {
     pub fn take_paste(self, event: &web_sys::ClipboardEvent) {
         let files = web::files_from_paste(event);
         if files.is_empty() {
-            self.picture_error.set(Some(
-                "The clipboard holds no picture. Copy a picture (not its address) and paste it again.".into(),
-            ));
+            self.picture_error
+                .set(Some("The clipboard holds no picture. Copy a picture (not its address) and paste it again.".into()));
         } else {
             event.prevent_default();
             self.take(files);

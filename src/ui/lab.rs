@@ -9,10 +9,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
+use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
 use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
-use crate::Error;
 
 /// Why the page cannot work here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,12 +192,13 @@ impl Lab {
     }
 
     pub(super) fn new_id(self) -> u64 {
-        self.next_id.try_update_value(|id| {
-            *id += 1;
-            *id
-        })
-        // The value lives as long as the page.
-        .unwrap_or_default()
+        self.next_id
+            .try_update_value(|id| {
+                *id += 1;
+                *id
+            })
+            // The value lives as long as the page.
+            .unwrap_or_default()
     }
 
     /// The picture on the stage.
@@ -313,9 +314,10 @@ impl Lab {
         let Some(request) = self.take_request(request) else { return };
         let Some(shot) = self.find(request.shot) else { return };
         let Some(model) = self.model.get_untracked() else { return };
-        let best = result.top.first().map(|best| {
-            format!("{}: {}, {}.", shot.name, format::label(&best.label), format::percent(best.probability))
-        });
+        let best = result
+            .top
+            .first()
+            .map(|best| format!("{}: {}, {}.", shot.name, format::label(&best.label), format::percent(best.probability)));
         shot.answer.set(Some(Answer { result, model, decode_ms: request.decode_ms }));
         shot.status.set(Status::Done);
         self.pump();

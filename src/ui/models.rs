@@ -40,9 +40,7 @@ impl Lab {
     /// Loads a weights file the user gave.
     pub fn load_file(self, file: web_sys::File) {
         let name = file.name();
-        self.fetch(&name, None, move |_, _| async move {
-            Ok((web::read_file(&file).await?, Origin::OwnFile))
-        });
+        self.fetch(&name, None, move |_, _| async move { Ok((web::read_file(&file).await?, Origin::OwnFile)) });
     }
 
     /// Stops a download; what has arrived is kept for the next try.

@@ -45,8 +45,7 @@ impl Lab {
 
     /// Puts every picture in the queue again, the one on the stage first: the model has changed.
     pub(super) fn classify_again(self) {
-        let working: Vec<u64> =
-            self.in_flight.with_value(|in_flight| in_flight.values().map(|request| request.shot).collect());
+        let working: Vec<u64> = self.in_flight.with_value(|in_flight| in_flight.values().map(|request| request.shot).collect());
         let selected = self.selected.get_untracked();
         let mut ids: Vec<u64> = Vec::new();
         self.shots.with_untracked(|shots| {

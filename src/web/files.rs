@@ -250,8 +250,12 @@ fn is_picture(name: &str) -> bool {
 fn no_pictures(folder: &str, others: usize) -> Error {
     let reason = match others {
         0 => "The folder is empty; drop one that holds pictures.".to_owned(),
-        1 => "There is no picture in this folder, only another file; drop one with JPEG, PNG, WebP, GIF or BMP pictures.".into(),
-        n => format!("There is no picture among the {n} files of this folder; drop one with JPEG, PNG, WebP, GIF or BMP pictures."),
+        1 => {
+            "There is no picture in this folder, only another file; drop one with JPEG, PNG, WebP, GIF or BMP pictures.".into()
+        }
+        n => format!(
+            "There is no picture among the {n} files of this folder; drop one with JPEG, PNG, WebP, GIF or BMP pictures."
+        ),
     };
     Error::Image { file: folder.into(), reason }
 }

@@ -1,6 +1,6 @@
 //! Models from the hub: streamed, resumed where a download broke off, kept on this device.
 
-use super::fetch::{Answer, CancelToken, Caching, Progress, append, network};
+use super::fetch::{Answer, Caching, CancelToken, Progress, append, network};
 use super::js::meta;
 use super::store::{Manifest, Store};
 use crate::weights::hub::{BASE_URL, HubModel};

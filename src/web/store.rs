@@ -38,9 +38,7 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Bytes in the pieces, when they follow each other without a gap.
     pub(super) fn bytes(&self) -> Option<u64> {
-        self.pieces.iter().try_fold(0_u64, |end, (offset, length)| {
-            if *offset == end { end.checked_add(*length) } else { None }
-        })
+        self.pieces.iter().try_fold(0_u64, |end, (offset, length)| if *offset == end { end.checked_add(*length) } else { None })
     }
 }
 

@@ -8,8 +8,10 @@ use std::process::{Command, Output, Stdio};
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
-    /// The program's own lines of stderr, without those of graphics drivers.
+    /// Errors: the lines of stderr that begin with the program's name.
     pub said: Vec<String>,
+    /// All of stderr, graphics drivers' lines and remarks too.
+    pub stderr: String,
 }
 
 impl Ran {
@@ -49,6 +51,7 @@ pub fn ran(output: Output) -> Ran {
         code: output.status.code().unwrap_or_else(|| panic!("killed by a signal; {stderr}")),
         stdout: text(output.stdout),
         said: stderr.lines().filter(|line| line.starts_with("reslab: ") || line.contains("panicked")).map(Into::into).collect(),
+        stderr,
     }
 }
 
