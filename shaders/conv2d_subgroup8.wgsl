@@ -28,10 +28,10 @@ struct Params {
 
 override RESIDUAL: bool = false;
 
-const LANES = 8u;
-const ROWS = 4u; // pixels a lane loads
-const PIXELS = 32u; // LANES * ROWS
 const TILE_C4 = 16u; // output channels / 4 of a tile
+
+// Sums of 8 pixels: their first 4 channels of this lane, then their second 4.
+alias Sums = array<vec4<f32>, 16>;
 
 @compute @workgroup_size(8)
 fn main(
@@ -40,7 +40,7 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let pixels = params.batch * params.out_h * params.out_w;
-    let first = group.x * PIXELS;
+    let first = group.x * 32u;
 
     // Through arrayLength the loop bounds are no plain uniforms any more: Mesa's llvmpipe would otherwise compile the
     // shader anew, with the bounds as constants, for every dispatch.
@@ -49,56 +49,99 @@ fn main(
     let span = min(params.kernel_w * params.in_c4, limit); // vec4s under a kernel row: one piece of memory
     let width = params.in_w * params.in_c4;
 
-    // top left input position of the pixels this lane loads; a pixel behind the end repeats the last one
-    var line0: array<u32, ROWS>;
-    var y0: array<u32, ROWS>;
-    var x0: array<u32, ROWS>;
-    for (var r = 0u; r < ROWS; r++) {
-        let pixel = min(first + r * LANES + lane, pixels - 1u);
-        let line = pixel / params.out_w;
-        line0[r] = (line / params.out_h + group.z * params.batch) * params.in_h;
-        y0[r] = line % params.out_h * params.stride - params.pad_top; // wraps below 0: then larger than any height
-        x0[r] = (pixel % params.out_w * params.stride - params.pad_left) * params.in_c4;
-    }
+    // top left input position of the 4 pixels this lane loads; a pixel behind the end repeats the last one
+    let pixel = min(vec4<u32>(first + lane) + vec4<u32>(0u, 8u, 16u, 24u), vec4<u32>(pixels - 1u));
+    let line = pixel / params.out_w;
+    let line0 = (line / params.out_h + group.z * params.batch) * params.in_h;
+    let y0 = line % params.out_h * params.stride - params.pad_top; // wraps below 0: then larger than any height
+    let x0 = (pixel % params.out_w * params.stride - params.pad_left) * params.in_c4;
 
-    var acc: array<array<vec4<f32>, 2>, PIXELS>;
+    var sums0: Sums;
+    var sums1: Sums;
+    var sums2: Sums;
+    var sums3: Sums;
     var w = (group.z * groups.y + group.y) * kernel_h * span * 4u * TILE_C4 + lane;
     for (var ky = 0u; ky < kernel_h; ky++) {
-        var start: array<u32, ROWS>;
-        var end: array<u32, ROWS>;
-        for (var r = 0u; r < ROWS; r++) {
-            let y = y0[r] + ky;
-            start[r] = (line0[r] + y) * width + x0[r];
-            end[r] = select(0u, width, y < params.in_h);
-        }
+        let y = y0 + ky;
+        let start = (line0 + y) * width + x0;
+        let end = select(vec4<u32>(), vec4<u32>(width), y < vec4<u32>(params.in_h));
         for (var k = 0u; k < span; k++) {
             // columns: the 4 output channels that one input channel feeds
             let w0 = mat4x4<f32>(
                 vec4<f32>(weight[w]), vec4<f32>(weight[w + 16u]), vec4<f32>(weight[w + 32u]), vec4<f32>(weight[w + 48u]));
             let w1 = mat4x4<f32>(
                 vec4<f32>(weight[w + 8u]), vec4<f32>(weight[w + 24u]), vec4<f32>(weight[w + 40u]), vec4<f32>(weight[w + 56u]));
-            for (var r = 0u; r < ROWS; r++) {
-                let inside = x0[r] + k < end[r];
-                let mine = vec4<f32>(input[select(0u, start[r] + k, inside)]) * select(0.0, 1.0, inside);
-                for (var l = 0u; l < LANES; l++) {
-                    let v = subgroupShuffle(mine, l);
-                    acc[r * LANES + l][0] += w0 * v;
-                    acc[r * LANES + l][1] += w1 * v;
-                }
-            }
+            let inside = x0 + k < end;
+            let at = select(vec4<u32>(), start + k, inside);
+            let keep = select(vec4<f32>(), vec4<f32>(1.0), inside);
+            multiply(&sums0, vec4<f32>(input[at.x]) * keep.x, w0, w1);
+            multiply(&sums1, vec4<f32>(input[at.y]) * keep.y, w0, w1);
+            multiply(&sums2, vec4<f32>(input[at.z]) * keep.z, w0, w1);
+            multiply(&sums3, vec4<f32>(input[at.w]) * keep.w, w0, w1);
             w += 4u * TILE_C4;
         }
     }
 
-    for (var o = 0u; o < 2u; o++) {
-        let c4 = group.y * TILE_C4 + o * LANES + lane;
-        if (c4 < params.out_c4) {
-            let b = bias_of(c4);
-            for (var i = 0u; i < PIXELS; i++) {
-                // behind the end the last pixel is written again, with the same value
-                store(group.z * pixels + min(first + i, pixels - 1u), c4, acc[i][o] + b);
-            }
-        }
+    let image = vec2<u32>(group.z * pixels, (group.z + 1u) * pixels - 1u);
+    let c4 = group.y * TILE_C4 + lane;
+    store8(&sums0, image.x + first, image.y, c4);
+    store8(&sums1, image.x + first + 8u, image.y, c4);
+    store8(&sums2, image.x + first + 16u, image.y, c4);
+    store8(&sums3, image.x + first + 24u, image.y, c4);
+}
+
+// Adds the products of 8 lanes' values with this lane's weights. Written out: not every compiler unrolls the loop, and an
+// array with a variable index stays in memory.
+fn multiply(sums: ptr<function, Sums>, mine: vec4<f32>, w0: mat4x4<f32>, w1: mat4x4<f32>) {
+    let v0 = subgroupShuffle(mine, 0u);
+    (*sums)[0] += w0 * v0;
+    (*sums)[8] += w1 * v0;
+    let v1 = subgroupShuffle(mine, 1u);
+    (*sums)[1] += w0 * v1;
+    (*sums)[9] += w1 * v1;
+    let v2 = subgroupShuffle(mine, 2u);
+    (*sums)[2] += w0 * v2;
+    (*sums)[10] += w1 * v2;
+    let v3 = subgroupShuffle(mine, 3u);
+    (*sums)[3] += w0 * v3;
+    (*sums)[11] += w1 * v3;
+    let v4 = subgroupShuffle(mine, 4u);
+    (*sums)[4] += w0 * v4;
+    (*sums)[12] += w1 * v4;
+    let v5 = subgroupShuffle(mine, 5u);
+    (*sums)[5] += w0 * v5;
+    (*sums)[13] += w1 * v5;
+    let v6 = subgroupShuffle(mine, 6u);
+    (*sums)[6] += w0 * v6;
+    (*sums)[14] += w1 * v6;
+    let v7 = subgroupShuffle(mine, 7u);
+    (*sums)[7] += w0 * v7;
+    (*sums)[15] += w1 * v7;
+}
+
+// Stores 8 pixels; behind the end the last pixel is written again, with the same value.
+fn store8(sums: ptr<function, Sums>, pixel: u32, last: u32, c4: u32) {
+    if (c4 < params.out_c4) {
+        let b = bias_of(c4);
+        store(min(pixel + 0u, last), c4, (*sums)[0] + b);
+        store(min(pixel + 1u, last), c4, (*sums)[1] + b);
+        store(min(pixel + 2u, last), c4, (*sums)[2] + b);
+        store(min(pixel + 3u, last), c4, (*sums)[3] + b);
+        store(min(pixel + 4u, last), c4, (*sums)[4] + b);
+        store(min(pixel + 5u, last), c4, (*sums)[5] + b);
+        store(min(pixel + 6u, last), c4, (*sums)[6] + b);
+        store(min(pixel + 7u, last), c4, (*sums)[7] + b);
+    }
+    if (c4 + 8u < params.out_c4) {
+        let b = bias_of(c4 + 8u);
+        store(min(pixel + 0u, last), c4 + 8u, (*sums)[8] + b);
+        store(min(pixel + 1u, last), c4 + 8u, (*sums)[9] + b);
+        store(min(pixel + 2u, last), c4 + 8u, (*sums)[10] + b);
+        store(min(pixel + 3u, last), c4 + 8u, (*sums)[11] + b);
+        store(min(pixel + 4u, last), c4 + 8u, (*sums)[12] + b);
+        store(min(pixel + 5u, last), c4 + 8u, (*sums)[13] + b);
+        store(min(pixel + 6u, last), c4 + 8u, (*sums)[14] + b);
+        store(min(pixel + 7u, last), c4 + 8u, (*sums)[15] + b);
     }
 }
 

@@ -32,6 +32,7 @@ const TILE = 64u; // pixels and output channels of a tile
 const TILE_C4 = 16u;
 const STEP = 4u; // vec4s of the reduction a step
 const INVOCATIONS = 256u;
+const LOADS = 1u; // vec4s of a step that an invocation loads: STEP * TILE / INVOCATIONS
 
 // (STEP, TILE): vec4 over input channels, by pixel
 var<workgroup> values: array<vec4<f32>, STEP * TILE>;
@@ -47,7 +48,8 @@ fn main(
     let pixels = params.batch * params.out_h * params.out_w;
     let first = group.x * TILE;
     // vec4s of the reduction, and where this tile's weights begin
-    let depth = min(params.kernel_h * params.kernel_w * params.in_c4, arrayLength(&weight));
+    let in_c4 = min(params.in_c4, arrayLength(&weight)); // not a plain uniform: see conv2d_direct
+    let depth = params.kernel_h * params.kernel_w * in_c4;
     let weight_base = (group.z * groups.y + group.y) * depth * 4u * TILE_C4;
 
     // the pixel whose values this invocation loads, and its top left input position
@@ -62,17 +64,35 @@ fn main(
     let row = local / TILE_C4 * 4u; // the first of its 4 pixels
     var acc: array<vec4<f32>, 4>;
 
+    // where in the kernel each vec4 this invocation loads lies: channels / 4, column, row; advanced by a step at a time
+    var c: array<u32, LOADS>;
+    var kx: array<u32, LOADS>;
+    var ky: array<u32, LOADS>;
+    for (var i = 0u; i < LOADS; i++) {
+        let k = local / TILE + i * (STEP / LOADS);
+        c[i] = k % in_c4;
+        kx[i] = k / in_c4 % params.kernel_w;
+        ky[i] = k / in_c4 / params.kernel_w;
+    }
+
     for (var start = 0u; start < depth; start += STEP) {
-        for (var r = local / TILE; r < STEP; r += INVOCATIONS / TILE) {
-            let k = start + r;
-            let tap = k / params.in_c4;
-            let y = y0 + tap / params.kernel_w;
-            let x = x0 + tap % params.kernel_w;
+        for (var i = 0u; i < LOADS; i++) {
+            let y = y0 + ky[i];
+            let x = x0 + kx[i];
             var v = vec4<f32>();
-            if (k < depth && y < params.in_h && x < params.in_w) {
-                v = vec4<f32>(input[((line0 + y) * params.in_w + x) * params.in_c4 + k % params.in_c4]);
+            if (ky[i] < params.kernel_h && y < params.in_h && x < params.in_w) {
+                v = vec4<f32>(input[((line0 + y) * params.in_w + x) * in_c4 + c[i]]);
             }
-            values[r * TILE + load_pixel] = v;
+            values[(local / TILE + i * (STEP / LOADS)) * TILE + load_pixel] = v;
+            c[i] += STEP;
+            while (c[i] >= in_c4) {
+                c[i] -= in_c4;
+                kx[i]++;
+                if (kx[i] == params.kernel_w) {
+                    kx[i] = 0u;
+                    ky[i]++;
+                }
+            }
         }
         for (var i = local; i < STEP * 4u * TILE_C4; i += INVOCATIONS) {
             var v = vec4<f32>();

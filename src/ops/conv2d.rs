@@ -383,11 +383,16 @@ impl Blocking {
         let (_, tile) = self.tile();
         let rows = inputs.next_multiple_of(4);
         let mut packed = vec![0.0; outputs.next_multiple_of(tile) * taps * rows];
-        for out in 0..outputs {
-            for input in 0..inputs {
-                for tap in 0..taps {
-                    let row = (out / tile * taps + tap) * rows + input;
-                    packed[row * tile + out % tile] = weight[(out * inputs + input) * taps + tap];
+        // Rows are written whole, and the sources advance side by side: both stay in the cache.
+        for (t, block) in packed.chunks_mut(taps * rows * tile).enumerate() {
+            let first = t * tile;
+            let filters = &weight[first * inputs * taps..];
+            let count = tile.min(outputs - first);
+            for at in 0..inputs * taps {
+                let (input, tap) = (at / taps, at % taps);
+                let row = &mut block[(tap * rows + input) * tile..][..count];
+                for (out, value) in row.iter_mut().enumerate() {
+                    *value = filters[out * inputs * taps + at];
                 }
             }
         }
