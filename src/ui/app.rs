@@ -29,11 +29,11 @@ pub fn App() -> impl IntoView {
                             <Stage lab />
                             <Samples lab />
                             <Tray lab />
+                            <LayersPanel lab />
                         </div>
                         <div class="bench__right">
                             <Reading lab />
                             <ModelPanel lab />
-                            <LayersPanel lab />
                         </div>
                     </main>
                 }
@@ -78,12 +78,12 @@ fn Header(lab: Lab) -> impl IntoView {
 #[component]
 fn Logo() -> impl IntoView {
     view! {
-        <svg class="mark__logo" viewBox="0 0 40 40" width="36" height="36" fill="none" aria-hidden="true">
-            <path class="mark__cut" d="M5 28 C5 8 9 7 14 7 H26 C31 7 34 9 34 22.5" stroke-width="2.5" stroke-linecap="round" />
-            <path class="mark__line" d="M2 28 H29.5" stroke-width="2.5" stroke-linecap="round" />
-            <rect class="mark__layer" x="9.5" y="22" width="7" height="12" rx="2" stroke-width="2.5" />
-            <rect class="mark__layer" x="20" y="22" width="7" height="12" rx="2" stroke-width="2.5" />
-            <circle class="mark__sum" cx="34" cy="28" r="4.5" stroke-width="2.5" />
+        <svg class="mark__logo" viewBox="0 0 44 36" width="44" height="36" fill="none" aria-hidden="true">
+            <path class="mark__cut" d="M6 24 C6 9 10 5 16 5 H26 C33 5 37 9 37 18.5" stroke-width="2.6" stroke-linecap="round" />
+            <path class="mark__line" d="M2 24 H33" stroke-width="2.6" stroke-linecap="round" />
+            <rect class="mark__layer" x="11" y="16.5" width="6.5" height="15" rx="1.8" />
+            <rect class="mark__layer" x="22" y="16.5" width="6.5" height="15" rx="1.8" />
+            <circle class="mark__sum" cx="37" cy="24" r="5" />
         </svg>
     }
 }

@@ -55,11 +55,33 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
             <p class="picker__note">
                 {format!("Downloading asks {} and keeps the file on this device for the next visit.", host(&web::hub::base_url(BASE_URL)))}
             </p>
-            <ul class="picker__list">
-                {HUB.iter().map(|model| view! { <Offer lab model /> }).collect_view()}
-            </ul>
+            {groups()
+                .into_iter()
+                .filter_map(|group| {
+                    let first = *group.first()?;
+                    Some(view! {
+                        <p class="picker__group">
+                            {first.source} <span class="tag tag--plain">{first.license}</span>
+                        </p>
+                        <ul class="picker__list">{group.into_iter().map(|model| view! { <Offer lab model /> }).collect_view()}</ul>
+                    })
+                })
+                .collect_view()}
         </details>
     }
+}
+
+/// The hub's models by who trained them; no group is empty.
+fn groups() -> Vec<Vec<&'static HubModel>> {
+    let mut groups: Vec<Vec<&'static HubModel>> = Vec::new();
+    for model in HUB {
+        let same = |other: &&'static HubModel| (other.source, other.license) == (model.source, model.license);
+        match groups.iter_mut().find(|group| group.first().is_some_and(same)) {
+            Some(group) => group.push(model),
+            None => groups.push(vec![model]),
+        }
+    }
+    groups
 }
 
 #[component]
@@ -67,13 +89,11 @@ fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
     let in_use = Memo::new(move |_| lab.model.with(|now| now.as_ref().is_some_and(|now| now.name == model.name)));
     let kept = Memo::new(move |_| lab.kept.with(|kept| kept.iter().any(|name| name == model.name)));
     let size = format::bytes(model.bytes);
-    let download = format!("Download {size}");
-    let spoken = format!("Download {}, {size}", model.name);
+    let spoken = format!("Download {}, {size}, {}", model.name, model.license);
     view! {
         <li class="offer" data-testid="offer">
             <span class="offer__name">{model.name}</span>
-            <span class="offer__facts">{format!("{size} \u{b7} {}", model.license)}</span>
-            <span class="offer__source">{model.source}</span>
+            <span class="offer__facts">{size.clone()}</span>
             <span class="offer__act">
                 <Show when=move || kept.get()>
                     <span class="tag" data-testid="kept">"on this device"</span>
@@ -99,7 +119,7 @@ fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
                     } else {
                         view! {
                             <button type="button" class="button" aria-label=spoken.clone() on:click=move |_| lab.use_hub(model)>
-                                {download.clone()}
+                                "Download"
                             </button>
                         }
                             .into_any()

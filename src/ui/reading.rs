@@ -19,11 +19,6 @@ pub fn Reading(lab: Lab) -> impl IntoView {
                 None => view! { <Empty lab /> }.into_any(),
                 Some(shot) => view! { <Shown lab shot /> }.into_any(),
             }}
-            <Show when=move || lab.software()>
-                <p class="remark" data-testid="software-note">
-                    "No graphics card answered: a software adapter computes on the processor, which is slow. The answers are the same."
-                </p>
-            </Show>
             {move || lab.model.get().and_then(|model| few_classes(&model))}
         </section>
     }
@@ -113,7 +108,14 @@ fn Answered(lab: Lab, answer: Answer) -> impl IntoView {
             </div>
             <div class="measures__long">
                 <dt>"Read by"</dt>
-                <dd data-testid="read-by">{move || format!("{} on {}", model.name, lab.device_name())}</dd>
+                <dd data-testid="read-by">
+                    {move || format!("{} on {}", model.name, lab.device_name())}
+                    <Show when=move || lab.software()>
+                        <span class="measures__slow" data-testid="software-note">
+                            "A software adapter: the processor stands in for a graphics card, so it is slow. The answer is the same."
+                        </span>
+                    </Show>
+                </dd>
             </div>
         </dl>
     }
