@@ -1,5 +1,7 @@
 //! The boundary to the doors. [`Engine`] is the core both doors drive; [`serve`] runs it behind [`Command`]s and [`Event`]s.
 
+#[cfg(target_arch = "wasm32")]
+pub mod bench;
 mod core;
 mod message;
 mod serve;

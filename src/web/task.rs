@@ -8,7 +8,10 @@ use wasm_bindgen::{JsCast, closure::Closure};
 pub async fn yield_now() {
     let Ok(channel) = web_sys::MessageChannel::new() else { return };
     let (sender, receiver) = oneshot::channel::<()>();
-    let wake = Closure::once_into_js(move || drop(sender.send(())));
+    let wake = Closure::once_into_js(move || {
+        // Nobody waits any more when the future was dropped.
+        let _ = sender.send(());
+    });
     channel.port1().set_onmessage(Some(wake.unchecked_ref()));
     if channel.port2().post_message(&wasm_bindgen::JsValue::NULL).is_ok() {
         // The sender lives in the handler; it can only be dropped by sending or with the whole page.

@@ -1,0 +1,226 @@
+//! `window.__bench`: the forward pass of a net timed in a browser, for comparisons with other libraries (www/bench.html).
+//!
+//! A call says what to run and gets its figures:
+//!
+//! ```js
+//! await __bench({ model: 'resnet18', batch: 1, size: 224, mode: 'infer', steps: 5, wantOutput: false, assets: '/data' })
+//! // -> { first_ms, runs: [ms, ...], median_ms, output?, info, heap_mb }
+//! ```
+//!
+//! `assets` is a folder with `MODEL.safetensors` (torchvision's names) and `input_bBATCH_SIZE.f32` (NCHW). The first call for
+//! a net and size loads it and runs it once; `first_ms` counts from the start of the navigation to its logits. The plan stays
+//! for later calls. A timed step begins with an image in the page's memory and ends with its logits there.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures_util::future::{Either, join3, ready};
+use js_sys::{JSON, JsString, Promise, Reflect};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
+use wasm_bindgen_futures::future_to_promise;
+
+use crate::gpu::{Context, ContextOptions, Precision};
+use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::web::{CancelToken, fetch_bytes, now_ms};
+use crate::{Error, Result, weights};
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Config {
+    /// Name of an architecture, e.g. `resnet18`.
+    model: String,
+    batch: usize,
+    /// Side of the images in pixels.
+    size: usize,
+    /// Only `infer`.
+    mode: String,
+    /// Timed runs of this call.
+    steps: usize,
+    want_output: bool,
+    /// Address of the folder with weights and input.
+    assets: String,
+    precision: Precision,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let (model, mode, assets) = ("resnet18".into(), "infer".into(), ".".into());
+        Self { model, batch: 1, size: 224, mode, steps: 0, want_output: false, assets, precision: Precision::F32 }
+    }
+}
+
+impl Config {
+    /// Whether a session of `other` serves this one.
+    fn same_session(&self, other: &Self) -> bool {
+        let key = |c: &Self| (c.model.clone(), c.batch, c.size, c.precision);
+        key(self) == key(other)
+    }
+}
+
+/// The figures of a call.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    first_ms: f64,
+    load_ms: f64,
+    runs: Vec<f64>,
+    median_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a [f32]>,
+    info: String,
+    heap_mb: f64,
+}
+
+/// A net that is ready to run.
+struct Session {
+    config: Config,
+    plan: InferencePlan,
+    input: Vec<f32>,
+    /// Logits of the first run.
+    first: Vec<f32>,
+    first_ms: f64,
+    load_ms: f64,
+}
+
+#[derive(Default)]
+struct Bench {
+    ctx: Option<Context>,
+    sessions: Vec<Session>,
+}
+
+/// Defines the global function `__bench`.
+pub fn install() {
+    console_error_panic_hook::set_once();
+    // Fails only when a logger is set already.
+    let _ = console_log::init_with_level(log::Level::Warn);
+    // Taken out while a call runs: two at once would time each other.
+    let bench = Rc::new(RefCell::new(Some(Bench::default())));
+    let call = Closure::<dyn Fn(JsValue) -> Promise>::new(move |config: JsValue| {
+        let bench = bench.clone();
+        future_to_promise(async move {
+            let config = parse(&config)?;
+            let Some(mut state) = bench.borrow_mut().take() else {
+                return Err(JsError::new("another __bench call is still running; await it first").into());
+            };
+            let report = state.run(config).await;
+            let report = report
+                .map_err(|e| JsError::new(&e.to_string()))
+                .and_then(|text| JSON::parse(&text).map_err(|_| JsError::new("the report is not valid JSON")));
+            bench.replace(Some(state));
+            Ok(report?)
+        })
+    });
+    if Reflect::set(&js_sys::global(), &"__bench".into(), &call.into_js_value()).is_err() {
+        log::error!("window.__bench cannot be defined");
+    }
+}
+
+fn parse(config: &JsValue) -> Result<Config, JsError> {
+    let wrong = |reason: &str| JsError::new(&format!("__bench wants {{ model, batch, size, mode, steps, assets }}: {reason}"));
+    let text = JSON::stringify(config).ok().and_then(|text| text.dyn_into::<JsString>().ok());
+    let text = text.map(String::from).ok_or_else(|| wrong("an object was expected"))?;
+    let config: Config = serde_json::from_str(&text).map_err(|e| wrong(&e.to_string()))?;
+    if config.mode != "infer" {
+        return Err(wrong(&format!("mode `{}` is not supported, only `infer`", config.mode)));
+    }
+    if config.batch == 0 || config.size == 0 {
+        return Err(wrong("batch and size are at least 1"));
+    }
+    Ok(config)
+}
+
+impl Bench {
+    async fn run(&mut self, config: Config) -> Result<String> {
+        let at = match self.sessions.iter().position(|session| session.config.same_session(&config)) {
+            Some(at) => at,
+            None => {
+                let session = self.open(&config).await?;
+                self.sessions.push(session);
+                self.sessions.len() - 1
+            }
+        };
+        let session = &self.sessions[at];
+        // Set by open().
+        let Some(ctx) = &self.ctx else { return Err(Error::NoAdapter("the device is gone".into())) };
+        let mut runs = Vec::with_capacity(config.steps);
+        for _ in 0..config.steps {
+            let begin = now_ms();
+            forward(ctx, &session.plan, &session.input).await?;
+            runs.push(now_ms() - begin);
+        }
+        let report = Report {
+            first_ms: session.first_ms,
+            load_ms: session.load_ms,
+            median_ms: median(&runs),
+            runs,
+            output: config.want_output.then_some(&session.first),
+            info: describe(ctx, &session.plan),
+            heap_mb: (core::arch::wasm32::memory_size(0) * 65_536) as f64 / 1e6,
+        };
+        serde_json::to_string(&report).map_err(|e| Error::Usage(e.to_string()))
+    }
+
+    /// Loads weights and input while the device opens, plans, and runs once.
+    async fn open(&mut self, config: &Config) -> Result<Session> {
+        let begin = now_ms();
+        let Config { model, batch, size, assets, .. } = config;
+        let spec = ResNetSpec::named(model)?;
+        let graph = spec.build()?;
+        let assets = assets.trim_end_matches('/');
+        let weights_url = format!("{assets}/{model}.safetensors");
+        let input_url = format!("{assets}/input_b{batch}_{size}.f32");
+        let cancel = CancelToken::new();
+        let device = match self.ctx.clone() {
+            Some(ctx) => Either::Left(ready(Ok(ctx))),
+            None => Either::Right(Context::new(ContextOptions::default())),
+        };
+        let (ctx, file, input) =
+            join3(device, fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
+        let ctx = ctx?;
+        self.ctx = Some(ctx.clone());
+        let state = weights::read(&weights_url, &file?)?;
+        let options = PlanOptions { batch: *batch, precision: config.precision, ..PlanOptions::new(*size) };
+        let plan = InferencePlan::new(&ctx, &graph, &state, options)?;
+        drop(state);
+        let input = Precision::F32.decode(&input?);
+        let shape = plan.input().shape;
+        let expected = shape.n * shape.c * shape.h * shape.w;
+        if input.len() != expected {
+            return Err(Error::Usage(format!("{input_url} holds {} numbers, {shape:?} needs {expected}", input.len())));
+        }
+        let load_ms = now_ms() - begin;
+        let first = forward(&ctx, &plan, &input).await?;
+        Ok(Session { config: config.clone(), plan, input, first, first_ms: now_ms(), load_ms })
+    }
+}
+
+async fn forward(ctx: &Context, plan: &InferencePlan, input: &[f32]) -> Result<Vec<f32>> {
+    plan.input().write_nchw(ctx, input);
+    plan.run(ctx)?;
+    plan.read(ctx, "fc").await
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[sorted.len() / 2 - 1] + upper) / 2.0 })
+}
+
+fn describe(ctx: &Context, plan: &InferencePlan) -> String {
+    let adapter = ctx.adapter();
+    let memory = plan.memory();
+    let lanes = ctx.subgroup_lanes().map_or_else(|| "no fixed subgroups".to_owned(), |lanes| format!("subgroups of {lanes}"));
+    format!(
+        "{}{}; {:?} kernels, {lanes}, {:?}; weights {:.1} MB, activations {:.1} MB; {} dispatches, {} submits",
+        if adapter.name.is_empty() { "unnamed adapter" } else { adapter.name.as_str() },
+        if adapter.software { " (software)" } else { "" },
+        ctx.family(),
+        plan.options().precision,
+        memory.weight_bytes as f64 / 1e6,
+        memory.activation_bytes as f64 / 1e6,
+        plan.recording().dispatches(),
+        plan.recording().submits(),
+    )
+}
