@@ -103,7 +103,8 @@ async fn wrong_files_get_the_same_sentences_as_on_the_command_line() {
 
 #[wasm_bindgen_test]
 async fn pictures_cut_anywhere_are_refused() {
-    for name in ["rgb.png", "lossless.webp", "animated.gif", "rgb.bmp"] {
+    // A GIF is left out: its first frame may be whole.
+    for name in ["rgb.png", "lossless.webp", "rgb.bmp"] {
         let bytes = FIXTURES.iter().find(|(n, ..)| *n == name).unwrap().1;
         for end in [bytes.len() / 3, bytes.len() / 2, bytes.len() * 4 / 5] {
             let reason = reason(name, &bytes[..end]).await;
@@ -297,7 +298,7 @@ async fn a_cancelled_download_goes_on_where_it_ended() {
     assert_eq!(hub::get(&remote, stop_early, &cancel).await, Err(Error::Cancelled));
     assert!(!hub::cached().await.contains(&"cancelled".to_owned()), "half a file counts as a file");
     let mut first = None;
-    let fetched = hub::get(&remote, |progress| drop(first.get_or_insert(progress)), &CancelToken::new()).await.unwrap();
+    let fetched = hub::get(&remote, |progress| first = first.or(Some(progress)), &CancelToken::new()).await.unwrap();
     assert_eq!(fetched.bytes, server.bytes());
     assert!(!fetched.from_this_device);
     assert_eq!(server.ranges(), [String::new(), format!("bytes={}-", received.get())]);
@@ -364,7 +365,8 @@ async fn a_full_device_still_gets_its_model() {
         "",
         "const put = Cache.prototype.put;
          Cache.prototype.put = async function (key, response) {
-           if (String(key).endsWith('/4194304')) throw new DOMException('the disk is full', 'QuotaExceededError');
+           // Every piece but the first one.
+           if (/\\/[1-9]\\d*$/.test(key)) throw new DOMException('the disk is full', 'QuotaExceededError');
            return put.call(this, key, response);
          };
          return () => { Cache.prototype.put = put; };",
