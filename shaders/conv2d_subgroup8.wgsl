@@ -11,7 +11,7 @@ struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
     out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
     kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
-    finish: u32, // 0: sums alone (Winograd's matrix products), 1: and bias, 2: and bias and ReLU
+    finish: u32, // bits: 1 add the bias, 2 ReLU, 4 add the residual; none for Winograd's products
 }
 
 // (Z, N, H, W, C/4)
@@ -20,18 +20,16 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Elem>>;
 // (O/4)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-// (Z, N, OH, OW, O/4), or a dummy when RESIDUAL is false
+// (Z, N, OH, OW, O/4), or anything without bit 4
 @group(0) @binding(3) var<storage, read> residual: array<vec4<Elem>>;
 // (Z, N, OH, OW, O/4)
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-override RESIDUAL: bool = false;
-
 const TILE_C4 = 16u; // output channels / 4 of a tile
 
-// Sums of 8 pixels: their first 4 channels of this lane, then their second 4.
-alias Sums = array<vec4<f32>, 16>;
+// Sums of 8 pixels for 4 channels of this lane.
+alias Sums = array<vec4<f32>, 8>;
 
 @compute @workgroup_size(8)
 fn main(
@@ -56,10 +54,15 @@ fn main(
     let y0 = line % params.out_h * params.stride - params.pad_top; // wraps below 0: then larger than any height
     let x0 = (pixel % params.out_w * params.stride - params.pad_left) * params.in_c4;
 
-    var sums0: Sums;
-    var sums1: Sums;
-    var sums2: Sums;
-    var sums3: Sums;
+    // four times 8 pixels, the first and the second 4 channels of this lane
+    var a0: Sums;
+    var a1: Sums;
+    var a2: Sums;
+    var a3: Sums;
+    var b0: Sums;
+    var b1: Sums;
+    var b2: Sums;
+    var b3: Sums;
     var w = (group.z * groups.y + group.y) * kernel_h * span * 4u * TILE_C4 + lane;
     for (var ky = 0u; ky < kernel_h; ky++) {
         let y = y0 + ky;
@@ -67,94 +70,96 @@ fn main(
         let end = select(vec4<u32>(), vec4<u32>(width), y < vec4<u32>(params.in_h));
         for (var k = 0u; k < span; k++) {
             // columns: the 4 output channels that one input channel feeds
-            let w0 = mat4x4<f32>(
+            let wa = mat4x4<f32>(
                 vec4<f32>(weight[w]), vec4<f32>(weight[w + 16u]), vec4<f32>(weight[w + 32u]), vec4<f32>(weight[w + 48u]));
-            let w1 = mat4x4<f32>(
+            let wb = mat4x4<f32>(
                 vec4<f32>(weight[w + 8u]), vec4<f32>(weight[w + 24u]), vec4<f32>(weight[w + 40u]), vec4<f32>(weight[w + 56u]));
             let inside = x0 + k < end;
             let at = select(vec4<u32>(), start + k, inside);
             let keep = select(vec4<f32>(), vec4<f32>(1.0), inside);
-            multiply(&sums0, vec4<f32>(input[at.x]) * keep.x, w0, w1);
-            multiply(&sums1, vec4<f32>(input[at.y]) * keep.y, w0, w1);
-            multiply(&sums2, vec4<f32>(input[at.z]) * keep.z, w0, w1);
-            multiply(&sums3, vec4<f32>(input[at.w]) * keep.w, w0, w1);
+            multiply(&a0, &b0, vec4<f32>(input[at.x]) * keep.x, wa, wb);
+            multiply(&a1, &b1, vec4<f32>(input[at.y]) * keep.y, wa, wb);
+            multiply(&a2, &b2, vec4<f32>(input[at.z]) * keep.z, wa, wb);
+            multiply(&a3, &b3, vec4<f32>(input[at.w]) * keep.w, wa, wb);
             w += 4u * TILE_C4;
         }
     }
 
-    let image = vec2<u32>(group.z * pixels, (group.z + 1u) * pixels - 1u);
-    let c4 = group.y * TILE_C4 + lane;
-    store8(&sums0, image.x + first, image.y, c4);
-    store8(&sums1, image.x + first + 8u, image.y, c4);
-    store8(&sums2, image.x + first + 16u, image.y, c4);
-    store8(&sums3, image.x + first + 24u, image.y, c4);
+    // Every lane stores the pixels it loaded, the channels of one lane after the other: a loop of 8 stores, where storing
+    // its own channels would take 64 in a row, and compiling a load or store takes as long as 20 multiplications.
+    // Behind the end the last pixel is written again, with the same value.
+    let out = group.z * pixels + pixel;
+    for (var other = 0u; other < min(8u, limit); other++) {
+        let c4 = group.y * TILE_C4 + other;
+        if (c4 < params.out_c4) {
+            let b = bias_of(c4);
+            store(out.x, c4, transposed(&a0, other, lane) + b);
+            store(out.y, c4, transposed(&a1, other, lane) + b);
+            store(out.z, c4, transposed(&a2, other, lane) + b);
+            store(out.w, c4, transposed(&a3, other, lane) + b);
+        }
+        if (c4 + 8u < params.out_c4) {
+            let b = bias_of(c4 + 8u);
+            store(out.x, c4 + 8u, transposed(&b0, other, lane) + b);
+            store(out.y, c4 + 8u, transposed(&b1, other, lane) + b);
+            store(out.z, c4 + 8u, transposed(&b2, other, lane) + b);
+            store(out.w, c4 + 8u, transposed(&b3, other, lane) + b);
+        }
+    }
 }
 
 // Adds the products of 8 lanes' values with this lane's weights. Written out: not every compiler unrolls the loop, and an
 // array with a variable index stays in memory.
-fn multiply(sums: ptr<function, Sums>, mine: vec4<f32>, w0: mat4x4<f32>, w1: mat4x4<f32>) {
+fn multiply(a: ptr<function, Sums>, b: ptr<function, Sums>, mine: vec4<f32>, wa: mat4x4<f32>, wb: mat4x4<f32>) {
     let v0 = subgroupShuffle(mine, 0u);
-    (*sums)[0] += w0 * v0;
-    (*sums)[8] += w1 * v0;
+    (*a)[0] += wa * v0;
+    (*b)[0] += wb * v0;
     let v1 = subgroupShuffle(mine, 1u);
-    (*sums)[1] += w0 * v1;
-    (*sums)[9] += w1 * v1;
+    (*a)[1] += wa * v1;
+    (*b)[1] += wb * v1;
     let v2 = subgroupShuffle(mine, 2u);
-    (*sums)[2] += w0 * v2;
-    (*sums)[10] += w1 * v2;
+    (*a)[2] += wa * v2;
+    (*b)[2] += wb * v2;
     let v3 = subgroupShuffle(mine, 3u);
-    (*sums)[3] += w0 * v3;
-    (*sums)[11] += w1 * v3;
+    (*a)[3] += wa * v3;
+    (*b)[3] += wb * v3;
     let v4 = subgroupShuffle(mine, 4u);
-    (*sums)[4] += w0 * v4;
-    (*sums)[12] += w1 * v4;
+    (*a)[4] += wa * v4;
+    (*b)[4] += wb * v4;
     let v5 = subgroupShuffle(mine, 5u);
-    (*sums)[5] += w0 * v5;
-    (*sums)[13] += w1 * v5;
+    (*a)[5] += wa * v5;
+    (*b)[5] += wb * v5;
     let v6 = subgroupShuffle(mine, 6u);
-    (*sums)[6] += w0 * v6;
-    (*sums)[14] += w1 * v6;
+    (*a)[6] += wa * v6;
+    (*b)[6] += wb * v6;
     let v7 = subgroupShuffle(mine, 7u);
-    (*sums)[7] += w0 * v7;
-    (*sums)[15] += w1 * v7;
+    (*a)[7] += wa * v7;
+    (*b)[7] += wb * v7;
 }
 
-// Stores 8 pixels; behind the end the last pixel is written again, with the same value.
-fn store8(sums: ptr<function, Sums>, pixel: u32, last: u32, c4: u32) {
-    if (c4 < params.out_c4) {
-        let b = bias_of(c4);
-        store(min(pixel + 0u, last), c4, (*sums)[0] + b);
-        store(min(pixel + 1u, last), c4, (*sums)[1] + b);
-        store(min(pixel + 2u, last), c4, (*sums)[2] + b);
-        store(min(pixel + 3u, last), c4, (*sums)[3] + b);
-        store(min(pixel + 4u, last), c4, (*sums)[4] + b);
-        store(min(pixel + 5u, last), c4, (*sums)[5] + b);
-        store(min(pixel + 6u, last), c4, (*sums)[6] + b);
-        store(min(pixel + 7u, last), c4, (*sums)[7] + b);
-    }
-    if (c4 + 8u < params.out_c4) {
-        let b = bias_of(c4 + 8u);
-        store(min(pixel + 0u, last), c4 + 8u, (*sums)[8] + b);
-        store(min(pixel + 1u, last), c4 + 8u, (*sums)[9] + b);
-        store(min(pixel + 2u, last), c4 + 8u, (*sums)[10] + b);
-        store(min(pixel + 3u, last), c4 + 8u, (*sums)[11] + b);
-        store(min(pixel + 4u, last), c4 + 8u, (*sums)[12] + b);
-        store(min(pixel + 5u, last), c4 + 8u, (*sums)[13] + b);
-        store(min(pixel + 6u, last), c4 + 8u, (*sums)[14] + b);
-        store(min(pixel + 7u, last), c4 + 8u, (*sums)[15] + b);
-    }
+// What lane `other` has summed for this lane's pixel.
+fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
+    var v = subgroupShuffle((*sums)[0], other);
+    v = select(v, subgroupShuffle((*sums)[1], other), lane == 1u);
+    v = select(v, subgroupShuffle((*sums)[2], other), lane == 2u);
+    v = select(v, subgroupShuffle((*sums)[3], other), lane == 3u);
+    v = select(v, subgroupShuffle((*sums)[4], other), lane == 4u);
+    v = select(v, subgroupShuffle((*sums)[5], other), lane == 5u);
+    v = select(v, subgroupShuffle((*sums)[6], other), lane == 6u);
+    v = select(v, subgroupShuffle((*sums)[7], other), lane == 7u);
+    return v;
 }
 
 // The bias of 4 channels; a vec4 that is loaded once, not with every pixel.
 fn bias_of(c4: u32) -> vec4<f32> {
-    return select(vec4<f32>(), bias[c4], params.finish > 0u);
+    return select(vec4<f32>(), bias[c4], (params.finish & 1u) != 0u);
 }
 
-// Adds the residual, applies ReLU, stores.
+// Adds the residual, applies ReLU, stores. (arrayLength: a plain uniform would be compiled in, as above.)
 fn store(pixel: u32, c4: u32, sum: vec4<f32>) {
     let at = pixel * params.out_c4 + c4;
-    let lowest = select(-3.4028234e38, 0.0, params.finish == 2u);
+    let lowest = select(-3.4028234e38, 0.0, (params.finish & 2u) != 0u);
     var v = sum;
-    if (RESIDUAL) { v += vec4<f32>(residual[at]); }
+    if ((min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u) { v += vec4<f32>(residual[at]); }
     output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
 }

@@ -11,7 +11,7 @@ struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
     out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
     kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
-    finish: u32, // 0: sums alone (Winograd's matrix products), 1: and bias, 2: and bias and ReLU
+    finish: u32, // bits: 1 add the bias, 2 ReLU, 4 add the residual; none for Winograd's products
 }
 
 // (Z, N, H, W, C/4)
@@ -20,13 +20,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<vec4<Elem>>;
 // (O/4)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
-// (Z, N, OH, OW, O/4), or a dummy when RESIDUAL is false
+// (Z, N, OH, OW, O/4), or anything without bit 4
 @group(0) @binding(3) var<storage, read> residual: array<vec4<Elem>>;
 // (Z, N, OH, OW, O/4)
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(5) var<uniform> params: Params;
-
-override RESIDUAL: bool = false;
 
 const TILE = 32u; // pixels and output channels of a tile
 const TILE_C4 = 8u;
@@ -128,14 +126,14 @@ fn main(
 
 // The bias of 4 channels; a vec4 that is loaded once, not with every pixel.
 fn bias_of(c4: u32) -> vec4<f32> {
-    return select(vec4<f32>(), bias[c4], params.finish > 0u);
+    return select(vec4<f32>(), bias[c4], (params.finish & 1u) != 0u);
 }
 
-// Adds the residual, applies ReLU, stores.
+// Adds the residual, applies ReLU, stores. (arrayLength: a plain uniform would be compiled in, as above.)
 fn store(pixel: u32, c4: u32, sum: vec4<f32>) {
     let at = pixel * params.out_c4 + c4;
-    let lowest = select(-3.4028234e38, 0.0, params.finish == 2u);
+    let lowest = select(-3.4028234e38, 0.0, (params.finish & 2u) != 0u);
     var v = sum;
-    if (RESIDUAL) { v += vec4<f32>(residual[at]); }
+    if ((min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u) { v += vec4<f32>(residual[at]); }
     output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
 }

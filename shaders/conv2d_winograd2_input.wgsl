@@ -10,7 +10,7 @@ struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
     out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
     kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
-    finish: u32, // 1: bias, 2: bias and ReLU
+    finish: u32, // bits: 2 ReLU, 4 add the residual
 }
 
 // (N, H, W, C/4)

@@ -8,20 +8,18 @@ struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
     out_h: u32, out_w: u32, out_c4: u32, kernel_h: u32,
     kernel_w: u32, stride: u32, pad_top: u32, pad_left: u32,
-    finish: u32, // 1: bias, 2: bias and ReLU
+    finish: u32, // bits: 2 ReLU, 4 add the residual
 }
 
 // (16, N * tile rows * tile columns, O/4)
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
 // (O/4)
 @group(0) @binding(1) var<storage, read> bias: array<vec4<f32>>;
-// (N, OH, OW, O/4), or a dummy when RESIDUAL is false
+// (N, OH, OW, O/4), or anything without bit 4
 @group(0) @binding(2) var<storage, read> residual: array<vec4<Elem>>;
 // (N, OH, OW, O/4)
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(4) var<uniform> params: Params;
-
-override RESIDUAL: bool = false;
 
 const OUT = 2u; // output pixels of a tile in each direction
 const IN = 4u; // products
@@ -54,14 +52,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         for (var i = 0u; i < OUT; i++) { half[i][j] = column[i]; }
     }
     let b = bias[c4];
-    let lowest = select(-3.4028234e38, 0.0, params.finish == 2u);
+    let lowest = select(-3.4028234e38, 0.0, (params.finish & 2u) != 0u);
+    // Through arrayLength, or Mesa's llvmpipe would compile the shader anew whenever the bit changes.
+    let add = (min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u;
     for (var i = 0u; i < OUT; i++) {
         let row = transform(half[i]);
         for (var j = 0u; j < OUT; j++) {
             if (y0 + i < params.out_h && x0 + j < params.out_w) {
                 let at = ((line0 + y0 + i) * params.out_w + x0 + j) * params.out_c4 + c4;
                 var v = row[j] + b;
-                if (RESIDUAL) { v += vec4<f32>(residual[at]); }
+                if (add) { v += vec4<f32>(residual[at]); }
                 output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
             }
         }

@@ -4,7 +4,7 @@
 //! then `+ residual` and `max(., 0)` where asked for.
 
 use super::winograd::Winograd;
-use super::{Padding, flag, grid};
+use super::{Padding, grid};
 use crate::Result;
 use crate::gpu::{Context, Family, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
 
@@ -124,13 +124,13 @@ struct Params {
     unused: [u32; 3],
 }
 
-/// `Params::finish`. A uniform, not a constant: one pipeline less to compile for every convolution without ReLU.
-const SUMS: u32 = 0;
-const BIAS: u32 = 1;
-const BIAS_AND_RELU: u32 = 2;
+/// Bits of `Params::finish`. A uniform, not constants: one pipeline of each shader does for every layer.
+const ADD_BIAS: u32 = 1;
+const RELU: u32 = 2;
+const ADD_RESIDUAL: u32 = 4;
 
 impl Params {
-    fn new(conv: &Conv2d, input: Shape, output: Shape, relu: bool) -> Self {
+    fn new(conv: &Conv2d, input: Shape, output: Shape, finish: u32) -> Self {
         let (pad_top, _, _) = conv.padding.resolve(input.h, conv.kernel, conv.stride);
         let (pad_left, _, _) = conv.padding.resolve(input.w, conv.kernel, conv.stride);
         Self {
@@ -146,7 +146,7 @@ impl Params {
             stride: conv.stride as u32,
             pad_top: pad_top as u32,
             pad_left: pad_left as u32,
-            finish: if relu { BIAS_AND_RELU } else { BIAS },
+            finish,
             unused: [0; 3],
         }
     }
@@ -166,7 +166,7 @@ impl Params {
             stride: 1,
             pad_top: 0,
             pad_left: 0,
-            finish: SUMS,
+            finish: 0,
             unused: [0; 3],
         }
     }
@@ -300,14 +300,15 @@ impl ConvKernel {
     /// [`Error::Limit`](crate::Error::Limit) when the output needs more workgroups than the device allows.
     pub fn record(self, recorder: &mut Recorder, ctx: &Context, call: &ConvCall<'_>) -> Result<()> {
         let (input, output, precision) = (call.input.shape, call.output.shape, call.input.precision);
-        let params = Params::new(call.conv, input, output, call.relu);
-        let residual_constant = [("RESIDUAL", flag(call.residual.is_some()))];
+        let set = |bit: u32, on: bool| if on { bit } else { 0 };
+        let finish = ADD_BIAS | set(RELU, call.relu) | set(ADD_RESIDUAL, call.residual.is_some());
+        let params = Params::new(call.conv, input, output, finish);
         // Without a residual the binding still needs a buffer; the bias is one that is not written.
         let residual = call.residual.map_or(call.bias, |r| &r.slice);
         let cost = call.conv.multiply_adds(input);
 
         let Some(winograd) = self.method.winograd() else {
-            let kernel = ctx.kernel(self.blocking.shader(), precision, &residual_constant);
+            let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
             let slices = [&call.input.slice, call.weight, call.bias, residual, &call.output.slice];
             let grid = self.blocking.grid(output.n * output.h * output.w, output.c, 1);
             return recorder.dispatch(ctx, call.label, kernel, &slices, params, grid, cost);
@@ -320,13 +321,13 @@ impl ConvKernel {
         let threads = grid(ctx, tiles * input.c4());
         recorder.dispatch(ctx, call.label, kernel, &[&call.input.slice, values], params, threads, 0)?;
 
-        let kernel = ctx.kernel(self.blocking.shader(), precision, &[("RESIDUAL", flag(false))]);
+        let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
         let product = Params::product(tiles, input.c4(), output.c4());
         let slices = [values, call.weight, call.bias, call.bias, sums];
         let blocks = self.blocking.grid(tiles, output.c, winograd.products());
         recorder.dispatch(ctx, call.label, kernel, &slices, product, blocks, cost)?;
 
-        let kernel = ctx.kernel(winograd.output_shader(), precision, &residual_constant);
+        let kernel = ctx.kernel(winograd.output_shader(), precision, &[]);
         let threads = grid(ctx, tiles * output.c4());
         recorder.dispatch(ctx, call.label, kernel, &[sums, call.bias, residual, &call.output.slice], params, threads, 0)
     }
