@@ -9,7 +9,7 @@ pub fn percent(probability: f32) -> String {
     }
     if percent >= 99.95 {
         "> 99.9 %".into()
-    } else if percent >= 1.0 {
+    } else if percent >= 0.995 {
         format!("{percent:.1} %")
     } else if percent >= 0.01 {
         format!("{percent:.2} %")
@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn percentages_never_claim_more_than_they_know() {
-        let cases = [(1.0, "> 99.9 %"), (0.9994, "99.9 %"), (0.9996, "> 99.9 %"), (0.5, "50.0 %"), (0.01, "1.0 %")];
+        let cases =
+            [(1.0, "> 99.9 %"), (0.9994, "99.9 %"), (0.9996, "> 99.9 %"), (0.5, "50.0 %"), (0.01, "1.0 %"), (0.00999, "1.0 %")];
         for (p, text) in cases.into_iter().chain([(0.0042, "0.42 %"), (0.0001, "0.01 %"), (0.0, "< 0.01 %")]) {
             assert_eq!(percent(p), text, "{p}");
         }

@@ -201,10 +201,9 @@ impl Lab {
             .unwrap_or_default()
     }
 
-    /// The picture on the stage.
+    /// The picture on the stage; changes only when another one is selected.
     pub fn shot(self) -> Option<Shot> {
-        let selected = self.selected.get()?;
-        self.shots.with(|shots| shots.iter().find(|shot| shot.id == selected).cloned())
+        self.find(self.selected.get()?)
     }
 
     /// The device's name as people know it.

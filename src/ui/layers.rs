@@ -44,14 +44,52 @@ pub fn LayersPanel(lab: Lab) -> impl IntoView {
     }
 }
 
+/// A layer's dispatches together: some kernels need several.
+struct LayerTime {
+    name: String,
+    kernels: Vec<&'static str>,
+    ms: f64,
+    multiply_adds: u64,
+}
+
+/// Their names in words: all that a convolution has in common is said by its layer.
+fn kernels(names: &[&str]) -> String {
+    let words = names.iter().map(|name| name.trim_start_matches("conv2d_").trim_end_matches("_forward").replace('_', " "));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn by_layer(times: &[DispatchTime]) -> Vec<LayerTime> {
+    let mut layers: Vec<LayerTime> = Vec::new();
+    for time in times {
+        match layers.last_mut().filter(|layer| layer.name == time.label) {
+            Some(layer) => {
+                layer.ms += time.ms;
+                layer.multiply_adds += time.multiply_adds;
+                if !layer.kernels.contains(&time.kernel) {
+                    layer.kernels.push(time.kernel);
+                }
+            }
+            None => layers.push(LayerTime {
+                name: time.label.clone(),
+                kernels: vec![time.kernel],
+                ms: time.ms,
+                multiply_adds: time.multiply_adds,
+            }),
+        }
+    }
+    layers
+}
+
 #[component]
 fn Table(times: Vec<DispatchTime>) -> impl IntoView {
-    let total: f64 = times.iter().map(|time| time.ms).sum();
-    let longest = times.iter().map(|time| time.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    let dispatches = times.len();
+    let layers = by_layer(&times);
+    let total: f64 = layers.iter().map(|layer| layer.ms).sum();
+    let longest = layers.iter().map(|layer| layer.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     view! {
         <div class="layers__scroll" tabindex="0" role="region" aria-label="Time by layer">
             <table class="layers__table">
-                <caption>{format!("{} in {} dispatches, one picture", format::duration_ms(total), times.len())}</caption>
+                <caption>{format!("{} in {dispatches} dispatches, one picture", format::duration_ms(total))}</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Layer"</th>
@@ -61,19 +99,19 @@ fn Table(times: Vec<DispatchTime>) -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    {times
+                    {layers
                         .into_iter()
-                        .map(|time| {
+                        .map(|layer| {
                             // Two operations in a multiply-add; ms to s and operations to giga cancel to 1e-6.
-                            let rate = (time.multiply_adds > 0 && time.ms > 0.0)
-                                .then(|| format!("{:.1}", 2e-6 * time.multiply_adds as f64 / time.ms));
+                            let rate = (layer.multiply_adds > 0 && layer.ms > 0.0)
+                                .then(|| format!("{:.1}", 2e-6 * layer.multiply_adds as f64 / layer.ms));
                             view! {
                                 <tr data-testid="layer">
-                                    <th scope="row">{time.label}</th>
-                                    <td class="layers__kernel">{time.kernel}</td>
+                                    <th scope="row">{layer.name}</th>
+                                    <td class="layers__kernel">{kernels(&layer.kernels)}</td>
                                     <td class="layers__time">
-                                        <span class="layers__bar" aria-hidden="true" style:width=format!("{:.1}%", 100.0 * time.ms / longest)></span>
-                                        {format::duration_ms(time.ms)}
+                                        <span class="layers__bar" aria-hidden="true" style:width=format!("{:.1}%", 100.0 * layer.ms / longest)></span>
+                                        {format::duration_ms(layer.ms)}
                                     </td>
                                     <td class="layers__rate">{rate}</td>
                                 </tr>

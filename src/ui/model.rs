@@ -72,6 +72,15 @@ fn Facts(model: ModelInfo) -> impl IntoView {
                 <dd>{model.dispatches}</dd>
             </div>
         </dl>
+        {(!model.assumed.is_empty())
+            .then(|| {
+                view! {
+                    <p class="remark" data-testid="assumed">
+                        <b>"The file could not tell everything. Assumed: "</b>
+                        {model.assumed.join(" ")}
+                    </p>
+                }
+            })}
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 
 use super::csv;
 use super::lab::{Lab, Request, Shot, Status};
@@ -120,6 +121,11 @@ impl Lab {
             return;
         }
         shot.status.set(Status::Failed(sentence));
+        let (failed, all) = self.shots.with_untracked(|shots| {
+            let failed = shots.iter().filter(|shot| matches!(&*shot.status.read_untracked(), Status::Failed(_))).count();
+            (failed, shots.len())
+        });
+        self.picture_error.set(Some(format!("{failed} of {all} files could not be read; each says why below.")));
     }
 
     /// Takes back every picture without an answer.
@@ -143,6 +149,12 @@ impl Lab {
         self.files.update_value(std::collections::HashMap::clear);
         self.shots.update(Vec::clear);
         self.spoken.set("The tray is empty.".into());
+        // The button that had the focus is gone with the tray.
+        let choose = document().get_element_by_id("choose").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
+        if let Some(choose) = choose {
+            // Without focus nothing is lost but comfort.
+            let _ = choose.focus();
+        }
     }
 
     /// Puts cancelled pictures back.

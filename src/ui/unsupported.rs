@@ -32,7 +32,7 @@ pub fn Unsupported(missing: Missing) -> impl IntoView {
                         <tbody>
                             <tr>
                                 <th scope="row">"Chrome, Edge"</th>
-                                <td>"113 or newer on Windows, macOS and ChromeOS; 121 on Android 12; on Linux 144 (Intel, 12th generation) and 147 (NVIDIA)"</td>
+                                <td>"113 or newer on Windows, macOS and ChromeOS; 121 on Android; on Linux 144 with Intel and 147 with NVIDIA graphics"</td>
                             </tr>
                             <tr>
                                 <th scope="row">"Safari"</th>

@@ -139,5 +139,6 @@ test('times every layer where the adapter can', async ({ page }) => {
     return;
   }
   await expect(panel.getByTestId('layer').filter({ hasText: 'layer3.2.conv2' })).toHaveCount(1);
+  await expect(panel.getByRole('table')).toContainText(/\d ms|\d s/);
   await expect(panel.getByRole('button', { name: 'Measure again' })).toBeVisible();
 });

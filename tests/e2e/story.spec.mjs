@@ -76,6 +76,7 @@ test('many pictures become a grid and a table', async ({ page }) => {
   await expect(page.getByTestId('cancel')).toHaveCount(0);
   await expect(lab.tiles.filter({ hasText: '%' })).toHaveCount(6);
   await expect(lab.tiles.last()).toContainText('This is not a picture');
+  await expect(lab.pictureError).toContainText('1 of 7 files could not be read');
 
   // The first one is on the stage; another tile opens its own reading.
   await expect(lab.fileName).toHaveText(`${names[0]}.jpg`);
@@ -104,6 +105,7 @@ test('many pictures become a grid and a table', async ({ page }) => {
   await page.getByTestId('clear').click();
   await expect(lab.tiles).toHaveCount(0);
   await expect(lab.best).toHaveCount(0);
+  await expect(page.getByTestId('choose')).toBeFocused();
 });
 
 test('the rest of many pictures can be stopped and taken up again', async ({ page }) => {
@@ -171,9 +173,18 @@ for (const width of [320, 390, 768, 1280]) {
     await expect(lab.tiles.filter({ hasText: '%' })).toHaveCount(2);
     await page.getByTestId('model-picker').locator('summary').click();
     await page.getByTestId('layers').locator('summary').click();
-    await expect(page.getByTestId('layers').getByRole('row').or(page.locator('.layers__note')).first()).toBeVisible();
+    await expect(page.getByTestId('layers').getByText(/Measure again|cannot time/)).toBeVisible();
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(overflow).toBeLessThanOrEqual(0);
+    // Nothing lies over its neighbour.
+    const parts = await page.locator('#main section, #main > div > details').all();
+    const boxes = await Promise.all(parts.map((part) => part.boundingBox()));
+    for (const [i, a] of boxes.entries()) {
+      for (const b of boxes.slice(i + 1)) {
+        const apart = a.x + a.width <= b.x + 1 || b.x + b.width <= a.x + 1 || a.y + a.height <= b.y + 1 || b.y + b.height <= a.y + 1;
+        expect(apart, JSON.stringify([a, b])).toBe(true);
+      }
+    }
   });
 }
 

@@ -26,7 +26,7 @@ export class Lab {
     this.modelError = page.getByTestId('model-error');
     this.modelName = page.getByTestId('model-name');
     this.tiles = page.getByTestId('tile');
-    this.fileName = this.zone.locator('figcaption');
+    this.fileName = page.getByTestId('file-name');
   }
 
   /** Opens the page and waits for the bundled model. */
