@@ -124,7 +124,8 @@ fn wasm(options: &Options) -> Result<Tally> {
     let tools = tools::for_pages()?;
     let browser = tools::for_browser()?;
     let mut cargo = sh::cargo();
-    cargo.args(["test", "--no-fail-fast", "--target", WASM]).args(wasm_tests()?).args(&options.rest);
+    // Optimised, as the page is: the dependencies are then compiled once for both.
+    cargo.args(["test", "--release", "--no-fail-fast", "--target", WASM]).args(wasm_tests()?).args(&options.rest);
     cargo
         .env("PATH", tools.path())
         .env("CHROMEDRIVER", &browser.driver)
