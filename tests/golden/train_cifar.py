@@ -19,14 +19,13 @@ checkpoint and measures it. `README.md` in this folder has the figures.
 import argparse
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 
-# Threads that wait must sleep, not spin: the run shares its cores with others.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -159,25 +158,52 @@ def export(state, classes, path):
     return tensors
 
 
+def average_gradients(parameters, workers):
+    """One exchange a step: each worker saw another part of the batch."""
+    flat = torch.cat([p.grad.reshape(-1) for p in parameters])
+    dist.all_reduce(flat)
+    flat /= workers
+    for p, piece in zip(parameters, flat.split([p.numel() for p in parameters])):
+        p.grad.copy_(piece.view_as(p))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="default: OUT with .pt")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.15)
     parser.add_argument("--weight-decay", type=float, default=5e-4)
-    parser.add_argument("--decay", type=float, default=0.5, help="share of the run in which the rate falls")
+    parser.add_argument("--decay", type=float, default=0.44, help="share of the run in which the rate falls")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights, per step")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(),
+        help="processes that share each batch; unlike threads they wait for each other once a step, not in every layer",
+    )
     parser.add_argument("--no-amp", action="store_true", help="f32 instead of bfloat16")
     parser.add_argument("--export-only", action="store_true")
     args = parser.parse_args()
-    checkpoint = args.checkpoint or args.out.with_suffix(".pt")
+    if args.batch % args.workers:
+        raise SystemExit(f"--batch {args.batch} does not divide among --workers {args.workers}")
+    if args.export_only or args.workers == 1:
+        args.workers = 1
+        train(0, args)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        args.rendezvous = f"file://{folder}/rendezvous"
+        torch.multiprocessing.spawn(train, (args,), args.workers)
 
-    torch.set_num_threads(args.threads)
+
+def train(rank, args):
+    """One worker; the first also averages, measures and writes."""
+    checkpoint = args.checkpoint or args.out.with_suffix(".pt")
+    share = args.batch // args.workers
+    if args.workers > 1:
+        dist.init_process_group("gloo", init_method=args.rendezvous, rank=rank, world_size=args.workers)
+    torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     test_x, test_y, classes = load_split(args.data / "test")
     net = ResNet20().to(memory_format=torch.channels_last)
@@ -198,7 +224,7 @@ def main():
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
         epoch = saved["epoch"]
-        print(f"resumed after epoch {epoch}", flush=True)
+        print(f"worker {rank} resumed after epoch {epoch}", flush=True)
 
     if not args.export_only:
         pixels, labels, names = load_split(args.data / "train")
@@ -215,6 +241,7 @@ def main():
             # Everything random in an epoch follows from its number: resuming changes nothing.
             rng = torch.Generator().manual_seed(args.seed * 100_003 + epoch)
             order = torch.randperm(len(labels), generator=rng)
+            rng.manual_seed((args.seed * 100_003 + epoch) * 1_009 + rank)
             net.train()
             loss_sum = 0.0
             for i in range(steps):
@@ -222,21 +249,27 @@ def main():
                 rate = learning_rate(step, total, 2 * steps, args.lr, args.decay)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                index = order[i * args.batch : (i + 1) * args.batch]
+                index = order[i * args.batch + rank * share :][:share]
                 x = normalise(augment(padded, index, rng))
                 with torch.autocast("cpu", torch.bfloat16, enabled=not args.no_amp):
                     logits = net(x)
                 loss = F.cross_entropy(logits.float(), labels[index])
                 optimizer.zero_grad()
                 loss.backward()
+                if args.workers > 1:
+                    average_gradients(list(net.parameters()), args.workers)
                 optimizer.step()
                 loss_sum += loss.item()
+                if rank > 0:
+                    continue
                 with torch.no_grad():
                     # A young average must forget its random start.
                     keep = min(args.ema, (1 + step) / (10 + step))
                     for a, b in zip(average.state_dict().values(), net.state_dict().values()):
                         if a.is_floating_point():
                             a.lerp_(b, 1 - keep)
+            if rank > 0:
+                continue
             state = {
                 "net": net.state_dict(), "average": average.state_dict(),
                 "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
@@ -251,6 +284,8 @@ def main():
                 flush=True,
             )
 
+    if rank > 0:
+        return
     # What counts is the file: its rounded weights, evaluated in f32.
     export(average.state_dict(), classes, args.out)
     rounded = {k: v.float() for k, v in load_file(args.out).items()}
