@@ -2,6 +2,7 @@
 // another host with a signed address, that one answers with ETag and byte ranges, and both allow other origins (CORS). It
 // can also misbehave on demand: break a connection off, stop in the middle of a file, publish a new version.
 
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 const CHUNK = 256 * 1024;
@@ -64,6 +65,8 @@ export async function startHub() {
   });
 
   async function send(response, bytes) {
+    const closed = new AbortController();
+    response.once('close', () => closed.abort());
     for (let at = 0; at < bytes.length && !response.destroyed; at += CHUNK) {
       if (at >= faults.cutOnceAfter) {
         faults.cutOnceAfter = Infinity;
@@ -72,12 +75,7 @@ export async function startHub() {
       }
       if (at >= faults.holdAfter) await new Promise((go) => (release = go));
       const piece = bytes.subarray(at, at + CHUNK);
-      if (!response.write(piece)) {
-        await new Promise((go) => {
-          response.once('drain', go);
-          response.once('close', go);
-        });
-      }
+      if (!response.write(piece)) await once(response, 'drain', { signal: closed.signal }).catch(() => {});
     }
     response.end();
   }
@@ -111,7 +109,8 @@ async function listen(answer) {
     url: `http://127.0.0.1:${server.address().port}`,
     close: () =>
       new Promise((done) => {
-        server.close(done);
+        // An error means that it is closed already.
+        server.close(() => done());
         server.closeAllConnections();
       }),
   };

@@ -1,25 +1,27 @@
 // A model of the hub from a mirror with real file layouts: progress, a connection that breaks off, cancel, resume, and the
 // second visit. The mirror answers from two other hosts, with a redirect, as the real hub does.
 
-import { expect, test } from '@playwright/test';
+import { test as base, expect } from '@playwright/test';
 import { startHub } from './hub.mjs';
 import { watch } from './pages/app.mjs';
 import { Lab, picture } from './pages/lab.mjs';
+import { serve } from './server.mjs';
 
 const MODEL = 'resnet18.tv_in1k';
 const MB = 1_000_000;
 
 let hub;
-test.beforeEach(async ({ page }) => {
-  hub = await startHub();
+const test = base.extend({
   // The page says where its hub is; a host that keeps a mirror of its own does the same.
-  await page.route((url) => url.pathname === '/', async (route) => {
-    const answer = await route.fetch();
-    const body = (await answer.text()).replace('<head>', `<head><meta name="reslab-hub" content="${hub.url}">`);
-    await route.fulfill({ response: answer, body });
-  });
+  baseURL: async ({}, use) => {
+    hub = await startHub();
+    const head = `<meta name="reslab-hub" content="${hub.url}">`;
+    const page = await serve({ root: new URL('../../dist', import.meta.url).pathname, head });
+    await use(page.url);
+    await page.close();
+    await hub.close();
+  },
 });
-test.afterEach(() => hub.close());
 
 class Picker {
   constructor(page) {

@@ -2,7 +2,7 @@
 // isolation, byte ranges. Used by the end-to-end tests; `node server.mjs --help` for people.
 
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -50,15 +50,16 @@ export const CONTENT_SECURITY_POLICY = [
  * @param {string} options.root folder served at `/`
  * @param {Record<string, string>} [options.mounts] further folders by URL prefix, e.g. `{ '/hub': dir }`
  * @param {number} [options.port] 0 lets the system choose
+ * @param {string} [options.head] HTML put at the start of the page's head, e.g. a `<meta>`
  * @param {boolean} [options.open] answer other origins too (CORS), as a model hub does
  * @returns {Promise<{ url: string, requests: { method: string, path: string, range?: string }[], close: () => Promise<void> }>}
  */
-export async function serve({ root, mounts = {}, port = 0, open = false }) {
+export async function serve({ root, mounts = {}, port = 0, head = '', open = false }) {
   const folders = Object.entries(mounts).map(([prefix, dir]) => [prefix.replace(/\/*$/, '/'), resolve(dir)]);
   folders.push(['/', resolve(root)]);
   const requests = [];
   const server = createServer((request, response) => {
-    answer(request, response, folders, open, requests).catch((error) => {
+    answer(request, response, { folders, head, open }, requests).catch((error) => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
       response.end(String(error));
     });
@@ -78,7 +79,7 @@ export async function serve({ root, mounts = {}, port = 0, open = false }) {
   };
 }
 
-async function answer(request, response, folders, open, requests) {
+async function answer(request, response, { folders, head, open }, requests) {
   const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
   requests.push({ method: request.method, path, range: request.headers.range });
   const headers = {
@@ -113,6 +114,10 @@ async function answer(request, response, folders, open, requests) {
 
   headers['content-type'] = TYPES[extname(file).toLowerCase()] ?? 'application/octet-stream';
   headers.etag = `"${info.size.toString(16)}-${Math.round(info.mtimeMs).toString(16)}"`;
+  if (head && path === '/') {
+    response.writeHead(200, headers);
+    return response.end((await readFile(file, 'utf8')).replace('<head>', `<head>${head}`));
+  }
   let status = 200;
   let start = 0;
   let end = info.size - 1;
