@@ -97,6 +97,8 @@ impl Context {
     ///
     /// # Errors
     /// [`Error::NoAdapter`] when there is no WebGPU, Vulkan, Metal or DX12 adapter or it gives no device.
+    // In the browser the handles inside stay on their thread anyway; natively they are shared between threads.
+    #[cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
     pub async fn new(options: ContextOptions) -> Result<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.flags = wgpu::InstanceFlags::empty();
