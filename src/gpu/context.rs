@@ -161,7 +161,7 @@ impl Context {
                 family,
                 f16: features.contains(wgpu::Features::SHADER_F16),
                 timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-                subgroup_lanes: (features.contains(wgpu::Features::SUBGROUP)
+                subgroup_lanes: ((features.contains(wgpu::Features::SUBGROUP) || page_asked_for_subgroups())
                     && info.subgroup_min_size == info.subgroup_max_size)
                     .then_some(info.subgroup_min_size),
                 kernels: Mutex::default(),
@@ -229,6 +229,17 @@ impl Context {
     pub(super) fn kernels(&self) -> MutexGuard<'_, HashMap<KernelKey, Arc<Kernel>>> {
         lock(&self.inner.kernels)
     }
+}
+
+/// wgpu 30 knows no subgroups in browsers; `www/boot.js` asks for them and leaves a mark.
+#[cfg(target_arch = "wasm32")]
+fn page_asked_for_subgroups() -> bool {
+    js_sys::Reflect::get(&js_sys::global(), &"reslabSubgroups".into()).is_ok_and(|mark| mark.is_truthy())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn page_asked_for_subgroups() -> bool {
+    false
 }
 
 /// A poisoned lock only means that another thread panicked; the maps behind these locks stay consistent.
