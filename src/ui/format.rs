@@ -11,7 +11,7 @@ pub fn percent(probability: f32) -> String {
         "> 99.9 %".into()
     } else if percent >= 0.995 {
         format!("{percent:.1} %")
-    } else if percent >= 0.01 {
+    } else if percent >= 0.00995 {
         format!("{percent:.2} %")
     } else {
         "< 0.01 %".into()
