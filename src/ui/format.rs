@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// A probability as a percentage whose digits say no more than the value does: `98.2 %`, `0.04 %`, never `100 %` for
-/// anything below one half of the last digit.
+/// anything below one half of the last digit. Bounds lie half a digit lower, since 0.01 has no exact f32.
 pub fn percent(probability: f32) -> String {
     let percent = f64::from(probability) * 100.0;
     if !percent.is_finite() {
