@@ -134,8 +134,8 @@ impl std::fmt::Debug for Recording {
     }
 }
 
-/// One run makes at most this many submits.
-const MAX_SUBMITS: u64 = 4;
+/// One run makes at most this many submits; reading its result is one more.
+const MAX_SUBMITS: u64 = 3;
 /// Work of a submit below which cutting it brings nothing: a fast GPU does this in milliseconds, a software adapter in
 /// about a second.
 const SUBMIT_COST: u64 = 4_000_000_000;
@@ -165,7 +165,8 @@ impl Recording {
         for (i, step) in self.steps.iter().enumerate() {
             done += step.cost();
             let boundary = share * (chunks.len() as u64 + 1);
-            if done >= boundary && i + 1 < self.steps.len() && (chunks.len() as u64) < MAX_SUBMITS - 1 {
+            // A submit for the little work that is left would only cost.
+            if done >= boundary && total - done >= share / 2 && (chunks.len() as u64) < MAX_SUBMITS - 1 {
                 chunks.push(start..i + 1);
                 start = i + 1;
             }
