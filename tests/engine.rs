@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use pollster::block_on;
 use reslab::data::RgbaImage;
 use reslab::engine::{Command, Engine, Event, LoadOptions, Origin, Picture, PrecisionChoice, serve_engine};
-use reslab::gpu::{ContextOptions, Precision};
+use reslab::gpu::{ContextOptions, Precision, Shader};
 use reslab::{Error, engine};
 
 const MODEL: &[u8] = include_bytes!("../www/models/resnet20-cifar10.safetensors");
@@ -79,6 +79,17 @@ fn f16_is_used_when_asked_for_and_close_to_f32() {
         for (a, b) in wide.iter().zip(&half) {
             assert!((a - b).abs() <= 2e-2 * largest, "{a} in f32, {b} in f16");
         }
+    });
+}
+
+#[test]
+fn a_gpu_fault_is_reported_once_and_the_model_goes_on() {
+    block_on(async {
+        let mut engine = engine().await;
+        let before = engine.logits(&[picture(64)]).await.unwrap();
+        engine.context().kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
+        assert!(matches!(engine.logits(&[picture(64)]).await, Err(Error::Gpu { .. })));
+        assert_eq!(engine.logits(&[picture(64)]).await.unwrap(), before);
     });
 }
 

@@ -202,14 +202,14 @@ impl Context {
         self.inner.subgroup_lanes
     }
 
-    /// An error when the device is lost or has reported a fault nobody caught.
+    /// An error when the device is lost, or has reported a fault nobody caught since the last check. A fault is reported
+    /// once: the device goes on, and what was loaded before stays usable.
     pub fn check(&self) -> Result<()> {
-        let state = lock(&self.inner.state);
-        match (&state.lost, &state.error) {
-            (Some(reason), _) => Err(Error::DeviceLost(reason.clone())),
-            (None, Some(error)) => Err(error.clone()),
-            (None, None) => Ok(()),
+        let mut state = lock(&self.inner.state);
+        if let Some(reason) = &state.lost {
+            return Err(Error::DeviceLost(reason.clone()));
         }
+        state.error.take().map_or(Ok(()), Err)
     }
 
     /// Destroys the device, as a browser does with a hung GPU; every later use reports [`Error::DeviceLost`].
