@@ -16,6 +16,7 @@ pub struct Recorder {
 enum Pending {
     Dispatch { label: String, kernel: Arc<Kernel>, slices: Vec<Slice>, uniform: (u64, u64), workgroups: [u32; 3], cost: u64 },
     Copy { from: Slice, to: Slice },
+    Clear { slice: Slice },
 }
 
 /// Offsets of uniforms; WebGPU's default alignment, which no adapter exceeds.
@@ -76,8 +77,23 @@ impl Recorder {
         self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
     }
 
-    /// Freezes the list.
+    /// Appends zeroing a slice.
+    pub fn clear(&mut self, slice: &Slice) {
+        self.steps.push(Pending::Clear { slice: slice.clone() });
+    }
+
+    /// Freezes the list; one run makes at most [`MAX_SUBMITS`] submits.
     pub fn finish(self, ctx: &Context) -> Recording {
+        self.freeze(ctx, MAX_SUBMITS)
+    }
+
+    /// Freezes a list of a training step's size: it is cut into as many submits as its work asks for, so that none runs long
+    /// enough for a browser to give up the device.
+    pub fn finish_long(self, ctx: &Context) -> Recording {
+        self.freeze(ctx, u64::MAX)
+    }
+
+    fn freeze(self, ctx: &Context, max_submits: u64) -> Recording {
         let uniform = ctx.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: self.uniforms.len().max(16).next_multiple_of(16) as u64,
@@ -92,6 +108,7 @@ impl Recorder {
             .into_iter()
             .map(|step| match step {
                 Pending::Copy { from, to } => Step::Copy { from, to },
+                Pending::Clear { slice } => Step::Clear { slice },
                 Pending::Dispatch { label, kernel, slices, uniform: (offset, size), workgroups, cost } => {
                     let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &uniform,
@@ -114,18 +131,20 @@ impl Recorder {
                 }
             })
             .collect();
-        Recording { steps }
+        Recording { steps, max_submits }
     }
 }
 
 enum Step {
     Dispatch { label: String, kernel: Arc<Kernel>, bind_group: wgpu::BindGroup, workgroups: [u32; 3], cost: u64 },
     Copy { from: Slice, to: Slice },
+    Clear { slice: Slice },
 }
 
 /// A frozen list of steps.
 pub struct Recording {
     steps: Vec<Step>,
+    max_submits: u64,
 }
 
 impl std::fmt::Debug for Recording {
@@ -134,7 +153,7 @@ impl std::fmt::Debug for Recording {
     }
 }
 
-/// One run makes at most this many submits; reading its result is one more.
+/// A forward pass makes at most this many submits; reading its result is one more.
 const MAX_SUBMITS: u64 = 3;
 /// Work of a submit below which cutting it brings nothing: a fast GPU does this in milliseconds, a software adapter in
 /// about a second.
@@ -159,14 +178,14 @@ impl Recording {
     /// Long recordings are cut into a few submits of similar work: one that runs for seconds may cost the device.
     fn chunks(&self) -> Vec<std::ops::Range<usize>> {
         let total = self.cost();
-        let share = total.div_ceil(total.div_ceil(SUBMIT_COST).clamp(1, MAX_SUBMITS)).max(1);
+        let share = total.div_ceil(total.div_ceil(SUBMIT_COST).clamp(1, self.max_submits)).max(1);
         let mut chunks = Vec::new();
         let (mut start, mut done) = (0, 0);
         for (i, step) in self.steps.iter().enumerate() {
             done += step.cost();
             let boundary = share * (chunks.len() as u64 + 1);
             // A submit for the little work that is left would only cost.
-            if done >= boundary && total - done >= share / 2 && (chunks.len() as u64) < MAX_SUBMITS - 1 {
+            if done >= boundary && total - done >= share / 2 && (chunks.len() as u64) < self.max_submits - 1 {
                 chunks.push(start..i + 1);
                 start = i + 1;
             }
@@ -221,7 +240,7 @@ impl Step {
     fn cost(&self) -> u64 {
         match self {
             Self::Dispatch { cost, .. } => *cost,
-            Self::Copy { .. } => 0,
+            Self::Copy { .. } | Self::Clear { .. } => 0,
         }
     }
 }
@@ -232,6 +251,10 @@ fn encode(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
         match step {
             Step::Copy { from, to } => {
                 encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
+                steps.next();
+            }
+            Step::Clear { slice } => {
+                encoder.clear_buffer(&slice.buffer, slice.offset, Some(slice.bytes));
                 steps.next();
             }
             Step::Dispatch { .. } => {

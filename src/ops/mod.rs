@@ -6,6 +6,7 @@
 mod add;
 mod batch_norm;
 mod conv2d;
+mod gather;
 mod linear;
 mod padding;
 mod pool;
@@ -18,6 +19,7 @@ mod winograd;
 pub use add::record_add;
 pub use batch_norm::{Affine, record_batch_norm};
 pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
+pub use gather::record_gather;
 pub use linear::{Linear, record_linear};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
@@ -57,6 +59,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_winograd2_output"),
     shader!("conv2d_winograd4_input"),
     shader!("conv2d_winograd4_output"),
+    shader!("gather_forward"),
     shader!("global_avg_pool_forward"),
     shader!("linear_forward"),
     shader!("max_pool_forward"),
