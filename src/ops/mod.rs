@@ -17,7 +17,7 @@ mod winograd;
 
 pub use add::record_add;
 pub use batch_norm::{Affine, record_batch_norm};
-pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
+pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use linear::{Linear, record_linear};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
@@ -48,7 +48,14 @@ fn flag(value: bool) -> f64 {
 pub const SHADERS: &[Shader] = &[
     shader!("add_forward"),
     shader!("batch_norm_forward"),
+    shader!("conv2d_d_weight_direct"),
+    shader!("conv2d_d_weight_subgroup4"),
+    shader!("conv2d_d_weight_subgroup8"),
+    shader!("conv2d_d_weight_sum"),
+    shader!("conv2d_d_weight_tiled"),
     shader!("conv2d_direct"),
+    shader!("conv2d_join_phases"),
+    shader!("conv2d_reverse_weights"),
     shader!("conv2d_subgroup4"),
     shader!("conv2d_subgroup8"),
     shader!("conv2d_tiled32"),
