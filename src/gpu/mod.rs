@@ -22,7 +22,10 @@ pub use tensor::{Precision, Shape, Slice, Tensor};
 /// Declares a [`Shader`] from `shaders/NAME.wgsl`.
 macro_rules! shader {
     ($name:literal) => {
-        $crate::gpu::Shader { name: $name, source: include_str!(concat!("../../shaders/", $name, ".wgsl")) }
+        $crate::gpu::Shader {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+        }
     };
 }
 pub(crate) use shader;

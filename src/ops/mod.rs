@@ -18,7 +18,7 @@ mod winograd;
 
 pub use add::record_add;
 pub use batch_norm::{Affine, record_batch_norm};
-pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
+pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
 pub use linear::{Linear, record_linear};
 pub use padding::Padding;
@@ -50,7 +50,14 @@ fn flag(value: bool) -> f64 {
 pub const SHADERS: &[Shader] = &[
     shader!("add_forward"),
     shader!("batch_norm_forward"),
+    shader!("conv2d_d_weight_direct"),
+    shader!("conv2d_d_weight_subgroup4"),
+    shader!("conv2d_d_weight_subgroup8"),
+    shader!("conv2d_d_weight_sum"),
+    shader!("conv2d_d_weight_tiled"),
     shader!("conv2d_direct"),
+    shader!("conv2d_join_phases"),
+    shader!("conv2d_reverse_weights"),
     shader!("conv2d_subgroup4"),
     shader!("conv2d_subgroup8"),
     shader!("conv2d_tiled32"),
