@@ -4,9 +4,12 @@
 //! [`Recorder`]; nothing runs before the recording does.
 
 mod add;
+mod augment;
 mod batch_norm;
 mod conv2d;
 mod linear;
+mod loss;
+mod optimizer;
 mod padding;
 mod pool;
 mod preprocess;
@@ -16,9 +19,12 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
+pub use augment::{Augmentation, Draw, ResizedCrop};
 pub use batch_norm::{Affine, record_batch_norm};
 pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
 pub use linear::{Linear, record_linear};
+pub use loss::{LossKind, Target};
+pub use optimizer::{Optimizer, StepValues};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
 pub use preprocess::Preprocessor;
