@@ -4,10 +4,14 @@
 //! [`Recorder`]; nothing runs before the recording does.
 
 mod add;
+mod augment;
 mod batch_norm;
 mod conv2d;
 mod gather;
+mod image_bank;
 mod linear;
+mod loss;
+mod optimizer;
 mod padding;
 mod pool;
 mod preprocess;
@@ -17,10 +21,14 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
+pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
 pub use batch_norm::{Affine, record_batch_norm};
 pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
+pub use image_bank::{ImageBank, Picture};
 pub use linear::{Linear, record_linear};
+pub use loss::{LossCall, LossKind, Target, record_loss};
+pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 pub use padding::Padding;
 pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
 pub use preprocess::Preprocessor;
@@ -28,7 +36,8 @@ pub use relu::record_relu;
 pub use shortcut::record_shortcut;
 pub use softmax::record_softmax;
 
-use crate::gpu::{Context, Shader, shader};
+use crate::gpu::{Context, Shader, Slice, shader};
+use crate::{Error, Result};
 
 /// Invocations of a workgroup of every element-wise kernel; the shaders say the same.
 const ELEMENTWISE_WORKGROUP: usize = 64;
@@ -46,9 +55,19 @@ fn flag(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
+/// Bindings that are too short would read zeros and drop writes without a word.
+fn expect_bytes(label: &str, what: &str, slice: &Slice, bytes: u64) -> Result<()> {
+    if slice.bytes() >= bytes {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("`{label}` wants {what} of at least {bytes} bytes, found {}", slice.bytes())))
+}
+
 /// Every shader of the crate, for the test that validates them.
 pub const SHADERS: &[Shader] = &[
+    shader!("adam_update"),
     shader!("add_forward"),
+    shader!("augment_gather"),
     shader!("batch_norm_forward"),
     shader!("conv2d_d_weight_direct"),
     shader!("conv2d_d_weight_subgroup4"),
@@ -68,11 +87,17 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_winograd4_output"),
     shader!("gather_forward"),
     shader!("global_avg_pool_forward"),
+    shader!("gradient_norm_partial"),
+    shader!("gradient_norm_total"),
     shader!("linear_forward"),
+    shader!("loss_rows"),
+    shader!("loss_totals"),
     shader!("max_pool_forward"),
+    shader!("momentum_update"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
     shader!("relu_forward"),
+    shader!("sgd_update"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),
 ];

@@ -1,0 +1,670 @@
+//! Augmentation: drawn on the CPU, a few numbers a picture, and done on the GPU while a batch is gathered from the
+//! [`ImageBank`], in one dispatch.
+
+use rand_chacha::rand_core::Rng;
+
+use super::image_bank::MAX_CHUNKS;
+use super::{ImageBank, Picture, expect_bytes, grid};
+use crate::data::{ChannelOrder, Preset};
+use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use crate::{Error, Result};
+
+/// Random resized crop: the side and the proportion of a window that is stretched onto the whole input (Szegedy et al. 2015;
+/// torchvision's `RandomResizedCrop`).
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ResizedCrop {
+    /// Least and largest share of the picture's area.
+    pub scale: (f32, f32),
+    /// Least and largest width / height, drawn evenly in the logarithm.
+    pub ratio: (f32, f32),
+}
+
+impl Default for ResizedCrop {
+    /// torchvision's numbers.
+    fn default() -> Self {
+        Self { scale: (0.08, 1.0), ratio: (3.0 / 4.0, 4.0 / 3.0) }
+    }
+}
+
+/// How training pictures are varied; every strength of 0 is off, and [`Default`] is none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Augmentation {
+    /// Largest shift along either axis in pixels of the input; what comes in from outside is zero after normalisation, that
+    /// is the mean colour. 4 on 32 x 32 is pad-and-crop of the CIFAR recipe (He et al. 2016).
+    pub shift_px: u32,
+    /// Random resized crop.
+    pub resized_crop: Option<ResizedCrop>,
+    /// Mirror left and right every other time.
+    pub flip: bool,
+    /// Largest rotation about the centre, in degrees.
+    pub rotation_deg: f32,
+    /// Colours are multiplied by a factor from `1 - brightness` to `1 + brightness`.
+    pub brightness: f32,
+    /// The distance to the picture's mean grey is multiplied by a factor from `1 - contrast` to `1 + contrast`.
+    pub contrast: f32,
+    /// The distance to each pixel's own grey is multiplied by a factor from `1 - saturation` to `1 + saturation`.
+    pub saturation: f32,
+    /// Largest turn of the hue, as a share of the whole circle: 0 to 0.5.
+    pub hue: f32,
+    /// Probability that a rectangle becomes zero after normalisation (Zhong et al. 2020, arXiv:1708.04896).
+    pub erasing: f32,
+    /// alpha of the Beta distribution the share of a mixed-in picture is drawn from (Zhang et al. 2018, arXiv:1710.09412).
+    pub mixup_alpha: f32,
+}
+
+impl Augmentation {
+    /// Whether pictures stay as they are.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] naming the strength that makes no sense.
+    pub fn validate(&self) -> Result<()> {
+        let ranges = [
+            ("rotation", self.rotation_deg, 180.0),
+            ("brightness", self.brightness, 1.0),
+            ("contrast", self.contrast, 1.0),
+            ("saturation", self.saturation, 1.0),
+            ("hue", self.hue, 0.5),
+            ("erasing", self.erasing, 1.0),
+            ("mixup", self.mixup_alpha, 100.0),
+        ];
+        for (name, value, most) in ranges {
+            if !(0.0..=most).contains(&value) {
+                return Err(Error::Usage(format!("{name} of {value} cannot be used; give a number from 0 (off) to {most}")));
+            }
+        }
+        if let Some(ResizedCrop { scale, ratio }) = self.resized_crop {
+            if !(0.0 < scale.0 && scale.0 <= scale.1 && scale.1 <= 1.0) {
+                return Err(Error::Usage(format!(
+                    "a resized crop of {} to {} of the area cannot be used; give two rising shares above 0 and up to 1, like \
+                     0.08 and 1",
+                    scale.0, scale.1
+                )));
+            }
+            if !(0.0 < ratio.0 && ratio.0 <= ratio.1 && ratio.1.is_finite()) {
+                return Err(Error::Usage(format!(
+                    "proportions of {} to {} of a resized crop cannot be used; give two rising positive numbers, like 0.75 \
+                     and 1.333",
+                    ratio.0, ratio.1
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws for a batch, a picture a row, for an input of `size` (rows, columns). The same generator gives the same draws.
+    ///
+    /// With mixup every row gets a partner: each picture is mixed into exactly one row, perhaps its own.
+    pub fn draw_batch(&self, rng: &mut impl Rng, pictures: &[Picture], size: (usize, usize)) -> Vec<Draw> {
+        let mut draws: Vec<Draw> = pictures.iter().map(|picture| self.draw(rng, picture, size)).collect();
+        if self.mixup_alpha > 0.0 {
+            let mut partners: Vec<u32> = (0..draws.len() as u32).collect();
+            for i in (1..partners.len()).rev() {
+                partners.swap(i, below(rng, i + 1));
+            }
+            for (draw, partner) in draws.iter_mut().zip(partners) {
+                draw.partner = partner;
+                draw.lambda = beta(rng, f64::from(self.mixup_alpha)) as f32;
+            }
+        }
+        draws
+    }
+
+    /// The draw of one picture, for an input of `size` (rows, columns); nothing is mixed in.
+    ///
+    /// Shift, then rotation, then flip, then crop take an output pixel back to the stored picture. Where the map leaves the
+    /// picture the input is zero, so a crop that is shifted or turned shows more of the picture first. The colour changes
+    /// come in random order, as torchvision's `ColorJitter`, and are one affine map, so that values are cut to 0..255 once, at
+    /// the end; the mean grey of contrast is that of the whole stored picture.
+    pub fn draw(&self, rng: &mut impl Rng, picture: &Picture, size: (usize, usize)) -> Draw {
+        let window = match &self.resized_crop {
+            Some(crop) => crop.draw(rng, picture),
+            None => Window::whole(picture),
+        };
+        let flip = self.flip && below(rng, 2) == 1;
+        let largest = f64::from(self.rotation_deg);
+        let angle = if largest > 0.0 { between(rng, -largest, largest).to_radians() } else { 0.0 };
+        let mut shift = || match self.shift_px as usize {
+            0 => 0.0,
+            most => below(rng, 2 * most + 1) as f64 - most as f64,
+        };
+        let shift = (shift(), shift());
+        let mut draw = Draw::warped(picture, size, &window, flip, angle, shift);
+        draw.colour = self.colour(rng, picture.mean);
+        if self.erasing > 0.0 && unit(rng) < f64::from(self.erasing) {
+            draw.erase = erase(rng, size);
+        }
+        draw
+    }
+
+    fn colour(&self, rng: &mut impl Rng, mean: [f32; 3]) -> [[f32; 4]; 3] {
+        let factor = |rng: &mut _, strength: f32| between(rng, 1.0 - f64::from(strength), 1.0 + f64::from(strength));
+        let mut order = [0, 1, 2, 3];
+        for i in (1..order.len()).rev() {
+            order.swap(i, below(rng, i + 1));
+        }
+        let mut colour = Colour::SAME;
+        for change in order {
+            match change {
+                0 if self.brightness > 0.0 => colour = colour.brightness(factor(rng, self.brightness)),
+                1 if self.contrast > 0.0 => colour = colour.contrast(factor(rng, self.contrast), mean.map(f64::from)),
+                2 if self.saturation > 0.0 => colour = colour.saturation(factor(rng, self.saturation)),
+                3 if self.hue > 0.0 => {
+                    let most = f64::from(self.hue);
+                    colour = colour.hue(between(rng, -most, most));
+                }
+                _ => {}
+            }
+        }
+        colour.0.map(|row| row.map(|v| v as f32))
+    }
+}
+
+/// A number from 0 to below 1, with all 53 bits of an f64.
+fn unit(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
+    low + (high - low) * unit(rng)
+}
+
+/// A whole number from 0 to below `count`.
+fn below(rng: &mut impl Rng, count: usize) -> usize {
+    (unit(rng) * count as f64) as usize
+}
+
+/// Beta(alpha, alpha) from two Gamma variates.
+fn beta(rng: &mut impl Rng, alpha: f64) -> f64 {
+    let (ln_a, ln_b) = (ln_gamma_variate(rng, alpha), ln_gamma_variate(rng, alpha));
+    // a / (a + b); in logarithms, because for a small alpha both may be too small for any float.
+    1.0 / (1.0 + (ln_b - ln_a).exp())
+}
+
+/// The logarithm of a Gamma(alpha, 1) variate: Marsaglia and Tsang 2000, with their power of a uniform for alpha below 1.
+fn ln_gamma_variate(rng: &mut impl Rng, alpha: f64) -> f64 {
+    if alpha < 1.0 {
+        return ln_gamma_variate(rng, alpha + 1.0) + (1.0 - unit(rng)).ln() / alpha;
+    }
+    let d = alpha - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        // Box and Muller's normal variate.
+        let normal = (-2.0 * (1.0 - unit(rng)).ln()).sqrt() * (std::f64::consts::TAU * unit(rng)).cos();
+        let v = (1.0 + c * normal).powi(3);
+        if v > 0.0 && (1.0 - unit(rng)).ln() < 0.5 * normal * normal + d - d * v + d * v.ln() {
+            return (d * v).ln();
+        }
+    }
+}
+
+/// The part of a stored picture that is stretched onto the input, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Window {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Window {
+    fn whole(picture: &Picture) -> Self {
+        Self { left: 0.0, top: 0.0, width: picture.width as f64, height: picture.height as f64 }
+    }
+}
+
+/// Tries before a random rectangle that never fits is given up, as in torchvision.
+const ATTEMPTS: usize = 10;
+
+impl ResizedCrop {
+    /// torchvision's `RandomResizedCrop.get_params`.
+    fn draw(&self, rng: &mut impl Rng, picture: &Picture) -> Window {
+        let (height, width) = (picture.height, picture.width);
+        let ratio = (f64::from(self.ratio.0), f64::from(self.ratio.1));
+        for _ in 0..ATTEMPTS {
+            let area = (width * height) as f64 * between(rng, f64::from(self.scale.0), f64::from(self.scale.1));
+            let aspect = between(rng, ratio.0.ln(), ratio.1.ln()).exp();
+            let (w, h) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
+            if (1..=width).contains(&w) && (1..=height).contains(&h) {
+                let (top, left) = (below(rng, height - h + 1), below(rng, width - w + 1));
+                return Window { left: left as f64, top: top as f64, width: w as f64, height: h as f64 };
+            }
+        }
+        // The largest central window of an allowed proportion.
+        let (w, h) = (width as f64, height as f64);
+        let (w, h) = (w.min((h * ratio.1).round().max(1.0)), h.min((w / ratio.0).round().max(1.0)));
+        Window { left: ((width as f64 - w) / 2.0).floor(), top: ((height as f64 - h) / 2.0).floor(), width: w, height: h }
+    }
+}
+
+/// torchvision's `RandomErasing`: 2 to 33 % of the area, proportions from 0.3 to 3.3.
+fn erase(rng: &mut impl Rng, (height, width): (usize, usize)) -> [u32; 4] {
+    for _ in 0..ATTEMPTS {
+        let area = (width * height) as f64 * between(rng, 0.02, 0.33);
+        let aspect = between(rng, 0.3f64.ln(), 3.3f64.ln()).exp();
+        let (h, w) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
+        if h < height && w < width {
+            let (top, left) = (below(rng, height - h + 1), below(rng, width - w + 1));
+            return [left, top, left + w, top + h].map(|v| v as u32);
+        }
+    }
+    [0; 4]
+}
+
+/// An affine map of colours: three factors and a constant for each of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Colour([[f64; 4]; 3]);
+
+/// Shares of red, green and blue in grey (ITU-R BT.601), as Pillow and torchvision take them.
+const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
+
+impl Colour {
+    const SAME: Self = Self([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
+
+    /// First `self`, then `next`.
+    fn then(self, next: [[f64; 4]; 3]) -> Self {
+        Self(next.map(|row| {
+            std::array::from_fn(|k| {
+                let sum: f64 = (0..3).map(|c| row[c] * self.0[c][k]).sum();
+                sum + if k == 3 { row[3] } else { 0.0 }
+            })
+        }))
+    }
+
+    fn brightness(self, factor: f64) -> Self {
+        Self(self.0.map(|row| row.map(|v| v * factor)))
+    }
+
+    /// About the mean grey of a picture whose mean colour was `mean` before all changes.
+    fn contrast(self, factor: f64, mean: [f64; 3]) -> Self {
+        let mean_of = |row: [f64; 4]| (0..3).map(|c| row[c] * mean[c]).sum::<f64>() + row[3];
+        let grey: f64 = self.0.iter().zip(LUMA).map(|(row, share)| share * mean_of(*row)).sum();
+        let mut contrast = Self::SAME.brightness(factor).0;
+        contrast.iter_mut().for_each(|row| row[3] = (1.0 - factor) * grey);
+        self.then(contrast)
+    }
+
+    fn saturation(self, factor: f64) -> Self {
+        let row = |r: usize| {
+            let cell = |c: usize| if c < 3 { (1.0 - factor) * LUMA[c] + if c == r { factor } else { 0.0 } } else { 0.0 };
+            std::array::from_fn(cell)
+        };
+        self.then(std::array::from_fn(row))
+    }
+
+    /// Turns the colour about the axis of greys by a share of the whole circle: a rotation of the chroma plane I, Q of YIQ,
+    /// which keeps the grey (torchvision's turn in HSV keeps value and saturation instead, and is not linear).
+    fn hue(self, turn: f64) -> Self {
+        let (sin, cos) = (turn * std::f64::consts::TAU).sin_cos();
+        // To YIQ (FCC 1953), turn, and back; the way back is the inverse of the way there.
+        let [y, i, q] = YIQ;
+        let turned = [y, std::array::from_fn(|c| cos * i[c] - sin * q[c]), std::array::from_fn(|c| sin * i[c] + cos * q[c])];
+        let back = inverse(YIQ);
+        let row = |r: usize| {
+            let cell = |c: usize| if c < 3 { (0..3).map(|k| back[r][k] * turned[k][c]).sum() } else { 0.0 };
+            std::array::from_fn(cell)
+        };
+        self.then(std::array::from_fn(row))
+    }
+}
+
+/// Luma and the two chroma axes of a colour; the chroma of a grey is 0.
+const YIQ: [[f64; 3]; 3] = [LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]];
+
+/// By cofactors.
+fn inverse(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
+    let cofactor = |r: usize, c: usize| {
+        let at = |dr: usize, dc: usize| m[(r + dr) % 3][(c + dc) % 3];
+        at(1, 1) * at(2, 2) - at(1, 2) * at(2, 1)
+    };
+    let determinant: f64 = (0..3).map(|c| m[0][c] * cofactor(0, c)).sum();
+    std::array::from_fn(|r| std::array::from_fn(|c| cofactor(c, r) / determinant))
+}
+
+/// One image of a batch as drawn on the CPU; the table of these is all that crosses the bus in a step.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Draw {
+    /// Column in the stored picture of output pixel `(x, y)`: `column[0] * x + column[1] * y + column[2]`; whole numbers are
+    /// centres of pixels. The fourth is padding.
+    pub column: [f32; 4],
+    /// Row in the stored picture, likewise.
+    pub row: [f32; 4],
+    /// The new red, green and blue (0 to 255) from the old ones: three factors and a constant each.
+    pub colour: [[f32; 4]; 3],
+    /// Pixels `x, y` with `left <= x < right` and `top <= y < bottom` of the output become zero: left, top, right, bottom.
+    pub erase: [u32; 4],
+    /// Index of the picture in the bank.
+    pub source: u32,
+    /// Samples averaged along each axis of an output pixel: more than 1 where the picture shrinks.
+    pub samples: u32,
+    /// Row of the batch whose picture, with that row's own draw, is mixed in.
+    pub partner: u32,
+    /// Share of this row's own picture, 1 without mixup.
+    pub lambda: f32,
+}
+
+impl Draw {
+    /// The picture as it is, stretched onto an input of `size` (rows, columns) where that is another size.
+    pub fn plain(picture: &Picture, size: (usize, usize)) -> Self {
+        Self::warped(picture, size, &Window::whole(picture), false, 0.0, (0.0, 0.0))
+    }
+
+    /// From pixel centres of the input back to those of the picture.
+    fn warped(picture: &Picture, size: (usize, usize), window: &Window, flip: bool, angle: f64, shift: (f64, f64)) -> Self {
+        let (height, width) = (size.0 as f64, size.1 as f64);
+        let (sin, cos) = angle.sin_cos();
+        // Of the centre of pixel (0, 0), from the centre of the input, after the shift.
+        let (x, y) = (0.5 - shift.0 - width / 2.0, 0.5 - shift.1 - height / 2.0);
+        let mut across = [cos, sin, width / 2.0 + cos * x + sin * y];
+        let down = [-sin, cos, height / 2.0 - sin * x + cos * y];
+        if flip {
+            across = [-across[0], -across[1], width - across[2]];
+        }
+        let (scale_x, scale_y) = (window.width / width, window.height / height);
+        let place = |[x, y, one]: [f64; 3], scale: f64, start: f64| [scale * x, scale * y, start + scale * one - 0.5, 0.0];
+        let (column, row) = (place(across, scale_x, window.left), place(down, scale_y, window.top));
+        let step = |axis: usize| column[axis].hypot(row[axis]);
+        Self {
+            column: column.map(|v| v as f32),
+            row: row.map(|v| v as f32),
+            colour: Colour::SAME.0.map(|row| row.map(|v| v as f32)),
+            erase: [0; 4],
+            source: picture.index,
+            // A hair over a whole number is rounding, or not worth another row of samples.
+            samples: (step(0).max(step(1)) - 0.01).ceil().clamp(1.0, f64::from(MAX_SAMPLES)) as u32,
+            partner: 0,
+            lambda: 1.0,
+        }
+    }
+}
+
+/// Samples along an axis that the shader takes at most.
+const MAX_SAMPLES: u32 = 8;
+
+const GATHER: Shader = shader!("augment_gather");
+
+/// Operands of [`record_augment`].
+#[derive(Debug, Clone, Copy)]
+pub struct AugmentCall<'a> {
+    /// Name in profiles.
+    pub label: &'a str,
+    /// The pictures.
+    pub bank: &'a ImageBank,
+    /// N [`Draw`]s of pictures of this bank, written before each run.
+    pub draws: &'a Slice,
+    /// Normalisation and channel order; a bank of one channel takes the first channel's mean and deviation.
+    pub preset: &'a Preset,
+    /// `(N, C, H, W)` with the bank's channels, written.
+    pub output: &'a Tensor,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    batch: u32,
+    height: u32,
+    width: u32,
+    picture_height: u32,
+    picture_width: u32,
+    picture_words: u32,
+    chunk_pictures: u32,
+    bgr: u32,
+    factor: [f32; 4],
+    offset: [f32; 4],
+}
+
+/// Gathers a batch by its draws, in one dispatch.
+///
+/// Between pixel centres colours are bilinear; the picture's edge reaches to the outer edge of its last pixels, beyond it
+/// there is nothing. Where the map shrinks by a factor s, the mean of ceil(s) x ceil(s) samples (at most 8 x 8) spread evenly
+/// over the output pixel is taken, a box filter: for whole factors exactly the mean of the pixels covered. Without any
+/// augmentation and with pictures of the input's size the result is exactly the normalised pixel.
+///
+/// # Errors
+/// [`Error::Usage`] when the bank's channels are not the output's or there are too few draws.
+pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall<'_>) -> Result<()> {
+    let AugmentCall { label, bank, draws, preset, output } = *call;
+    let shape = output.shape;
+    if shape.c != bank.channels() {
+        return Err(Error::Usage(format!(
+            "the network's input has {} channels, the stored pictures have {}; use pictures or a network that fit",
+            shape.c,
+            bank.channels()
+        )));
+    }
+    expect_bytes(label, "draws", draws, (shape.n * size_of::<Draw>()) as u64)?;
+    let (factor, offset) = preset.affine();
+    let first = |values: [f32; 3]| std::array::from_fn(|c| if c < shape.c { values[c] } else { 0.0 });
+    let (height, width) = bank.size();
+    let params = Params {
+        batch: shape.n as u32,
+        height: shape.h as u32,
+        width: shape.w as u32,
+        picture_height: height as u32,
+        picture_width: width as u32,
+        picture_words: (ImageBank::bytes_for(1, height, width, shape.c) / 4) as u32,
+        chunk_pictures: bank.chunk_pictures() as u32,
+        bgr: u32::from(shape.c == 3 && preset.channel_order == ChannelOrder::Bgr),
+        factor: first(factor),
+        offset: first(offset),
+    };
+    let chunks = bank.chunks();
+    let constants = [("CHUNKS", chunks.len() as f64), ("CHANNELS", shape.c as f64)];
+    // Bindings without pictures are never read.
+    let bound = (0..MAX_CHUNKS).map(|i| chunks.get(i).unwrap_or(&chunks[0]));
+    let operands: Vec<&Slice> = [draws, &output.slice].into_iter().chain(bound).collect();
+    let kernel = ctx.kernel(GATHER, output.precision, &constants);
+    recorder.dispatch(ctx, label, kernel, &operands, params, grid(ctx, shape.n * shape.h * shape.w), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    const PICTURE: Picture = Picture { index: 9, height: 30, width: 40, mean: [90.0, 120.0, 60.0] };
+    const SIZE: (usize, usize) = (30, 40);
+
+    fn draws(recipe: Augmentation, count: usize) -> Vec<Draw> {
+        recipe.validate().unwrap();
+        recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(11), &vec![PICTURE; count], SIZE)
+    }
+
+    fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
+        values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)))
+    }
+
+    #[track_caller]
+    fn assert_spread(what: &str, values: impl Iterator<Item = f32>, low: f32, high: f32) {
+        let (least, most) = spread(values);
+        let slack = 0.05 * (high - low);
+        assert!((low..=low + slack).contains(&least), "{what}: the least of many draws is {least}, expected {low}");
+        assert!((high - slack..=high).contains(&most), "{what}: the largest of many draws is {most}, expected {high}");
+    }
+
+    #[test]
+    fn a_seed_repeats_its_draws_and_another_does_not() {
+        let recipe = Augmentation {
+            shift_px: 4,
+            resized_crop: Some(ResizedCrop::default()),
+            flip: true,
+            rotation_deg: 10.0,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+            erasing: 0.5,
+            mixup_alpha: 0.2,
+        };
+        let draw = |seed| recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(seed), &[PICTURE; 20], SIZE);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        // The stream is specified, so the numbers are the same on every machine and in every version.
+        let shifts = Augmentation { shift_px: 4, ..Augmentation::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let first: Vec<[f32; 2]> =
+            (0..3).map(|_| shifts.draw(&mut rng, &PICTURE, SIZE)).map(|draw| [draw.column[2], draw.row[2]]).collect();
+        assert_eq!(first, [[0.0; 2]; 3]);
+    }
+
+    #[test]
+    fn nothing_is_drawn_without_strengths() {
+        let none = Augmentation::default();
+        assert!(none.is_none());
+        assert!(draws(none, 50).iter().all(|draw| *draw == Draw::plain(&PICTURE, SIZE)));
+        let identity = Draw::plain(&PICTURE, SIZE);
+        assert_eq!((identity.column, identity.row), ([1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]));
+        assert_eq!((identity.samples, identity.source), (1, 9));
+    }
+
+    #[test]
+    fn geometry_keeps_to_its_strengths() {
+        let none = Augmentation::default();
+        let shifted = draws(Augmentation { shift_px: 3, ..none }, 500);
+        for shift in -3..=3 {
+            assert!(shifted.iter().any(|draw| draw.column[2] == shift as f32), "no shift by {shift}");
+            assert!(shifted.iter().any(|draw| draw.row[2] == shift as f32), "no shift by {shift}");
+        }
+        assert!(shifted.iter().all(|draw| draw.column[2].abs() <= 3.0 && draw.column[2].fract() == 0.0));
+
+        let flipped = draws(Augmentation { flip: true, ..none }, 500);
+        let mirrored = flipped.iter().filter(|draw| draw.column == [-1.0, 0.0, 39.0, 0.0]).count();
+        let same = flipped.iter().filter(|draw| **draw == Draw::plain(&PICTURE, SIZE)).count();
+        assert!(mirrored + same == 500 && (200..300).contains(&mirrored), "{mirrored} of 500 are mirrored");
+
+        let turned = draws(Augmentation { rotation_deg: 25.0, ..none }, 500);
+        assert_spread("angle", turned.iter().map(|draw| draw.column[1].atan2(draw.column[0]).to_degrees()), -25.0, 25.0);
+        // The centre stays where it is.
+        for draw in &turned {
+            let on = |map: [f32; 4]| map[0] * 19.5 + map[1] * 14.5 + map[2];
+            assert!((on(draw.column) - 19.5).abs() < 1e-4 && (on(draw.row) - 14.5).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn crops_lie_in_the_picture_and_have_the_asked_area_and_proportion() {
+        let crop = ResizedCrop { scale: (0.2, 0.9), ratio: (0.5, 2.0) };
+        let crops = draws(Augmentation { resized_crop: Some(crop), ..Augmentation::default() }, 2000);
+        let window = |draw: &Draw| (draw.column[0] * 40.0, draw.row[1] * 30.0);
+        assert_spread("area", crops.iter().map(|draw| window(draw).0 * window(draw).1 / 1200.0), 0.18, 0.92);
+        assert_spread("proportion", crops.iter().map(|draw| (window(draw).0 / window(draw).1).log2()), -1.1, 1.1);
+        for draw in &crops {
+            // From the outer edge of the first output pixel to that of the last one.
+            let edges = |map: [f32; 4], axis: usize, side: f32| (map[2] - map[axis] * 0.5, map[2] + map[axis] * (side - 0.5));
+            let ((left, right), (top, bottom)) = (edges(draw.column, 0, 40.0), edges(draw.row, 1, 30.0));
+            assert!(left >= -0.501 && right <= 39.501 && top >= -0.501 && bottom <= 29.501, "{draw:?}");
+        }
+        // A proportion no window of the picture has: the largest one of the nearest allowed proportion, in the middle.
+        let thin = ResizedCrop { scale: (1.0, 1.0), ratio: (0.25, 0.25) };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let window = thin.draw(&mut rng, &PICTURE);
+        assert_eq!(window, Window { left: 16.0, top: 0.0, width: 8.0, height: 30.0 });
+    }
+
+    #[test]
+    fn shrinking_takes_more_samples() {
+        let samples = |size| Draw::plain(&PICTURE, size).samples;
+        assert_eq!([samples((30, 40)), samples((60, 80)), samples((15, 20)), samples((29, 40))], [1, 1, 2, 2]);
+        assert_eq!([samples((10, 40)), samples((1, 1))], [3, 8]);
+    }
+
+    #[test]
+    fn erased_rectangles_have_the_asked_size_and_frequency() {
+        let erased = draws(Augmentation { erasing: 0.3, ..Augmentation::default() }, 2000);
+        let areas: Vec<f32> = erased
+            .iter()
+            .map(|draw| draw.erase)
+            .filter(|rectangle| *rectangle != [0; 4])
+            .map(|[left, top, right, bottom]| {
+                assert!(left < right && right <= 40 && top < bottom && bottom <= 30);
+                ((right - left) * (bottom - top)) as f32 / 1200.0
+            })
+            .collect();
+        assert!((500..700).contains(&areas.len()), "{} of 2000", areas.len());
+        assert_spread("area", areas.into_iter(), 0.016, 0.34);
+    }
+
+    #[test]
+    fn mixup_pairs_every_row_and_draws_from_beta() {
+        for alpha in [0.2, 1.0, 4.0] {
+            let mixed = draws(Augmentation { mixup_alpha: alpha, ..Augmentation::default() }, 4000);
+            let mut partners: Vec<u32> = mixed.iter().map(|draw| draw.partner).collect();
+            partners.sort_unstable();
+            assert!(partners.into_iter().eq(0..4000));
+            let lambdas = || mixed.iter().map(|draw| f64::from(draw.lambda));
+            assert!(lambdas().all(|lambda| (0.0..=1.0).contains(&lambda)));
+            let mean = lambdas().sum::<f64>() / 4000.0;
+            let variance = lambdas().map(|lambda| (lambda - mean).powi(2)).sum::<f64>() / 4000.0;
+            let expected = 1.0 / (4.0 * (2.0 * f64::from(alpha) + 1.0));
+            assert!((mean - 0.5).abs() < 0.03, "alpha {alpha}: mean {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.1, "alpha {alpha}: variance {variance}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn colours_change_as_defined() {
+        let apply = |colour: Colour, rgb: [f64; 3]| colour.0.map(|row| (0..3).map(|c| row[c] * rgb[c]).sum::<f64>() + row[3]);
+        let grey = |rgb: [f64; 3]| rgb.iter().zip(LUMA).map(|(v, share)| v * share).sum::<f64>();
+        let near = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        let (rgb, mean) = ([200.0, 30.0, 90.0], [90.0, 120.0, 60.0]);
+        assert!(near(apply(Colour::SAME.brightness(0.5), rgb), [100.0, 15.0, 45.0]));
+        let about = |factor: f64, centre: f64| rgb.map(|v| centre + factor * (v - centre));
+        assert!(near(apply(Colour::SAME.contrast(1.5, mean), rgb), about(1.5, grey(mean))));
+        assert!(near(apply(Colour::SAME.saturation(0.25), rgb), about(0.25, grey(rgb))));
+        // Contrast after brightness goes by the mean of the brightened picture.
+        let both = Colour::SAME.brightness(0.5).contrast(0.0, mean);
+        assert!(near(apply(both, rgb), [grey(mean) / 2.0; 3]));
+        let turned = apply(Colour::SAME.hue(0.3), rgb);
+        assert!((grey(turned) - grey(rgb)).abs() < 1e-9 && !near(turned, rgb));
+        assert!(near(apply(Colour::SAME.hue(0.3), [77.0; 3]), [77.0; 3]));
+        assert!(near(apply(Colour::SAME.hue(0.3).hue(-0.3), rgb), rgb) && near(apply(Colour::SAME.hue(1.0), rgb), rgb));
+    }
+
+    #[test]
+    fn colour_strengths_are_kept() {
+        let none = Augmentation::default();
+        let bright = draws(Augmentation { brightness: 0.4, ..none }, 500);
+        assert_spread("brightness", bright.iter().map(|draw| draw.colour[0][0]), 0.6, 1.4);
+        let contrast = draws(Augmentation { contrast: 0.2, ..none }, 500);
+        assert_spread("contrast", contrast.iter().map(|draw| draw.colour[1][1]), 0.8, 1.2);
+        let saturated = draws(Augmentation { saturation: 0.3, ..none }, 500);
+        let factor = |draw: &Draw| draw.colour[0][0] - draw.colour[1][0];
+        assert_spread("saturation", saturated.iter().map(factor), 0.7, 1.3);
+        let turned = draws(Augmentation { hue: 0.1, ..none }, 500);
+        // cos of the largest turn is reached, and no turn at all.
+        let trace = |draw: &Draw| ((0..3).map(|c| draw.colour[c][c]).sum::<f32>() - 1.0) / 2.0;
+        assert_spread("hue", turned.iter().map(trace), (0.2 * std::f32::consts::PI).cos(), 1.0);
+    }
+
+    #[test]
+    fn strengths_are_checked() {
+        let none = Augmentation::default();
+        let crop = |scale, ratio| Augmentation { resized_crop: Some(ResizedCrop { scale, ratio }), ..none };
+        for (bad, word) in [
+            (Augmentation { hue: 0.6, ..none }, "hue of 0.6"),
+            (Augmentation { erasing: -0.1, ..none }, "erasing"),
+            (Augmentation { brightness: f32::NAN, ..none }, "brightness"),
+            (crop((0.0, 1.0), (1.0, 1.0)), "area"),
+            (crop((0.5, 0.4), (1.0, 1.0)), "area"),
+            (crop((0.5, 0.6), (0.0, 1.0)), "proportions"),
+        ] {
+            let message = bad.validate().unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+        assert!(crop((0.5, 1.0), (1.0, 1.0)).validate().is_ok());
+    }
+
+    #[test]
+    fn a_recipe_names_only_what_it_changes() {
+        let recipe: Augmentation = serde_json::from_str(r#"{"shift_px":4,"flip":true}"#).unwrap();
+        assert_eq!(recipe, Augmentation { shift_px: 4, flip: true, ..Augmentation::default() });
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Augmentation>(&text).unwrap(), recipe);
+    }
+}
