@@ -6,6 +6,8 @@
 mod add;
 mod augment;
 mod batch_norm;
+mod channel_sum;
+mod chunks;
 mod conv2d;
 mod gather;
 mod image_bank;
@@ -21,19 +23,26 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
+    Affine, NormBackward, NormForward, NormParams, Statistics, norm_saved_bytes, norm_scratch_bytes, record_batch_norm,
+    record_norm_backward, record_norm_forward,
 pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
 pub use batch_norm::{Affine, record_batch_norm};
+pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
-pub use linear::{Linear, record_linear};
+pub use linear::{Linear, record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossCall, LossKind, Target, record_loss};
 pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
+};
 pub use padding::Padding;
-pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
+pub use pool::{
+    MaxPool, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool,
+    record_max_pool_backward, record_max_pool_train,
+};
 pub use preprocess::Preprocessor;
-pub use relu::record_relu;
-pub use shortcut::record_shortcut;
+pub use relu::{record_relu, record_relu_backward};
+pub use shortcut::{record_shortcut, record_shortcut_backward};
 pub use softmax::record_softmax;
 
 use crate::gpu::{Context, Shader, Slice, shader};
@@ -68,7 +77,14 @@ pub const SHADERS: &[Shader] = &[
     shader!("adam_update"),
     shader!("add_forward"),
     shader!("augment_gather"),
+    shader!("batch_norm_backward"),
+    shader!("batch_norm_backward_scale"),
+    shader!("batch_norm_backward_sums"),
     shader!("batch_norm_forward"),
+    shader!("batch_norm_scale"),
+    shader!("batch_norm_statistics"),
+    shader!("channel_sum_partial"),
+    shader!("channel_sum_total"),
     shader!("conv2d_d_weight_direct"),
     shader!("conv2d_d_weight_subgroup4"),
     shader!("conv2d_d_weight_subgroup8"),
@@ -86,18 +102,25 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_winograd4_input"),
     shader!("conv2d_winograd4_output"),
     shader!("gather_forward"),
+    shader!("global_avg_pool_backward"),
     shader!("global_avg_pool_forward"),
     shader!("gradient_norm_partial"),
     shader!("gradient_norm_total"),
     shader!("linear_forward"),
+    shader!("linear_input_gradient"),
+    shader!("linear_weight_gradient"),
     shader!("loss_rows"),
     shader!("loss_totals"),
+    shader!("max_pool_backward"),
     shader!("max_pool_forward"),
+    shader!("max_pool_train"),
     shader!("momentum_update"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
+    shader!("relu_backward"),
     shader!("relu_forward"),
     shader!("sgd_update"),
+    shader!("shortcut_backward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),
 ];
