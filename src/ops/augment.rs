@@ -122,7 +122,7 @@ impl Augmentation {
     pub fn draw(&self, rng: &mut impl Rng, picture: &Picture, size: (usize, usize)) -> Draw {
         let window = match &self.resized_crop {
             Some(crop) => crop.draw(rng, picture),
-            None => Window::whole(picture),
+            None => Window::middle(picture),
         };
         let flip = self.flip && below(rng, 2) == 1;
         let largest = f64::from(self.rotation_deg);
@@ -213,6 +213,12 @@ struct Window {
 impl Window {
     fn whole(picture: &Picture) -> Self {
         Self { left: 0.0, top: 0.0, width: picture.width as f64, height: picture.height as f64 }
+    }
+
+    /// The picture without its margin.
+    fn middle(picture: &Picture) -> Self {
+        let (margin, Self { width, height, .. }) = (picture.margin as f64, Self::whole(picture));
+        Self { left: margin, top: margin, width: width - 2.0 * margin, height: height - 2.0 * margin }
     }
 }
 
@@ -350,7 +356,7 @@ pub struct Draw {
 impl Draw {
     /// The picture as it is, stretched onto an input of `size` (rows, columns) where that is another size.
     pub fn plain(picture: &Picture, size: (usize, usize)) -> Self {
-        Self::warped(picture, size, &Window::whole(picture), false, 0.0, (0.0, 0.0))
+        Self::warped(picture, size, &Window::middle(picture), false, 0.0, (0.0, 0.0))
     }
 
     /// From pixel centres of the input back to those of the picture.

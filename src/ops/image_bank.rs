@@ -13,6 +13,7 @@ pub struct ImageBank {
     height: usize,
     width: usize,
     channels: usize,
+    margin: usize,
     chunk_pictures: usize,
     chunks: Vec<Slice>,
     /// Mean colour of every picture, for contrast.
@@ -28,6 +29,8 @@ pub struct Picture {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// Rows and columns on every side around what inference would show: crops and rotations may draw from them.
+    pub margin: usize,
     /// Mean red, green and blue, 0 to 255.
     pub mean: [f32; 3],
 }
@@ -86,7 +89,17 @@ impl ImageBank {
             .step_by(chunk_pictures)
             .map(|first| Slice::new(ctx, "training pictures", chunk_pictures.min(count - first) as u64 * picture))
             .collect::<Result<_>>()?;
-        Ok(Self { count, height, width, channels, chunk_pictures, chunks, means: vec![[0.0; 3]; count] })
+        Ok(Self { count, height, width, channels, margin: 0, chunk_pictures, chunks, means: vec![[0.0; 3]; count] })
+    }
+
+    /// The same bank for pictures with a margin: what is shown without augmentation is their middle.
+    ///
+    /// # Panics
+    /// When the margin leaves nothing of a picture.
+    pub fn with_margin(mut self, margin: usize) -> Self {
+        assert!(2 * margin < self.height.min(self.width), "a margin of {margin} of {} x {}", self.width, self.height);
+        self.margin = margin;
+        self
     }
 
     /// Puts a picture at `index`: `height * width * channels` bytes by rows, the channels of a pixel side by side, red first.
@@ -118,7 +131,7 @@ impl ImageBank {
     /// What a draw needs to know of the picture at `index`, or None past the end.
     pub fn picture(&self, index: usize) -> Option<Picture> {
         let mean = *self.means.get(index)?;
-        Some(Picture { index: index as u32, height: self.height, width: self.width, mean })
+        Some(Picture { index: index as u32, height: self.height, width: self.width, margin: self.margin, mean })
     }
 
     /// Number of pictures.

@@ -23,10 +23,11 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
+pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
+pub use batch_norm::{
     Affine, NormBackward, NormForward, NormParams, Statistics, norm_saved_bytes, norm_scratch_bytes, record_batch_norm,
     record_norm_backward, record_norm_forward,
-pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
-pub use batch_norm::{Affine, record_batch_norm};
+};
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
@@ -34,7 +35,6 @@ pub use image_bank::{ImageBank, Picture};
 pub use linear::{Linear, record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossCall, LossKind, Target, record_loss};
 pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
-};
 pub use padding::Padding;
 pub use pool::{
     MaxPool, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool,

@@ -9,7 +9,7 @@ use crate::data::{ImageSet, Preset};
 use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanOptions};
-use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank, Target};
+use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank, Picture, Target};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -25,6 +25,8 @@ pub(super) struct Feed {
     frozen: Option<Frozen>,
     features: Option<Features>,
     batch: usize,
+    /// Rows and columns of the network's input.
+    input_size: (usize, usize),
     output: Tensor,
 }
 
@@ -144,7 +146,7 @@ impl Feed {
         let wanted = if features.is_some() { 2 * batch } else { set.len() };
         let affordable = (budget.image_bytes / size.bytes() as u64) as usize;
         let count = wanted.min(affordable.max(2 * batch));
-        let bank = ImageBank::new(ctx, count, height, width, 3)?;
+        let bank = ImageBank::new(ctx, count, height, width, 3)?.with_margin(size.margin as usize);
         let draws = Slice::new(ctx, "augmentation draws", (batch * size_of::<Draw>()) as u64)?;
         let mut recorder = Recorder::new();
         let call = AugmentCall { label: "augment", bank: &bank, draws: &draws, preset, output: &images };
@@ -163,6 +165,7 @@ impl Feed {
             frozen,
             features,
             batch,
+            input_size: (shape.h, shape.w),
             output,
         })
     }
@@ -206,35 +209,30 @@ impl Feed {
                 features.gather.run(ctx)?;
             }
         } else {
-            let places = self.bring_in(ctx, set, pictures);
+            let stored = self.bring_in(ctx, set, pictures)?;
             let draws = match rng {
-                Some(rng) => {
-                    let (draws, mixed) = self.augmentation.draw_batch(rng, &self.bank, &places, &labels, self.size(set));
-                    targets = mixed;
-                    draws
-                }
-                None => places.iter().map(|place| Draw::identity(*place, &self.bank, self.size(set))).collect(),
+                Some(rng) => self.augmentation.draw_batch(rng, &stored, self.input_size),
+                None => stored.iter().map(|picture| Draw::plain(picture, self.input_size)).collect(),
             };
+            for (target, draw) in targets.iter_mut().zip(&draws).filter(|(_, draw)| draw.lambda < 1.0) {
+                *target = Target::mixed(target.label, labels[draw.partner as usize], draw.lambda);
+            }
             self.run_images(ctx, draws)?;
         }
         targets.resize(self.batch, Target::FILLER);
         Ok(targets)
     }
 
-    fn size(&self, set: &ImageSet) -> (usize, usize) {
-        (set.size().width as usize, set.size().height as usize)
-    }
-
     /// Writes the pictures that are not in the bank.
-    fn bring_in(&mut self, ctx: &Context, set: &ImageSet, pictures: &[usize]) -> Vec<u32> {
-        let mut places = Vec::with_capacity(self.batch);
+    fn bring_in(&mut self, ctx: &Context, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Picture>> {
+        let mut stored = Vec::with_capacity(self.batch);
         for (picture, (place, missing)) in pictures.iter().zip(self.places.take(pictures)) {
             if missing {
-                self.bank.write(ctx, place, set.image(*picture));
+                self.bank.write(ctx, place, set.image(*picture))?;
             }
-            places.push(place as u32);
+            stored.extend(self.bank.picture(place));
         }
-        places
+        Ok(stored)
     }
 
     fn run_images(&self, ctx: &Context, mut draws: Vec<Draw>) -> Result<()> {
@@ -254,8 +252,8 @@ impl Feed {
         let mut unknown: Vec<usize> = pictures.iter().copied().filter(|picture| !features.known[*picture]).collect();
         unknown.dedup();
         for chunk in unknown.chunks(self.batch) {
-            let places = self.bring_in(ctx, set, chunk);
-            let draws = places.iter().map(|place| Draw::identity(*place, &self.bank, self.size(set))).collect();
+            let stored = self.bring_in(ctx, set, chunk)?;
+            let draws = stored.iter().map(|picture| Draw::plain(picture, self.input_size)).collect();
             self.run_images(ctx, draws)?;
             if let (Some(features), Some(frozen)) = (&mut self.features, &self.frozen) {
                 let rows = &frozen.output.slice;

@@ -172,7 +172,7 @@ impl TrainingPlan {
             update,
             evaluate,
             memory: TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes },
-            optimizer: options.optimizer.clone(),
+            optimizer: options.optimizer,
         })
     }
 
@@ -274,7 +274,7 @@ fn record_update(
     let mut recorder = Recorder::new();
     let gradients: Vec<Slice> = parameters.regions().iter().map(|region| region.gradients.clone()).collect();
     let bytes = gradients.iter().map(Slice::bytes).sum();
-    let scratch = Slice::new(ctx, "sums of squares", ops::gradient_norm_scratch_bytes(ctx, bytes))?;
+    let scratch = Slice::new(ctx, "sums of squares", ops::gradient_norm_scratch_bytes(bytes))?;
     ops::record_gradient_norm(&mut recorder, ctx, "gradient norm", &gradients, &scratch, norm)?;
     for region in parameters.regions() {
         let call = UpdateCall {
@@ -399,13 +399,14 @@ impl Scribe<'_> {
                     true => value(*node, "bias"),
                     false => Slice::new(ctx, "no bias", conv.out_channels.next_multiple_of(4) as u64 * 4)?,
                 };
+                let residual = maybe(residual);
                 let call = ConvCall {
                     label: name(*node),
                     conv,
                     input: &tensor(input),
                     weight: &value(*node, "weight"),
                     bias: &bias,
-                    residual: maybe(residual).as_ref(),
+                    residual: residual.as_ref(),
                     relu: false,
                     output: &tensor(output),
                     scratch: &[],
@@ -414,6 +415,7 @@ impl Scribe<'_> {
             }
             Step::Norm { node, input, residual, relu, output, saved, scratch } => {
                 let slices = NormSlices::new(self.parameters, name(*node));
+                let residual = maybe(residual);
                 let call = NormForward {
                     label: name(*node),
                     input: &tensor(input),
@@ -421,7 +423,7 @@ impl Scribe<'_> {
                     statistics,
                     saved: &self.buffers[saved.0],
                     scratch: &self.buffers[scratch.0],
-                    residual: maybe(residual).as_ref(),
+                    residual: residual.as_ref(),
                     relu: *relu,
                     output: &tensor(output),
                 };
@@ -431,6 +433,7 @@ impl Scribe<'_> {
                 node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input,
             } => {
                 let slices = NormSlices::new(self.parameters, name(*node));
+                let (accumulate, d_input) = (maybe(accumulate), maybe(d_input));
                 let call = NormBackward {
                     label: name(*node),
                     input: &tensor(input),
@@ -443,8 +446,8 @@ impl Scribe<'_> {
                     relu: *relu,
                     d_weight: &gradient(*node, "weight"),
                     d_bias: &gradient(*node, "bias"),
-                    accumulate: maybe(accumulate).as_ref(),
-                    d_input: maybe(d_input).as_ref(),
+                    accumulate: accumulate.as_ref(),
+                    d_input: d_input.as_ref(),
                     d_residual: *residual,
                 };
                 ops::record_norm_backward(recorder, ctx, &call)
@@ -521,12 +524,13 @@ impl Scribe<'_> {
             ),
             Step::ConvInputBackward { node, d_output, accumulate, d_input, scratch } => {
                 let (conv, backward) = self.convs.at(*node);
+                let accumulate = maybe(accumulate);
                 let call = ConvInputGradient {
                     label: name(*node),
                     conv,
                     d_output: &tensor(d_output),
                     weight: &value(*node, "weight"),
-                    accumulate: maybe(accumulate).as_ref(),
+                    accumulate: accumulate.as_ref(),
                     d_input: &tensor(d_input),
                     scratch: &self.slices(scratch),
                 };
