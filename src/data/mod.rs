@@ -5,6 +5,7 @@ pub mod dataset;
 pub mod image;
 pub mod labels;
 pub mod preset;
+pub mod random;
 pub mod resample;
 pub mod sniff;
 
