@@ -8,7 +8,7 @@
 //! Imports point one way, and a test enforces it:
 //!
 //! ```text
-//! ui -> engine -> model -> ops -> gpu
+//! ui -> engine -> train -> model -> ops -> gpu
 //!       weights and data stand beside model; web is used by ui and engine alone
 //! ```
 //!
@@ -19,6 +19,7 @@
 //! | [`model`] | every ResNet as a table, the graph, the inference plan |
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
 //! | [`data`] | images, presets, labels; no GPU |
+//! | [`train`] | recipe, learning-rate schedules, metrics, initial weights, checkpoints |
 //! | [`engine`] | the boundary to the doors: commands in, events out |
 //! | `cli` | the command line (native only): classify, eval, inspect, bench, models |
 
@@ -30,6 +31,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod train;
 pub mod ui;
 pub mod web;
 pub mod weights;

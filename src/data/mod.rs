@@ -6,6 +6,7 @@ pub mod image;
 pub mod image_set;
 pub mod labels;
 pub mod preset;
+pub mod random;
 pub mod resample;
 pub mod sniff;
 

@@ -41,3 +41,22 @@ pub fn tensor(name: &str, shape: &[usize]) -> Vec<f32> {
         })
         .collect()
 }
+
+/// Numbers in a sketch.
+pub const SKETCH: usize = 16;
+
+/// Sums of the elements under [`SKETCH`] fixed random signs, as `generator.sketch` in Python: sign k of element i is bit
+/// 63 - k of splitmix64's output i for the name "sketch". The mean square of two sketches' difference estimates the squared
+/// L2 norm of the tensors' difference.
+pub fn sketch(values: &[f32]) -> [f64; SKETCH] {
+    let seed = seed_of("sketch");
+    let mut sums = [0.0; SKETCH];
+    for (i, &value) in (1..).zip(values) {
+        let bits = splitmix(seed, i);
+        for (k, sum) in sums.iter_mut().enumerate() {
+            // The sign bit of an f64 is its highest.
+            *sum += f64::from_bits(f64::from(value).to_bits() ^ (bits << k & 1 << 63));
+        }
+    }
+    sums
+}

@@ -41,15 +41,35 @@ def seed_of(name):
     return h
 
 
-def uniform(name, count):
-    """`count` values in [-1, 1), f32."""
+def splitmix(name, count):
+    """The first `count` outputs of splitmix64 for the name's seed."""
     i = np.arange(1, count + 1, dtype=np.uint64)
     z = np.uint64(seed_of(name)) + i * np.uint64(GOLDEN_GAMMA)  # wraps, as it must
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    k = (z >> np.uint64(40)).astype(np.int64) - (1 << 23)
+    return z ^ (z >> np.uint64(31))
+
+
+def uniform(name, count):
+    """`count` values in [-1, 1), f32."""
+    k = (splitmix(name, count) >> np.uint64(40)).astype(np.int64) - (1 << 23)
     return k.astype(np.float32) / np.float32(1 << 23)
+
+
+SKETCH = 16
+
+
+def sketch(values):
+    """`SKETCH` sums of a tensor's elements under fixed random signs, in f64.
+
+    Sign k of element i is bit 63 - k of splitmix64's output i for the name "sketch": 1 is minus. The mean square of
+    two sketches' difference estimates the squared L2 norm of the tensors' difference without bias
+    (Alon, Matias and Szegedy 1999), so a few numbers judge a whole tensor.
+    """
+    flat = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
+    bits = splitmix("sketch", flat.size)
+    signs = (1 - 2 * (bits >> np.uint64(63 - k) & np.uint64(1)).astype(np.float64) for k in range(SKETCH))
+    return np.array([flat @ s for s in signs])
 
 
 def tensor(name, shape):

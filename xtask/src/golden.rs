@@ -5,9 +5,9 @@ use std::{fs, process::ExitCode};
 
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let golden = sh::root().join("tests/golden");
-    let script = golden.join("generate.py");
+    let (inference, training) = (golden.join("generate.py"), golden.join("train_values.py"));
     let requirements = golden.join("requirements.txt");
-    for file in [&script, &requirements] {
+    for file in [&inference, &training, &requirements] {
         if !file.is_file() {
             return Err(format!("{} is missing", file.display()));
         }
@@ -27,9 +27,16 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         // Written last: an interrupted install is done again.
         fs::write(&stamp, &wanted).map_err(|e| format!("{} cannot be written: {e}", stamp.display()))?;
     }
-    let mut generate = command(python);
-    generate.arg(script).args(args);
-    say(sh::shown(&generate));
-    sh::run(&mut generate)?;
+    // `train/NAME` is a file of values/train/, any other name one of values/; no name is all of both.
+    let (of_training, of_inference): (Vec<_>, Vec<_>) = args.iter().partition(|name| name.starts_with("train/"));
+    for (script, names) in [(inference, of_inference), (training, of_training)] {
+        if !args.is_empty() && names.is_empty() {
+            continue;
+        }
+        let mut generate = command(&python);
+        generate.arg(script).args(names.into_iter().map(|name| name.strip_prefix("train/").unwrap_or(name)));
+        say(sh::shown(&generate));
+        sh::run(&mut generate)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
