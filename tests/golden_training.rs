@@ -64,10 +64,9 @@ fn one_step(name: &str, family: Option<Family>) {
     assert!((loss - f64::from(case.loss)).abs() <= TOLERANCE * f64::from(case.loss), "{name}: loss {loss}, {}", case.loss);
 
     let gradients = pollster::block_on(parameters.read_gradients(&ctx)).unwrap();
-    let floor = case.gradient_floor();
     let mut worst = (0.0, String::new());
     for expected in &case.gradients {
-        let error = expected.relative_error(&gradients.tensors[&expected.name].data, floor);
+        let error = case.gradient_error(expected, &gradients.tensors[&expected.name].data);
         if error > worst.0 {
             worst = (error, expected.name.clone());
         }
@@ -77,7 +76,7 @@ fn one_step(name: &str, family: Option<Family>) {
 
     let state = pollster::block_on(parameters.read(&ctx)).unwrap();
     for expected in &case.statistics {
-        let error = expected.relative_error(&state.tensors[&expected.name].data, 0.0);
+        let error = expected.relative_error(&state.tensors[&expected.name].data);
         assert!(error <= 1e-4, "{name}: {} is off by {error:.1e}", expected.name);
     }
 }

@@ -230,6 +230,8 @@ impl Writer<'_> {
         for step in self.tape.steps[..self.tape.forward].to_vec().into_iter().rev() {
             self.backward_of(step, &mut gradients);
         }
+        // They can be read after the run.
+        self.tape.buffers[logits.0].life.last = usize::MAX;
     }
 
     fn shape(&self, id: BufferId) -> Shape {
