@@ -1,6 +1,8 @@
 //! How sums are cut into workgroups, and the weight layout that goes with it.
 
-use crate::gpu::{Context, Family, Shader, shader};
+use super::Params;
+use crate::Result;
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, shader};
 
 /// Workgroups of 64 x 64 outputs below which the small tile fills a GPU better.
 const FEW_WORKGROUPS: usize = 64;
@@ -19,6 +21,20 @@ pub enum Blocking {
     Tiled64,
     /// Tiles of 32 x 32 in workgroup memory: GPUs, layers with few outputs.
     Tiled32,
+}
+
+/// The operands of one dispatch; shapes and epilogue stand in its [`Params`].
+pub(super) struct Call<'a> {
+    pub(super) label: &'a str,
+    pub(super) precision: Precision,
+    /// Independent convolutions of the same shape, one behind the other in every buffer.
+    pub(super) count: usize,
+    pub(super) input: &'a Slice,
+    pub(super) weight: &'a Slice,
+    pub(super) bias: &'a Slice,
+    pub(super) residual: Option<&'a Slice>,
+    pub(super) output: &'a Slice,
+    pub(super) cost: u64,
 }
 
 impl Blocking {
@@ -49,7 +65,7 @@ impl Blocking {
         }
     }
 
-    pub(super) fn shader(self) -> Shader {
+    fn shader(self) -> Shader {
         match self {
             Self::Registers => shader!("conv2d_direct"),
             Self::Subgroup4 => shader!("conv2d_subgroup4"),
@@ -57,6 +73,38 @@ impl Blocking {
             Self::Tiled64 => shader!("conv2d_tiled64"),
             Self::Tiled32 => shader!("conv2d_tiled32"),
         }
+    }
+
+    /// Whether its shader reads input, weights and residual from textures: see [`Texels`](crate::gpu::Texels).
+    fn reads_texels(self) -> bool {
+        self == Self::Subgroup8
+    }
+
+    /// Appends the dispatch, and the copies into textures where it reads those.
+    pub(super) fn record(self, recorder: &mut Recorder, ctx: &Context, call: &Call<'_>, params: Params) -> Result<()> {
+        let precision = call.precision;
+        let kernel = ctx.kernel(self.shader(), precision, &[]);
+        let size = |value: u32| value as usize;
+        let (pixels, count) = (size(params.batch * params.out_h * params.out_w), call.count);
+        let blocks = self.grid(pixels, size(params.out_c4) * 4, count);
+        // Without a residual its binding still needs a buffer or texture; any that is not written does.
+        if !self.reads_texels() {
+            let residual = call.residual.unwrap_or(call.bias);
+            let slices = [call.input, call.weight, call.bias, residual, call.output];
+            return recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, call.cost);
+        }
+        let rows = size(params.in_c4 * params.kernel_h * params.kernel_w);
+        let vec4s = count * size(params.batch * params.in_h * params.in_w * params.in_c4);
+        let input = recorder.stage(ctx, 0, call.input, precision, vec4s)?;
+        let vec4s = count * rows * 4 * size(params.out_c4).next_multiple_of(self.tile().1 / 4);
+        let weight = recorder.stage(ctx, 1, call.weight, precision, vec4s)?;
+        let vec4s = count * pixels * size(params.out_c4);
+        let residual = match call.residual {
+            Some(residual) => recorder.stage(ctx, 2, residual, precision, vec4s)?,
+            None => input.clone(),
+        };
+        let texels = [&input, &weight, &residual];
+        recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[call.bias, call.output], params, blocks, call.cost)
     }
 
     /// Output pixels and output channels of a workgroup.
@@ -76,7 +124,7 @@ impl Blocking {
         (pixels.div_ceil(x), channels.div_ceil(y))
     }
 
-    pub(super) fn grid(self, pixels: usize, channels: usize, count: usize) -> [u32; 3] {
+    fn grid(self, pixels: usize, channels: usize, count: usize) -> [u32; 3] {
         let (x, y) = self.tiles(pixels, channels);
         [x as u32, y as u32, count as u32]
     }
