@@ -22,9 +22,11 @@ struct Params {
 @group(0) @binding(0) var input: texture_2d<f32>;
 // (N, OH, OW, O/4)
 @group(0) @binding(1) var d_output: texture_2d<f32>;
+// what d_weight holds, or anything where nothing is added to it
+@group(0) @binding(2) var earlier: texture_2d<f32>;
 // (Z, ceil(O/tile), KH, KW, C/4, 4 input channels, tile/4): vec4 over 4 output channels
-@group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read_write> d_weight: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 // Sums of one of the four channels of 8 rows, for 4 output channels of this lane.
 alias Sums = array<vec4<f32>, 8>;
@@ -110,8 +112,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
 }
 
 // Element `i` of an array that lies in a texture.
-fn texel(array: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(array, vec2<u32>(i % 2048u, i / 2048u), 0);
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The input at (ky, kx) from a pixel's top left position; 0 in the padding and where there is no pixel.
@@ -175,6 +177,6 @@ fn store(z: u32, row: u32, o4: u32, sum: vec4<f32>) {
     let tile = z * (params.columns / params.tile_c4) + o4 / params.tile_c4;
     let at = (tile * params.rows * 4u + row) * params.tile_c4 + o4 % params.tile_c4;
     var v = sum;
-    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += d_weight[at]; }
+    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += texel(earlier, at); }
     d_weight[at] = v;
 }

@@ -154,8 +154,8 @@ fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
 }
 
 // Element `i` of an array that lies in a texture.
-fn texel(array: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(array, vec2<u32>(i % 2048u, i / 2048u), 0);
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The bias of 4 channels; 0 behind the last.

@@ -176,11 +176,12 @@ impl ConvBackward {
             reversed_tiles: reversed_tiles as u32,
             phase: phases.weight_vec4s(conv, self.input) as u32,
         };
-        let threads = grid(ctx, conv.taps() * reversed_tiles * tile * d_output.shape.c4());
+        let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
+        let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
         let kernel = ctx.kernel(REVERSE_WEIGHTS, precision, &[]);
         let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
         let texels = recorder.stage(ctx, 1, call.weight, Precision::F32, vec4s)?;
-        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, threads, 0)?;
+        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
 
         let cost = conv.multiply_adds(input) / (phases.count() as u64);
         for row in 0..phases.side {

@@ -17,6 +17,10 @@ pub enum Blocking {
     Subgroup4,
     /// 32 pixels x 64 channels a subgroup of 8 lanes: llvmpipe.
     Subgroup8,
+    /// 64 pixels x 32 channels a subgroup of 8 lanes.
+    Subgroup8x32,
+    /// 128 pixels x 16 channels a subgroup of 8 lanes.
+    Subgroup8x16,
     /// Tiles of 64 x 64 in workgroup memory: GPUs.
     Tiled64,
     /// Tiles of 32 x 32 in workgroup memory: GPUs, layers with few outputs.
@@ -38,7 +42,15 @@ pub(super) struct Call<'a> {
 }
 
 impl Blocking {
-    pub(super) const ALL: &[Self] = &[Self::Registers, Self::Subgroup4, Self::Subgroup8, Self::Tiled64, Self::Tiled32];
+    pub(super) const ALL: &[Self] = &[
+        Self::Registers,
+        Self::Subgroup4,
+        Self::Subgroup8,
+        Self::Subgroup8x32,
+        Self::Subgroup8x16,
+        Self::Tiled64,
+        Self::Tiled32,
+    ];
 
     /// For sums over `pixels` output pixels and `channels` output channels on this adapter.
     pub(super) fn choose(ctx: &Context, pixels: usize, channels: usize) -> Self {
@@ -46,21 +58,23 @@ impl Blocking {
             let (x, y) = Self::Tiled64.tiles(pixels, channels);
             return if x * y < FEW_WORKGROUPS { Self::Tiled32 } else { Self::Tiled64 };
         }
-        let blocking = match ctx.subgroup_lanes() {
-            Some(4) => Self::Subgroup4,
-            Some(8) => Self::Subgroup8,
+        match ctx.subgroup_lanes() {
+            // A tile more than half empty costs more than subgroups save.
+            Some(4) if channels.next_multiple_of(32) < 2 * channels => Self::Subgroup4,
+            // The least work, empty parts too; among equals the widest, which loads least.
+            Some(8) => [Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16]
+                .into_iter()
+                .min_by_key(|blocking| channels.next_multiple_of(blocking.tile().1))
+                .unwrap_or_default(),
             _ => Self::Registers,
-        };
-        // A tile more than half empty costs more than subgroups save.
-        let wasteful = channels.next_multiple_of(blocking.tile().1) >= 2 * channels;
-        if wasteful { Self::Registers } else { blocking }
+        }
     }
 
     /// Whether the device can run it.
     pub(super) fn available(self, ctx: &Context) -> bool {
         match self {
             Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
-            Self::Subgroup8 => ctx.subgroup_lanes() == Some(8),
+            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => ctx.subgroup_lanes() == Some(8),
             Self::Registers | Self::Tiled64 | Self::Tiled32 => true,
         }
     }
@@ -70,6 +84,8 @@ impl Blocking {
             Self::Registers => shader!("conv2d_direct"),
             Self::Subgroup4 => shader!("conv2d_subgroup4"),
             Self::Subgroup8 => shader!("conv2d_subgroup8"),
+            Self::Subgroup8x32 => shader!("conv2d_subgroup8x32"),
+            Self::Subgroup8x16 => shader!("conv2d_subgroup8x16"),
             Self::Tiled64 => shader!("conv2d_tiled64"),
             Self::Tiled32 => shader!("conv2d_tiled32"),
         }
@@ -77,7 +93,7 @@ impl Blocking {
 
     /// Whether its shader reads input, weights and residual from textures: see [`Texels`](crate::gpu::Texels).
     fn reads_texels(self) -> bool {
-        self == Self::Subgroup8
+        matches!(self, Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16)
     }
 
     /// Appends the dispatch, and the copies into textures where it reads those.
@@ -113,6 +129,8 @@ impl Blocking {
             Self::Registers => (512, 8),
             Self::Subgroup4 => (8, 32),
             Self::Subgroup8 => (32, 64),
+            Self::Subgroup8x32 => (64, 32),
+            Self::Subgroup8x16 => (128, 16),
             Self::Tiled64 => (64, 64),
             Self::Tiled32 => (32, 32),
         }

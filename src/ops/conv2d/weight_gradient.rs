@@ -7,7 +7,7 @@
 
 use super::{Blocking, Conv2d, ConvWeightGradient};
 use crate::Result;
-use crate::gpu::{Context, Family, Recorder, Shader, Shape, shader};
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Shape, shader};
 use crate::ops::grid;
 
 /// A kernel, and how many pixels each of its workgroups sums.
@@ -86,7 +86,7 @@ impl WeightGradient {
             WeightBlocking::Tiled
         } else {
             match Blocking::choose(ctx, 0, conv.out_channels) {
-                Blocking::Subgroup8 => WeightBlocking::Subgroup8,
+                Blocking::Subgroup8 | Blocking::Subgroup8x32 | Blocking::Subgroup8x16 => WeightBlocking::Subgroup8,
                 Blocking::Subgroup4 => WeightBlocking::Subgroup4,
                 _ => WeightBlocking::Registers,
             }
@@ -164,7 +164,11 @@ impl WeightGradient {
         if self.blocking == WeightBlocking::Subgroup8 {
             let values = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
             let gradients = recorder.stage(ctx, 1, &call.d_output.slice, precision, output.vec4s())?;
-            let texels = [&values, &gradients];
+            let earlier = match partials {
+                None => recorder.stage(ctx, 2, call.d_weight, Precision::F32, matrix.vec4s())?,
+                Some(_) => values.clone(),
+            };
+            let texels = [&values, &gradients, &earlier];
             recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[target], params, blocks, cost)?;
         } else {
             let slices = [&call.input.slice, &call.d_output.slice, target];
