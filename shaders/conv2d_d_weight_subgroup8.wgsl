@@ -19,19 +19,21 @@ struct Params {
 }
 
 // (N, H, W, C/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
+@group(0) @binding(0) var input: texture_2d<f32>;
 // (N, OH, OW, O/4)
-@group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;
+@group(0) @binding(1) var d_output: texture_2d<f32>;
+// what d_weight holds, or anything where nothing is added to it
+@group(0) @binding(2) var earlier: texture_2d<f32>;
 // (Z, ceil(O/tile), KH, KW, C/4, 4 input channels, tile/4): vec4 over 4 output channels
-@group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read_write> d_weight: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> params: Params;
 
 // Sums of one of the four channels of 8 rows, for 4 output channels of this lane.
 alias Sums = array<vec4<f32>, 8>;
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
-    let limit = arrayLength(&d_output); // not plain uniforms: see conv2d_direct
+    let limit = arrayLength(&d_weight) | 0xffffffu; // not plain uniforms: see conv2d_direct
     let first = group.z * min(params.chunk, limit);
     let end = min(first + min(params.chunk, limit), params.batch * params.out_h * params.out_w);
 
@@ -96,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     }
 
     // Every lane stores the rows it loaded, the channels of one lane after the other: see conv2d_subgroup8.
-    for (var other = 0u; other < min(8u, limit * 8u); other++) {
+    for (var other = 0u; other < min(8u, limit); other++) {
         let o4 = group.y * 16u + other;
         store(group.z, row4 * 4u, o4, transposed(&a0, other, lane));
         store(group.z, row4 * 4u + 1u, o4, transposed(&a1, other, lane));
@@ -109,16 +111,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     }
 }
 
+// Element `i` of an array that lies in a texture.
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
+}
+
 // The input at (ky, kx) from a pixel's top left position; 0 in the padding and where there is no pixel.
 fn value(position: vec3<u32>, ky: u32, kx: u32, shift: u32, exists: bool) -> vec4<f32> {
     let inside = exists && position.x + ky < params.in_h && position.y + kx < params.in_w;
-    return select(vec4<f32>(), vec4<f32>(input[select(0u, position.z + shift, inside)]), inside);
+    return select(vec4<f32>(), texel(input, select(0u, position.z + shift, inside)), inside);
 }
 
 // d_output of 4 channels; 0 behind the last pixel and channel.
 fn gradient(pixel: u32, o4: u32, end: u32) -> vec4<f32> {
     let inside = pixel < end && o4 < params.out_c4;
-    return select(vec4<f32>(), vec4<f32>(d_output[select(0u, pixel * params.out_c4 + o4, inside)]), inside);
+    return select(vec4<f32>(), texel(d_output, select(0u, pixel * params.out_c4 + o4, inside)), inside);
 }
 
 // Adds the products of 8 lanes' values with this lane's gradients. Written out: not every compiler unrolls the loop, and an
@@ -170,6 +177,6 @@ fn store(z: u32, row: u32, o4: u32, sum: vec4<f32>) {
     let tile = z * (params.columns / params.tile_c4) + o4 / params.tile_c4;
     let at = (tile * params.rows * 4u + row) * params.tile_c4 + o4 % params.tile_c4;
     var v = sum;
-    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += d_weight[at]; }
+    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += texel(earlier, at); }
     d_weight[at] = v;
 }

@@ -11,6 +11,7 @@ mod profile;
 mod readback;
 mod recording;
 mod tensor;
+mod texels;
 
 pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
 pub use kernel::{Kernel, Shader};
@@ -18,6 +19,7 @@ pub use memory::{Assignment, Lifetime, assign_slots};
 pub use profile::DispatchTime;
 pub use recording::{Recorder, Recording};
 pub use tensor::{Precision, Shape, Slice, Tensor};
+pub use texels::Texels;
 
 /// Declares a [`Shader`] from `shaders/NAME.wgsl`.
 macro_rules! shader {

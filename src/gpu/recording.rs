@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::profile::Stopwatch;
-use super::{Context, DispatchTime, Kernel, Slice};
+use super::{Context, DispatchTime, Kernel, Precision, Slice, Texels};
 use crate::{Error, Result};
 
 /// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
@@ -14,9 +14,27 @@ pub struct Recorder {
 }
 
 enum Pending {
-    Dispatch { label: String, kernel: Arc<Kernel>, slices: Vec<Slice>, uniform: (u64, u64), workgroups: [u32; 3], cost: u64 },
-    Copy { from: Slice, to: Slice },
-    Clear { slice: Slice },
+    Dispatch {
+        label: String,
+        kernel: Arc<Kernel>,
+        texels: Vec<Texels>,
+        slices: Vec<Slice>,
+        uniform: (u64, u64),
+        workgroups: [u32; 3],
+        cost: u64,
+    },
+    Copy {
+        from: Slice,
+        to: Slice,
+    },
+    Stage {
+        from: Slice,
+        vec4s: u32,
+        to: Texels,
+    },
+    Clear {
+        slice: Slice,
+    },
 }
 
 /// Offsets of uniforms; WebGPU's default alignment, which no adapter exceeds.
@@ -44,6 +62,22 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
+        self.dispatch_texels(ctx, label, kernel, &[], slices, params, workgroups, cost)
+    }
+
+    /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `texels` are bound in front of `slices`.
+    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
+    pub fn dispatch_texels<P: bytemuck::NoUninit>(
+        &mut self,
+        ctx: &Context,
+        label: &str,
+        kernel: Arc<Kernel>,
+        texels: &[&Texels],
+        slices: &[&Slice],
+        params: P,
+        workgroups: [u32; 3],
+        cost: u64,
+    ) -> Result<()> {
         let limit = ctx.limits().workgroups_per_dimension;
         if let Some(count) = workgroups.into_iter().find(|count| *count > limit) {
             return Err(Error::Limit {
@@ -63,6 +97,7 @@ impl Recorder {
         self.steps.push(Pending::Dispatch {
             label: label.into(),
             kernel,
+            texels: texels.iter().map(|texels| (*texels).clone()).collect(),
             slices: slices.iter().map(|slice| (*slice).clone()).collect(),
             uniform: (offset as u64, size as u64),
             workgroups,
@@ -77,12 +112,23 @@ impl Recorder {
         self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
     }
 
+    /// Appends the copy of a slice's first `vec4s` into texture number `slot`, which the next dispatches read; see
+    /// [`Context::texels`].
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when a texture cannot be that large.
+    pub fn stage(&mut self, ctx: &Context, slot: usize, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
+        let to = ctx.texels(slot, precision, vec4s)?;
+        self.steps.push(Pending::Stage { from: slice.clone(), vec4s: vec4s as u32, to: to.clone() });
+        Ok(to)
+    }
+
     /// Appends zeroing a slice.
     pub fn clear(&mut self, slice: &Slice) {
         self.steps.push(Pending::Clear { slice: slice.clone() });
     }
 
-    /// Freezes the list; one run makes at most [`MAX_SUBMITS`] submits.
+    /// Freezes the list of a forward pass, which makes a few submits at most.
     pub fn finish(self, ctx: &Context) -> Recording {
         self.freeze(ctx, MAX_SUBMITS)
     }
@@ -109,15 +155,17 @@ impl Recorder {
             .map(|step| match step {
                 Pending::Copy { from, to } => Step::Copy { from, to },
                 Pending::Clear { slice } => Step::Clear { slice },
-                Pending::Dispatch { label, kernel, slices, uniform: (offset, size), workgroups, cost } => {
+                Pending::Stage { from, vec4s, to } => Step::Stage { from, vec4s, to },
+                Pending::Dispatch { label, kernel, texels, slices, uniform: (offset, size), workgroups, cost } => {
                     let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &uniform,
                         offset,
                         size: std::num::NonZeroU64::new(size),
                     });
-                    let entries: Vec<_> = slices
+                    let entries: Vec<_> = texels
                         .iter()
-                        .map(Slice::binding)
+                        .map(Texels::binding)
+                        .chain(slices.iter().map(Slice::binding))
                         .chain([params])
                         .enumerate()
                         .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
@@ -138,6 +186,7 @@ impl Recorder {
 enum Step {
     Dispatch { label: String, kernel: Arc<Kernel>, bind_group: wgpu::BindGroup, workgroups: [u32; 3], cost: u64 },
     Copy { from: Slice, to: Slice },
+    Stage { from: Slice, vec4s: u32, to: Texels },
     Clear { slice: Slice },
 }
 
@@ -240,7 +289,7 @@ impl Step {
     fn cost(&self) -> u64 {
         match self {
             Self::Dispatch { cost, .. } => *cost,
-            Self::Copy { .. } | Self::Clear { .. } => 0,
+            Self::Copy { .. } | Self::Stage { .. } | Self::Clear { .. } => 0,
         }
     }
 }
@@ -251,6 +300,10 @@ fn encode(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
         match step {
             Step::Copy { from, to } => {
                 encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
+                steps.next();
+            }
+            Step::Stage { from, vec4s, to } => {
+                to.encode_copy(encoder, &from.buffer, from.offset, *vec4s);
                 steps.next();
             }
             Step::Clear { slice } => {

@@ -95,6 +95,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_reverse_weights"),
     shader!("conv2d_subgroup4"),
     shader!("conv2d_subgroup8"),
+    shader!("conv2d_subgroup8x16"),
+    shader!("conv2d_subgroup8x32"),
     shader!("conv2d_tiled32"),
     shader!("conv2d_tiled64"),
     shader!("conv2d_winograd2_input"),

@@ -6,10 +6,11 @@
 //! row, the same ones for all rows with the same `(y + pad) % s`: the gradient falls apart into `s * s` such convolutions
 //! without stride, so that no product with a zero is computed, and a last dispatch interleaves them.
 
+use super::blocking::Call;
 use super::weight_gradient::WeightGradient;
 use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, Params};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
 use crate::ops::grid;
 
 /// How the gradients of one convolution are computed.
@@ -175,11 +176,13 @@ impl ConvBackward {
             reversed_tiles: reversed_tiles as u32,
             phase: phases.weight_vec4s(conv, self.input) as u32,
         };
-        let threads = grid(ctx, conv.taps() * reversed_tiles * tile * d_output.shape.c4());
+        let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
+        let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
         let kernel = ctx.kernel(REVERSE_WEIGHTS, precision, &[]);
-        recorder.dispatch(ctx, call.label, kernel, &[call.weight, weights], params, threads, 0)?;
+        let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
+        let texels = recorder.stage(ctx, 1, call.weight, Precision::F32, vec4s)?;
+        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
 
-        let kernel = ctx.kernel(self.input.shader(), precision, &[]);
         let cost = conv.multiply_adds(input) / (phases.count() as u64);
         for row in 0..phases.side {
             for column in 0..phases.side {
@@ -211,11 +214,19 @@ impl ConvBackward {
                     unused: [0; 3],
                 };
                 let weight = part(weights, phases.weight_vec4s(conv, self.input));
-                // There is no bias; its binding still needs a buffer, and so does that of a residual.
-                let residual = residual.map_or(&weight, |tensor| &tensor.slice);
-                let slices = [&d_output.slice, &weight, &weight, residual, &output];
-                let blocks = self.input.grid(phases.shape.n * phases.shape.h * phases.shape.w, input.c, 1);
-                recorder.dispatch(ctx, call.label, kernel.clone(), &slices, params, blocks, cost)?;
+                let call = Call {
+                    label: call.label,
+                    precision,
+                    count: 1,
+                    input: &d_output.slice,
+                    weight: &weight,
+                    // There is none; its binding still needs a buffer.
+                    bias: &weight,
+                    residual: residual.map(|tensor| &tensor.slice),
+                    output: &output,
+                    cost,
+                };
+                self.input.record(recorder, ctx, &call, params)?;
             }
         }
 

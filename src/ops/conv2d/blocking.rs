@@ -1,6 +1,8 @@
 //! How sums are cut into workgroups, and the weight layout that goes with it.
 
-use crate::gpu::{Context, Family, Shader, shader};
+use super::Params;
+use crate::Result;
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, shader};
 
 /// Workgroups of 64 x 64 outputs below which the small tile fills a GPU better.
 const FEW_WORKGROUPS: usize = 64;
@@ -15,14 +17,40 @@ pub enum Blocking {
     Subgroup4,
     /// 32 pixels x 64 channels a subgroup of 8 lanes: llvmpipe.
     Subgroup8,
+    /// 64 pixels x 32 channels a subgroup of 8 lanes.
+    Subgroup8x32,
+    /// 128 pixels x 16 channels a subgroup of 8 lanes.
+    Subgroup8x16,
     /// Tiles of 64 x 64 in workgroup memory: GPUs.
     Tiled64,
     /// Tiles of 32 x 32 in workgroup memory: GPUs, layers with few outputs.
     Tiled32,
 }
 
+/// The operands of one dispatch; shapes and epilogue stand in its [`Params`].
+pub(super) struct Call<'a> {
+    pub(super) label: &'a str,
+    pub(super) precision: Precision,
+    /// Independent convolutions of the same shape, one behind the other in every buffer.
+    pub(super) count: usize,
+    pub(super) input: &'a Slice,
+    pub(super) weight: &'a Slice,
+    pub(super) bias: &'a Slice,
+    pub(super) residual: Option<&'a Slice>,
+    pub(super) output: &'a Slice,
+    pub(super) cost: u64,
+}
+
 impl Blocking {
-    pub(super) const ALL: &[Self] = &[Self::Registers, Self::Subgroup4, Self::Subgroup8, Self::Tiled64, Self::Tiled32];
+    pub(super) const ALL: &[Self] = &[
+        Self::Registers,
+        Self::Subgroup4,
+        Self::Subgroup8,
+        Self::Subgroup8x32,
+        Self::Subgroup8x16,
+        Self::Tiled64,
+        Self::Tiled32,
+    ];
 
     /// For sums over `pixels` output pixels and `channels` output channels on this adapter.
     pub(super) fn choose(ctx: &Context, pixels: usize, channels: usize) -> Self {
@@ -30,33 +58,69 @@ impl Blocking {
             let (x, y) = Self::Tiled64.tiles(pixels, channels);
             return if x * y < FEW_WORKGROUPS { Self::Tiled32 } else { Self::Tiled64 };
         }
-        let blocking = match ctx.subgroup_lanes() {
-            Some(4) => Self::Subgroup4,
-            Some(8) => Self::Subgroup8,
+        match ctx.subgroup_lanes() {
+            // A tile more than half empty costs more than subgroups save.
+            Some(4) if channels.next_multiple_of(32) < 2 * channels => Self::Subgroup4,
+            // The least work, empty parts too; among equals the widest, which loads least.
+            Some(8) => [Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16]
+                .into_iter()
+                .min_by_key(|blocking| channels.next_multiple_of(blocking.tile().1))
+                .unwrap_or_default(),
             _ => Self::Registers,
-        };
-        // A tile more than half empty costs more than subgroups save.
-        let wasteful = channels.next_multiple_of(blocking.tile().1) >= 2 * channels;
-        if wasteful { Self::Registers } else { blocking }
+        }
     }
 
     /// Whether the device can run it.
     pub(super) fn available(self, ctx: &Context) -> bool {
         match self {
             Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
-            Self::Subgroup8 => ctx.subgroup_lanes() == Some(8),
+            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => ctx.subgroup_lanes() == Some(8),
             Self::Registers | Self::Tiled64 | Self::Tiled32 => true,
         }
     }
 
-    pub(super) fn shader(self) -> Shader {
+    fn shader(self) -> Shader {
         match self {
             Self::Registers => shader!("conv2d_direct"),
             Self::Subgroup4 => shader!("conv2d_subgroup4"),
             Self::Subgroup8 => shader!("conv2d_subgroup8"),
+            Self::Subgroup8x32 => shader!("conv2d_subgroup8x32"),
+            Self::Subgroup8x16 => shader!("conv2d_subgroup8x16"),
             Self::Tiled64 => shader!("conv2d_tiled64"),
             Self::Tiled32 => shader!("conv2d_tiled32"),
         }
+    }
+
+    /// Whether its shader reads input, weights and residual from textures: see [`Texels`](crate::gpu::Texels).
+    fn reads_texels(self) -> bool {
+        matches!(self, Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16)
+    }
+
+    /// Appends the dispatch, and the copies into textures where it reads those.
+    pub(super) fn record(self, recorder: &mut Recorder, ctx: &Context, call: &Call<'_>, params: Params) -> Result<()> {
+        let precision = call.precision;
+        let kernel = ctx.kernel(self.shader(), precision, &[]);
+        let size = |value: u32| value as usize;
+        let (pixels, count) = (size(params.batch * params.out_h * params.out_w), call.count);
+        let blocks = self.grid(pixels, size(params.out_c4) * 4, count);
+        // Without a residual its binding still needs a buffer or texture; any that is not written does.
+        if !self.reads_texels() {
+            let residual = call.residual.unwrap_or(call.bias);
+            let slices = [call.input, call.weight, call.bias, residual, call.output];
+            return recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, call.cost);
+        }
+        let rows = size(params.in_c4 * params.kernel_h * params.kernel_w);
+        let vec4s = count * size(params.batch * params.in_h * params.in_w * params.in_c4);
+        let input = recorder.stage(ctx, 0, call.input, precision, vec4s)?;
+        let vec4s = count * rows * 4 * size(params.out_c4).next_multiple_of(self.tile().1 / 4);
+        let weight = recorder.stage(ctx, 1, call.weight, precision, vec4s)?;
+        let vec4s = count * pixels * size(params.out_c4);
+        let residual = match call.residual {
+            Some(residual) => recorder.stage(ctx, 2, residual, precision, vec4s)?,
+            None => input.clone(),
+        };
+        let texels = [&input, &weight, &residual];
+        recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[call.bias, call.output], params, blocks, call.cost)
     }
 
     /// Output pixels and output channels of a workgroup.
@@ -65,6 +129,8 @@ impl Blocking {
             Self::Registers => (512, 8),
             Self::Subgroup4 => (8, 32),
             Self::Subgroup8 => (32, 64),
+            Self::Subgroup8x32 => (64, 32),
+            Self::Subgroup8x16 => (128, 16),
             Self::Tiled64 => (64, 64),
             Self::Tiled32 => (32, 32),
         }
@@ -76,7 +142,7 @@ impl Blocking {
         (pixels.div_ceil(x), channels.div_ceil(y))
     }
 
-    pub(super) fn grid(self, pixels: usize, channels: usize, count: usize) -> [u32; 3] {
+    fn grid(self, pixels: usize, channels: usize, count: usize) -> [u32; 3] {
         let (x, y) = self.tiles(pixels, channels);
         [x as u32, y as u32, count as u32]
     }

@@ -1,5 +1,6 @@
 //! The choice of a kernel, and its dispatches.
 
+use super::blocking::Call;
 use super::{ADD_BIAS, ADD_RESIDUAL, Blocking, Conv2d, Params, RELU};
 use crate::Result;
 use crate::gpu::{Context, Family, Precision, Recorder, Shape, Slice, Tensor};
@@ -187,15 +188,20 @@ impl ConvKernel {
         let set = |bit: u32, on: bool| if on { bit } else { 0 };
         let finish = ADD_BIAS | set(RELU, call.relu) | set(ADD_RESIDUAL, call.residual.is_some());
         let params = Params::new(call.conv, input, output, finish);
-        // Without a residual the binding still needs a buffer; the bias is one that is not written.
-        let residual = call.residual.map_or(call.bias, |r| &r.slice);
-        let cost = call.conv.multiply_adds(input);
-
+        let residual = call.residual.map(|residual| &residual.slice);
+        let direct = Call {
+            label: call.label,
+            precision,
+            count: 1,
+            input: &call.input.slice,
+            weight: call.weight,
+            bias: call.bias,
+            residual,
+            output: &call.output.slice,
+            cost: call.conv.multiply_adds(input),
+        };
         let Some(winograd) = self.method.winograd() else {
-            let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
-            let slices = [&call.input.slice, call.weight, call.bias, residual, &call.output.slice];
-            let grid = self.blocking.grid(output.n * output.h * output.w, output.c, 1);
-            return recorder.dispatch(ctx, call.label, kernel, &slices, params, grid, cost);
+            return self.blocking.record(recorder, ctx, &direct, params);
         };
         let [values, sums] = call.scratch else {
             unreachable!("the caller passes the two buffers that `scratch` asked for");
@@ -205,14 +211,13 @@ impl ConvKernel {
         let threads = grid(ctx, tiles * input.c4());
         recorder.dispatch(ctx, call.label, kernel, &[&call.input.slice, values], params, threads, 0)?;
 
-        let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
-        let product = Params::product(tiles, input.c4(), output.c4());
-        let slices = [values, call.weight, call.bias, call.bias, sums];
-        let blocks = self.blocking.grid(tiles, output.c, winograd.products());
-        recorder.dispatch(ctx, call.label, kernel, &slices, product, blocks, cost)?;
+        let product = Call { count: winograd.products(), input: values, residual: None, output: sums, ..direct };
+        self.blocking.record(recorder, ctx, &product, Params::product(tiles, input.c4(), output.c4()))?;
 
         let kernel = ctx.kernel(winograd.output_shader(), precision, &[]);
         let threads = grid(ctx, tiles * output.c4());
+        // Without a residual the binding still needs a buffer; the bias is one that is not written.
+        let residual = residual.unwrap_or(call.bias);
         recorder.dispatch(ctx, call.label, kernel, &[sums, call.bias, residual, &call.output.slice], params, threads, 0)
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{Blocking, Conv2d, ConvWeightGradient};
 use crate::Result;
-use crate::gpu::{Context, Family, Recorder, Shader, Shape, shader};
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Shape, shader};
 use crate::ops::grid;
 
 /// A kernel, and how many pixels each of its workgroups sums.
@@ -86,7 +86,7 @@ impl WeightGradient {
             WeightBlocking::Tiled
         } else {
             match Blocking::choose(ctx, 0, conv.out_channels) {
-                Blocking::Subgroup8 => WeightBlocking::Subgroup8,
+                Blocking::Subgroup8 | Blocking::Subgroup8x32 | Blocking::Subgroup8x16 => WeightBlocking::Subgroup8,
                 Blocking::Subgroup4 => WeightBlocking::Subgroup4,
                 _ => WeightBlocking::Registers,
             }
@@ -130,6 +130,7 @@ impl WeightGradient {
     ) -> Result<()> {
         let (conv, input, output) = (call.conv, call.input.shape, call.d_output.shape);
         assert_eq!(output, conv.output_shape(input), "d_output of `{}`", call.label);
+        let precision = call.input.precision;
         let matrix = Matrix::new(conv, forward);
         let chunks = self.chunks(conv, input);
         let (pad_top, pad_left) = conv.pads(input);
@@ -156,15 +157,27 @@ impl WeightGradient {
             [partials, ..] => Some(partials),
             [] => unreachable!("the caller passes the buffer that `weight_scratch` asked for"),
         };
-        let kernel = ctx.kernel(self.blocking.shader(), call.input.precision, &[]);
+        let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
         let [x, y] = self.blocking.tiles(matrix);
-        let slices = [&call.input.slice, &call.d_output.slice, partials.unwrap_or(call.d_weight)];
         let blocks = [x as u32, y as u32, chunks as u32];
-        recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, conv.multiply_adds(input))?;
+        let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
+        if self.blocking == WeightBlocking::Subgroup8 {
+            let values = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
+            let gradients = recorder.stage(ctx, 1, &call.d_output.slice, precision, output.vec4s())?;
+            let earlier = match partials {
+                None => recorder.stage(ctx, 2, call.d_weight, Precision::F32, matrix.vec4s())?,
+                Some(_) => values.clone(),
+            };
+            let texels = [&values, &gradients, &earlier];
+            recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[target], params, blocks, cost)?;
+        } else {
+            let slices = [&call.input.slice, &call.d_output.slice, target];
+            recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, cost)?;
+        }
 
         let Some(partials) = partials else { return Ok(()) };
         let params = SumParams { count: matrix.vec4s() as u32, chunks: chunks as u32 };
-        let kernel = ctx.kernel(SUM, call.input.precision, &[]);
+        let kernel = ctx.kernel(SUM, precision, &[]);
         recorder.dispatch(ctx, call.label, kernel, &[partials, call.d_weight], params, grid(ctx, matrix.vec4s()), 0)
     }
 }
