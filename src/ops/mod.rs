@@ -2,6 +2,10 @@
 //!
 //! Activations are [`Tensor`](crate::gpu::Tensor)s: NHWC, channels in fours. Every `record_*` function appends dispatches to a
 //! [`Recorder`]; nothing runs before the recording does.
+//!
+//! Backward passes stand beside their forward passes and keep one convention: the gradient of an activation is written (`=`),
+//! plus another gradient of the same activation where one is given as `accumulate`; the gradient of a parameter is added (`+=`), in
+//! the layout of the parameter, so that micro-batches accumulate.
 
 mod add;
 mod augment;
