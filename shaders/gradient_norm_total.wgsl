@@ -1,4 +1,5 @@
 // Norm of the whole gradient, second pass: one workgroup of 256 adds up the sums of all parts.
+// uses: shared/finite.wgsl
 
 struct Params { count: u32 }
 
@@ -18,8 +19,6 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     workgroupBarrier();
     if thread == 0u {
         for (var k = 1u; k < 256u; k++) { sum += partial[k]; }
-        // Compilers may assume that comparisons see finite numbers, so the bits are asked.
-        let broken = (bitcast<u32>(sum) & 0x7f800000u) == 0x7f800000u;
-        norm[0] = vec4<f32>(sum, norm[0].y + f32(broken), sqrt(sum), 0.0);
+        norm[0] = vec4<f32>(sum, norm[0].y + f32(!finite(sum)), sqrt(sum), 0.0);
     }
 }

@@ -1,7 +1,7 @@
-// Cross-entropy of every image, by softmax or by sigmoid, with its gradient, rank and confidence: one workgroup of 64 an
-// image, each thread every 64th vec4 of classes.
-
-struct Target { label: u32, other: u32, lambda: f32, weight: f32 }
+// Cross-entropy of every image, by softmax or by sigmoid, with its gradient, rank and confidence: one workgroup an
+// image, each of its THREADS every THREADS-th vec4 of classes.
+// uses: shared/finite.wgsl
+// uses: shared/loss_target.wgsl
 
 struct Params {
     batch: u32,
@@ -21,15 +21,13 @@ struct Params {
 
 override SIGMOID: bool = false;
 override GRADIENT: bool = true;
+override THREADS: u32 = 64u;
 
-var<workgroup> partial: array<vec4<f32>, 64>;
+var<workgroup> partial: array<vec4<f32>, THREADS>;
 
-// Compilers may assume that comparisons see finite numbers, so the bits are asked.
-fn finite(x: f32) -> bool {
-    return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
-}
-
+// What a row counts by its class: in the mean of softmax the class weight, in that of sigmoid all count the same.
 fn class_weight(c: u32) -> f32 {
+    if SIGMOID { return 1.0; }
     return class_weights[c / 4u][c % 4u];
 }
 
@@ -41,7 +39,7 @@ fn wanted(c: vec4<u32>, goal: Target) -> vec4<f32> {
     return hot * (1.0 - params.smoothing) + params.smoothing * even;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let row = group.x * params.c4;
     // arrayLength hides the uniform bounds: llvmpipe would compile the shader anew at every dispatch to make them constants.
@@ -55,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var high = -3.4028235e38;
     var predicted = 0.0;
     var broken = 0.0;
-    for (var i = thread; i < c4; i += 64u) {
+    for (var i = thread; i < c4; i += THREADS) {
         let x = vec4<f32>(logits[row + i]);
         for (var k = 0u; k < 4u; k++) {
             let c = i * 4u + k;
@@ -69,15 +67,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     var weights = 0.0;
-    for (var n = thread; n < batch; n += 64u) {
-        let t = targets[n];
-        let classwise = t.lambda * class_weight(t.label) + (1.0 - t.lambda) * class_weight(t.other);
-        weights += t.weight * select(classwise, 1.0, SIGMOID);
+    for (var n = thread; n < batch; n += THREADS) {
+        weights += row_weight(targets[n], class_weight(targets[n].label), class_weight(targets[n].other));
     }
     partial[thread] = vec4<f32>(high, predicted, broken, weights);
     workgroupBarrier();
     weights = 0.0;
-    for (var k = 0u; k < 64u; k++) {
+    for (var k = 0u; k < THREADS; k++) {
         let other = partial[k];
         if other.x > high || (other.x == high && other.y < predicted) {
             high = other.x;
@@ -93,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let label = select(goal.other, goal.label, goal.lambda >= 0.5);
     let x_label = f32(logits[row + label / 4u][label % 4u]);
     var sums = vec4<f32>();
-    for (var i = thread; i < c4; i += 64u) {
+    for (var i = thread; i < c4; i += THREADS) {
         let c = i * 4u + lanes;
         let x = vec4<f32>(logits[row + i]);
         let w = class_weights[i];
@@ -115,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     partial[thread] = sums;
     workgroupBarrier();
     sums = vec4<f32>();
-    for (var k = 0u; k < 64u; k++) { sums += partial[k]; }
+    for (var k = 0u; k < THREADS; k++) { sums += partial[k]; }
 
     let counts = goal.weight != 0.0;
     broken = select(broken, 1.0, goal.label >= params.classes || goal.other >= params.classes);
@@ -130,7 +126,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if GRADIENT {
         let factor = select(0.0, params.share * goal.weight / weights, weights > 0.0);
-        for (var i = thread; i < c4; i += 64u) {
+        for (var i = thread; i < c4; i += THREADS) {
             let c = i * 4u + lanes;
             let x = vec4<f32>(logits[row + i]);
             let w = class_weights[i];

@@ -1,6 +1,6 @@
 // Adds a batch to the running totals of loss and accuracy: one workgroup of 64 in all, each thread every 64th image.
-
-struct Target { label: u32, other: u32, lambda: f32, weight: f32 }
+// uses: shared/finite.wgsl
+// uses: shared/loss_target.wgsl
 
 struct Params { batch: u32 }
 
@@ -15,7 +15,9 @@ override SIGMOID: bool = false;
 var<workgroup> partial: array<vec4<f32>, 64>;
 var<workgroup> broken: array<f32, 64>;
 
+// What a row counts by its class: in the mean of softmax the class weight, in that of sigmoid all count the same.
 fn class_weight(c: u32) -> f32 {
+    if SIGMOID { return 1.0; }
     return class_weights[c / 4u][c % 4u];
 }
 
@@ -29,13 +31,11 @@ fn main(@builtin(local_invocation_index) thread: u32) {
         let t = targets[n];
         if t.weight == 0.0 { continue; }
         let row = rows[n];
-        // Compilers may assume that comparisons see finite numbers, so the bits are asked.
-        if (bitcast<u32>(row.x) & 0x7f800000u) == 0x7f800000u {
+        if !finite(row.x) {
             not_finite += 1.0;
             continue;
         }
-        let classwise = t.lambda * class_weight(t.label) + (1.0 - t.lambda) * class_weight(t.other);
-        let weight = t.weight * select(classwise, 1.0, SIGMOID);
+        let weight = row_weight(t, class_weight(t.label), class_weight(t.other));
         sums += vec4<f32>(t.weight * row.x, weight, f32(row.y < 1.0), f32(row.y < 5.0));
     }
     partial[thread] = sums;

@@ -1,6 +1,6 @@
-// Plain gradient descent, torch.optim.SGD without momentum: one thread a vec4 of parameters.
-
-struct Step { learning_rate: f32, number: u32, bias_correction1: f32, bias_correction2: f32, max_norm: f32 }
+// Plain gradient descent, torch.optim.SGD without momentum: one thread eight vec4s of parameters.
+// uses: shared/finite.wgsl
+// uses: shared/optimizer_step.wgsl
 
 struct Params { count: u32, rate_multiplier: f32, decay: f32 }
 
@@ -12,23 +12,21 @@ struct Params { count: u32, rate_multiplier: f32, decay: f32 }
 
 override DECOUPLED: bool = false;
 
-// The factor that clips the whole gradient, as torch.nn.utils.clip_grad_norm_; 0 when its norm is not finite: skip the step.
-fn clip() -> f32 {
-    // Compilers may assume that comparisons see finite numbers, so the bits are asked.
-    if (bitcast<u32>(norm[0].x) & 0x7f800000u) == 0x7f800000u { return 0.0; }
-    let length = sqrt(norm[0].x) + 1e-6;
-    return select(values.max_norm / length, 1.0, length <= values.max_norm);
-}
-
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * 64u;
-    let factor = clip();
-    if i >= params.count || factor == 0.0 { return; }
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32) {
+    // With a norm that is not finite the step is skipped.
+    let squares = norm[0].x;
+    if !finite(squares) { return; }
+    let factor = clip(squares, values.max_norm);
     let rate = values.learning_rate * params.rate_multiplier;
-    var p = parameters[i];
-    var g = gradients[i] * factor;
-    // Decay as L2 joins the gradient; decoupled decay shrinks the parameter itself.
-    if DECOUPLED { p -= rate * params.decay * p; } else { g += params.decay * p; }
-    parameters[i] = p - rate * g;
+    for (var k = 0u; k < 8u; k++) {
+        let i = (group.x + group.y * groups.x) * 512u + k * 64u + thread;
+        if i >= params.count { return; }
+        var p = parameters[i];
+        var g = gradients[i] * factor;
+        // Decay as L2 joins the gradient; decoupled decay shrinks the parameter itself.
+        if DECOUPLED { p -= rate * params.decay * p; } else { g += params.decay * p; }
+        parameters[i] = p - rate * g;
+    }
 }

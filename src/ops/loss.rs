@@ -1,7 +1,7 @@
 //! Classification losses with their gradient and the counts behind loss and accuracy.
 
 use super::{expect_bytes, flag};
-use crate::gpu::{Context, Precision, Recorder, Shader, Slice, Tensor, shader};
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, Tensor, shader};
 use crate::{Error, Result};
 
 /// What is minimised.
@@ -156,7 +156,12 @@ pub fn record_loss(recorder: &mut Recorder, ctx: &Context, call: &LossCall<'_>) 
         None => Slice::new(ctx, "no gradient", 16)?,
     };
     let sigmoid = flag(matches!(kind, LossKind::SigmoidCrossEntropy { .. }));
-    let constants = [("SIGMOID", sigmoid), ("GRADIENT", flag(call.d_logits.is_some()))];
+    // Each thread reads what the others found: a software adapter wants few.
+    let threads = match ctx.family() {
+        Family::Gpu => 64.0,
+        Family::Cpu => 8.0,
+    };
+    let constants = [("SIGMOID", sigmoid), ("GRADIENT", flag(call.d_logits.is_some())), ("THREADS", threads)];
     let params = RowsParams {
         batch: shape.n as u32,
         classes: shape.c as u32,

@@ -12,6 +12,7 @@ mod augment;
 mod batch_norm;
 mod channel_sum;
 mod chunks;
+mod colour;
 mod conv2d;
 mod gather;
 mod image_bank;

@@ -141,6 +141,8 @@ const ADAM: Shader = shader!("adam_update");
 const NORM_PARTIAL: Shader = shader!("gradient_norm_partial");
 const NORM_TOTAL: Shader = shader!("gradient_norm_total");
 
+/// vec4s that one thread updates, so that what it reads of the step counts little; the shaders say the same.
+const UPDATE_THREAD_VEC4S: usize = 8;
 /// vec4s that one workgroup of the norm's first pass adds up; the shader says the same.
 const NORM_WORKGROUP_VEC4S: u64 = 1024;
 /// Most regions one norm is taken over.
@@ -224,7 +226,7 @@ pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'
     let count = params.bytes() / 16;
     let uniform =
         UpdateParams { count: count as u32, rate_multiplier: call.learning_rate_multiplier, decay: call.weight_decay, numbers };
-    recorder.dispatch(ctx, label, kernel, &operands, uniform, grid(ctx, count as usize), 0)
+    recorder.dispatch(ctx, label, kernel, &operands, uniform, grid(ctx, (count as usize).div_ceil(UPDATE_THREAD_VEC4S)), 0)
 }
 
 /// Bytes of scratch that [`record_gradient_norm`] needs for regions of `total_bytes` together.
