@@ -195,7 +195,7 @@ fn ten_steps_follow_the_formulas() {
 /// by `clip_grad_norm_([p], 2.0)`, lr 0.1, weight_decay 0.01; momentum 0.9 in the second and third row.
 #[test]
 fn three_steps_are_pytorchs() {
-    let expected = [
+    let expected: [(Optimizer, [f64; 3]); 5] = [
         (Optimizer::Sgd { momentum: 0.0, nesterov: false }, [0.829_057_135, -1.422_836_143, 0.432_696_015]),
         (Optimizer::sgd(), [0.696_404_617, -0.955_292_727, 0.380_933_653]),
         (Optimizer::Sgd { momentum: 0.9, nesterov: true }, [0.573_975_065, -0.683_504_108, 0.327_006_681]),
@@ -213,7 +213,7 @@ fn three_steps_are_pytorchs() {
         }
         let got = trainee.params(&ctx).remove(0);
         for (got, expected) in got.iter().zip(expected) {
-            assert!((got - expected).abs() <= 2e-6, "{optimizer:?}: {got} instead of {expected}");
+            assert!((f64::from(*got) - expected).abs() <= 2e-6, "{optimizer:?}: {got} instead of {expected}");
         }
         assert_eq!(got[3], 0.0, "padding stays zero");
     }

@@ -6,6 +6,7 @@ use rand_chacha::rand_core::Rng;
 use super::colour::Colour;
 use super::image_bank::MAX_CHUNKS;
 use super::{ImageBank, Picture, expect_bytes, grid};
+use crate::data::random::{below, normal, shuffle, unit};
 use crate::data::{ChannelOrder, Preset};
 use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
 use crate::{Error, Result};
@@ -103,9 +104,7 @@ impl Augmentation {
         let mut draws: Vec<Draw> = pictures.iter().map(|picture| self.draw(rng, picture, size)).collect();
         if self.mixup_alpha > 0.0 {
             let mut partners: Vec<u32> = (0..draws.len() as u32).collect();
-            for i in (1..partners.len()).rev() {
-                partners.swap(i, below(rng, i + 1));
-            }
+            shuffle(rng, &mut partners);
             for (draw, partner) in draws.iter_mut().zip(partners) {
                 draw.partner = partner;
                 draw.lambda = beta(rng, f64::from(self.mixup_alpha)) as f32;
@@ -128,10 +127,8 @@ impl Augmentation {
         let flip = self.flip && below(rng, 2) == 1;
         let largest = f64::from(self.rotation_deg);
         let angle = if largest > 0.0 { between(rng, -largest, largest).to_radians() } else { 0.0 };
-        let mut shift = || match self.shift_px as usize {
-            0 => 0.0,
-            most => below(rng, 2 * most + 1) as f64 - most as f64,
-        };
+        let most = f64::from(self.shift_px);
+        let mut shift = || below(rng, 2 * u64::from(self.shift_px) + 1) as f64 - most;
         let shift = (shift(), shift());
         let mut draw = Draw::warped(picture, size, &window, flip, angle, shift);
         draw.colour = self.colour(rng, picture.mean);
@@ -144,9 +141,7 @@ impl Augmentation {
     fn colour(&self, rng: &mut impl Rng, mean: [f32; 3]) -> [[f32; 4]; 3] {
         let factor = |rng: &mut _, strength: f32| between(rng, 1.0 - f64::from(strength), 1.0 + f64::from(strength));
         let mut order = [0, 1, 2, 3];
-        for i in (1..order.len()).rev() {
-            order.swap(i, below(rng, i + 1));
-        }
+        shuffle(rng, &mut order);
         let mut colour = Colour::SAME;
         for change in order {
             match change {
@@ -164,18 +159,13 @@ impl Augmentation {
     }
 }
 
-/// A number from 0 to below 1, with all 53 bits of an f64.
-fn unit(rng: &mut impl Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-}
-
 fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
     low + (high - low) * unit(rng)
 }
 
-/// A whole number from 0 to below `count`.
-fn below(rng: &mut impl Rng, count: usize) -> usize {
-    (unit(rng) * count as f64) as usize
+/// Where something of length `part` starts in `whole`.
+fn start(rng: &mut impl Rng, part: usize, whole: usize) -> usize {
+    below(rng, (whole - part + 1) as u64) as usize
 }
 
 /// Beta(alpha, alpha) from two Gamma variates.
@@ -193,10 +183,9 @@ fn ln_gamma_variate(rng: &mut impl Rng, alpha: f64) -> f64 {
     let d = alpha - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     loop {
-        // Box and Muller's normal variate.
-        let normal = (-2.0 * (1.0 - unit(rng)).ln()).sqrt() * (std::f64::consts::TAU * unit(rng)).cos();
-        let v = (1.0 + c * normal).powi(3);
-        if v > 0.0 && (1.0 - unit(rng)).ln() < 0.5 * normal * normal + d - d * v + d * v.ln() {
+        let x = normal(rng);
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 && (1.0 - unit(rng)).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
             return (d * v).ln();
         }
     }
@@ -236,7 +225,7 @@ impl ResizedCrop {
             let aspect = between(rng, ratio.0.ln(), ratio.1.ln()).exp();
             let (w, h) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
             if (1..=width).contains(&w) && (1..=height).contains(&h) {
-                let (top, left) = (below(rng, height - h + 1), below(rng, width - w + 1));
+                let (top, left) = (start(rng, h, height), start(rng, w, width));
                 return Window { left: left as f64, top: top as f64, width: w as f64, height: h as f64 };
             }
         }
@@ -254,7 +243,7 @@ fn erase(rng: &mut impl Rng, (height, width): (usize, usize)) -> [u32; 4] {
         let aspect = between(rng, 0.3f64.ln(), 3.3f64.ln()).exp();
         let (h, w) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
         if h < height && w < width {
-            let (top, left) = (below(rng, height - h + 1), below(rng, width - w + 1));
+            let (top, left) = (start(rng, h, height), start(rng, w, width));
             return [left, top, left + w, top + h].map(|v| v as u32);
         }
     }
@@ -447,7 +436,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let first: Vec<[f32; 2]> =
             (0..3).map(|_| shifts.draw(&mut rng, &PICTURE, SIZE)).map(|draw| [draw.column[2], draw.row[2]]).collect();
-        assert_eq!(first, [[-2.0, 0.0], [0.0, -3.0], [-3.0, -2.0]]);
+        assert_eq!(first, [[-2.0, 1.0], [4.0, -4.0], [0.0, 3.0]]);
     }
 
     #[test]
