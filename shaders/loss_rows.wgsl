@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let goal = targets[group.x];
 
     // The largest logit, the first of equals; whether all are finite; what the whole batch weighs.
-    var high = -3.4028235e38;
+    var high = -3.4e38;
     var predicted = 0.0;
     var broken = 0.0;
     for (var i = thread; i < c4; i += THREADS) {

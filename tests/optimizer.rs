@@ -112,10 +112,10 @@ impl Reference {
         for (r, group) in self.groups.iter().enumerate() {
             let (rate, decay) = (f64::from(rate) * f64::from(group.multiplier), f64::from(group.decay));
             let decoupled = group.decoupled || matches!(self.optimizer, Optimizer::AdamW { .. });
-            for i in 0..group.count {
+            for (i, gradient) in gradients[r].iter().enumerate() {
                 let p = &mut self.params[r][i];
                 let (m, v) = (&mut self.first[r][i], &mut self.second[r][i]);
-                let mut g = f64::from(gradients[r][i]) * factor;
+                let mut g = f64::from(*gradient) * factor;
                 if decoupled {
                     *p -= rate * decay * *p;
                 } else {
