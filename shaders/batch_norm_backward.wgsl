@@ -6,15 +6,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
-@group(0) @binding(1) var<storage, read> output: array<vec4<Elem>>;           // [pixels][c4], looked at with RELU
-@group(0) @binding(2) var<storage, read> d_output: array<vec4<Elem>>;         // [pixels][c4]
-@group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
-@group(0) @binding(4) var<storage, read> scratch: array<vec4<f32>>;           // [factor, offset][c4], ...
-@group(0) @binding(5) var<storage, read> accumulate: array<vec4<Elem>>;       // [pixels][c4], or anything without ACCUMULATE
-@group(0) @binding(6) var<storage, read_write> d_input: array<vec4<Elem>>;    // [pixels][c4]
-@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;         // [pixels][c4]
+@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
+@group(0) @binding(3) var<storage, read> scratch: array<vec4<f32>>;           // [factor, offset][c4], ...
+@group(0) @binding(4) var<storage, read> accumulate: array<vec4<Elem>>;       // [pixels][c4], or anything without ACCUMULATE
+@group(0) @binding(5) var<storage, read_write> d_input: array<vec4<Elem>>;    // [pixels][c4]
+@group(0) @binding(6) var<uniform> params: Params;
 
-// d_output is not yet masked by the ReLU.
+// ReLU right behind the norm; d_output behind a residual addition is masked already.
 override RELU: bool = false;
 // The statistics came from the batch: the gradient runs through them, too.
 override BATCH: bool = true;
@@ -30,15 +29,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 
     let mean = saved[c];
     let scale = saved[2u * params.c4 + c];
+    let shift = saved[3u * params.c4 + c];
     let factor = scratch[c];
     let offset = scratch[params.c4 + c];
     for (var k = 0u; k < count; k++) {
         let i = (first + k * params.step) * params.c4 + c;
         var value = vec4<f32>(d_output[i]);
-        if RELU { value = select(vec4<f32>(), value, vec4<f32>(output[i]) > vec4<f32>()); }
-        value *= scale;
-        // x - mean first: with a mean far from zero the products would cancel.
-        if BATCH { value += factor * (vec4<f32>(input[i]) - mean) + offset; }
+        if RELU || BATCH {
+            let x = vec4<f32>(input[i]);
+            if RELU { value = select(vec4<f32>(), value, x * scale + shift > vec4<f32>()); }
+            value *= scale;
+            // x - mean first: with a mean far from zero the products would cancel.
+            if BATCH { value += factor * (x - mean) + offset; }
+        } else {
+            value *= scale;
+        }
         if ACCUMULATE { value += vec4<f32>(accumulate[i]); }
         d_input[i] = vec4<Elem>(value);
     }

@@ -102,7 +102,7 @@ struct Run {
     running_var: Vec<f32>,
 }
 
-fn run(ctx: &Context, case: &Case, o: &Operands, d_residual: bool, gradients: &[f32]) -> Run {
+fn run(ctx: &Context, case: &Case, o: &Operands, gradients: &[f32]) -> Run {
     let shape = case.shape;
     let [input, residual, d_output, accumulate] =
         [&o.input, &o.residual, &o.d_output, &o.accumulate].map(|v| tensor(ctx, shape, v));
@@ -141,7 +141,7 @@ fn run(ctx: &Context, case: &Case, o: &Operands, d_residual: bool, gradients: &[
         d_bias: &d_bias,
         accumulate: case.accumulate.then_some(&accumulate),
         d_input: d_input.as_ref(),
-        d_residual,
+        d_residual: case.residual,
     };
     record_norm_backward(&mut recorder, ctx, &backward).unwrap();
     recorder.finish(ctx).run(ctx).unwrap();
@@ -157,7 +157,7 @@ fn run(ctx: &Context, case: &Case, o: &Operands, d_residual: bool, gradients: &[
     }
 }
 
-/// Forward, every gradient and the running statistics, in both kernel families, with the residual's gradient and without.
+/// Forward, every gradient and the running statistics, in both kernel families.
 fn check(case: Case) {
     let o = Operands::new(case.shape);
     let [input, residual, weight, bias] = [&o.input, &o.residual, &o.weight, &o.bias].map(|v| to_f64(v));
@@ -187,23 +187,20 @@ fn check(case: Case) {
         .unzip();
 
     for ctx in contexts() {
-        for keep in [false, true] {
-            let what = |name: &str| format!("{name} of {case:?} in {:?}, d_residual: {keep}", ctx.family());
-            let got = run(ctx, &case, &o, keep, &before);
-            assert_close(&what("output"), &got.output, &output, TOLERANCE);
-            assert_close(&what("running_mean"), &got.running_mean, &running_mean, TOLERANCE);
-            assert_close(&what("running_var"), &got.running_var, &running_var, TOLERANCE);
-            assert_close(&what("d_weight"), &got.d_weight, &d_weight, TOLERANCE);
-            assert_close(&what("d_bias"), &got.d_bias, &d_bias, TOLERANCE);
-            match (&got.d_input, case.d_input) {
-                (Some(got), true) => assert_close(&what("d_input"), got, &d_input, TOLERANCE),
-                (got, wanted) => assert_eq!(got.is_some(), wanted),
-            }
-            match &d_residual {
-                Some(d_residual) if keep => assert_close(&what("d_residual"), &got.d_output, d_residual, TOLERANCE),
-                _ if keep => {}
-                _ => assert_eq!(got.d_output, o.d_output, "{} stays as it was", what("d_output")),
-            }
+        let what = |name: &str| format!("{name} of {case:?} in {:?}", ctx.family());
+        let got = run(ctx, &case, &o, &before);
+        assert_close(&what("output"), &got.output, &output, TOLERANCE);
+        assert_close(&what("running_mean"), &got.running_mean, &running_mean, TOLERANCE);
+        assert_close(&what("running_var"), &got.running_var, &running_var, TOLERANCE);
+        assert_close(&what("d_weight"), &got.d_weight, &d_weight, TOLERANCE);
+        assert_close(&what("d_bias"), &got.d_bias, &d_bias, TOLERANCE);
+        match (&got.d_input, case.d_input) {
+            (Some(got), true) => assert_close(&what("d_input"), got, &d_input, TOLERANCE),
+            (got, wanted) => assert_eq!(got.is_some(), wanted),
+        }
+        match &d_residual {
+            Some(d_residual) => assert_close(&what("d_residual"), &got.d_output, d_residual, TOLERANCE),
+            None => assert_eq!(got.d_output, o.d_output, "{} stays as it was", what("d_output")),
         }
     }
 }
@@ -248,7 +245,7 @@ fn a_mean_far_from_zero_costs_no_accuracy() {
     let d_input = gradient_at(&o.input, some(), |x| loss(x, &weight));
     let d_weight = gradient(&o.weight, |w| loss(&input, w));
     for ctx in contexts() {
-        let got = run(ctx, &case, &o, true, &[0.0; 3]);
+        let got = run(ctx, &case, &o, &[0.0; 3]);
         assert_close("output", &got.output, &output, 5e-4);
         let picked: Vec<f32> = some().map(|i| got.d_input.as_ref().unwrap()[i]).collect();
         assert_close("d_input", &picked, &d_input, 5e-4);
@@ -269,7 +266,7 @@ fn a_constant_channel_normalises_to_its_bias() {
     let mut o = Operands::new(case.shape);
     o.input.fill(3.7);
     for ctx in contexts() {
-        let got = run(ctx, &case, &o, false, &[0.0; 2]);
+        let got = run(ctx, &case, &o, &[0.0; 2]);
         let bias: Vec<f64> = (0..elements(case.shape)).map(|i| f64::from(o.bias[i / 16 % 2])).collect();
         assert_close("output", &got.output, &bias, 1e-4);
         assert!(got.d_input.unwrap().iter().all(|v| v.is_finite()));

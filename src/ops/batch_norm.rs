@@ -132,9 +132,9 @@ pub struct NormBackward<'a> {
     pub label: &'a str,
     /// What the forward pass read.
     pub input: &'a Tensor,
-    /// What the forward pass wrote; only looked at with `relu`.
+    /// What the forward pass wrote; only looked at with `relu` and `d_residual`.
     pub output: &'a Tensor,
-    /// Gradient of `output`; overwritten with `d_residual`.
+    /// Gradient of `output`; overwritten with `relu` and `d_residual`.
     pub d_output: &'a Tensor,
     /// As in the forward pass.
     pub params: NormParams<'a>,
@@ -154,7 +154,7 @@ pub struct NormBackward<'a> {
     pub accumulate: Option<&'a Tensor>,
     /// `=` the gradient of `input` plus `accumulate`; none where nothing below is trained.
     pub d_input: Option<&'a Tensor>,
-    /// `d_output` is masked in place by the ReLU and thereby becomes the gradient of the residual input.
+    /// The forward pass had a residual: its gradient, `d_output` behind the ReLU, takes the place of `d_output`.
     pub d_residual: bool,
 }
 
@@ -218,8 +218,10 @@ pub fn record_norm_forward(recorder: &mut Recorder, ctx: &Context, call: &NormFo
 pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormBackward<'_>) -> Result<()> {
     let NormBackward { label, input, output, d_output, saved, scratch, .. } = *call;
     let chunks = Chunks::new(ctx, input.shape);
-    let keep = call.relu && call.d_residual;
-    let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &[("RELU", flag(call.relu)), ("KEEP", flag(keep))]);
+    // Without a residual the sign of the output follows from the input, which is read anyway.
+    let relu = call.relu && !call.d_residual;
+    let mask = call.relu && call.d_residual;
+    let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &[("RELU", flag(relu)), ("MASK", flag(mask))]);
     let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
     recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
 
@@ -229,13 +231,13 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
 
     let Some(d_input) = call.d_input else { return Ok(()) };
     let constants = [
-        ("RELU", flag(call.relu && !keep)),
+        ("RELU", flag(relu)),
         ("BATCH", flag(call.statistics != Statistics::Running)),
         ("ACCUMULATE", flag(call.accumulate.is_some())),
     ];
     let kernel = ctx.kernel(BACKWARD, input.precision, &constants);
     let accumulate = &call.accumulate.unwrap_or(input).slice;
-    let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch, accumulate, &d_input.slice];
+    let slices = [&input.slice, &d_output.slice, saved, scratch, accumulate, &d_input.slice];
     recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)
 }
 
