@@ -24,8 +24,17 @@ struct Layer<'a> {
     output: Shape,
     /// The definition, NCHW.
     definition: &'a dyn Fn(&[f64]) -> Vec<f64>,
-    /// Records forward (input, output), then backward (input, output, d_output, accumulate, d_input).
-    record: &'a dyn Fn(&Context, &mut Recorder, &Tensor, &Tensor, &Tensor, Option<&Tensor>, &Tensor),
+    /// Records the forward pass, then the backward pass.
+    record: &'a dyn Fn(&Context, &mut Recorder, &Operands),
+}
+
+/// What both passes read and write.
+struct Operands {
+    x: Tensor,
+    y: Tensor,
+    dy: Tensor,
+    accumulate: Option<Tensor>,
+    dx: Tensor,
 }
 
 impl Layer<'_> {
@@ -39,15 +48,19 @@ impl Layer<'_> {
         for ctx in contexts() {
             let what = |tensor: &str| format!("{tensor} of {} of {:?} in {:?}", self.name, self.input, ctx.family());
             for accumulate in [None, Some(tensor(ctx, self.input, &other))] {
-                let [gpu_output, gpu_d_input] = [self.output, self.input].map(|shape| garbage(ctx, shape));
-                let gpu_d_output = tensor(ctx, self.output, &d_output);
-                let gpu_input = tensor(ctx, self.input, &input);
-                let mut recorder = Recorder::new();
-                (self.record)(ctx, &mut recorder, &gpu_input, &gpu_output, &gpu_d_output, accumulate.as_ref(), &gpu_d_input);
-                recorder.finish(ctx).run(ctx).unwrap();
-                assert_close(&what("output"), &read(ctx, &gpu_output), &output, TOLERANCE);
                 let expected = if accumulate.is_some() { plus(&d_input, &other) } else { d_input.clone() };
-                assert_close(&what("d_input"), &read(ctx, &gpu_d_input), &expected, TOLERANCE);
+                let operands = Operands {
+                    x: tensor(ctx, self.input, &input),
+                    y: garbage(ctx, self.output),
+                    dy: tensor(ctx, self.output, &d_output),
+                    accumulate,
+                    dx: garbage(ctx, self.input),
+                };
+                let mut recorder = Recorder::new();
+                (self.record)(ctx, &mut recorder, &operands);
+                recorder.finish(ctx).run(ctx).unwrap();
+                assert_close(&what("output"), &read(ctx, &operands.y), &output, TOLERANCE);
+                assert_close(&what("d_input"), &read(ctx, &operands.dx), &expected, TOLERANCE);
             }
         }
     }
@@ -70,9 +83,9 @@ fn relu() {
             input: shape,
             output: shape,
             definition: &|x| x.iter().map(|v| v.max(0.0)).collect(),
-            record: &|ctx, recorder, x, y, dy, other, dx| {
-                record_relu(recorder, ctx, "relu", x, y).unwrap();
-                record_relu_backward(recorder, ctx, "relu", y, dy, other, dx).unwrap();
+            record: &|ctx, recorder, o| {
+                record_relu(recorder, ctx, "relu", &o.x, &o.y).unwrap();
+                record_relu_backward(recorder, ctx, "relu", &o.y, &o.dy, o.accumulate.as_ref(), &o.dx).unwrap();
             },
         }
         .check();
@@ -90,9 +103,9 @@ fn global_avg_pool() {
                 let area = shape.h * shape.w;
                 x.chunks(area).map(|plane| plane.iter().sum::<f64>() / area as f64).collect()
             },
-            record: &|ctx, recorder, x, y, dy, other, dx| {
-                record_global_avg_pool(recorder, ctx, "pool", x, y).unwrap();
-                record_global_avg_pool_backward(recorder, ctx, "pool", dy, other, dx).unwrap();
+            record: &|ctx, recorder, o| {
+                record_global_avg_pool(recorder, ctx, "pool", &o.x, &o.y).unwrap();
+                record_global_avg_pool_backward(recorder, ctx, "pool", &o.dy, o.accumulate.as_ref(), &o.dx).unwrap();
             },
         }
         .check();
@@ -121,25 +134,20 @@ fn shortcuts() {
                 };
                 places(output).map(value).collect()
             },
-            record: &|ctx, recorder, x, y, dy, other, dx| {
-                record_shortcut(recorder, ctx, "shortcut", stride, offset, x, y).unwrap();
-                record_shortcut_backward(recorder, ctx, "shortcut", stride, offset, dy, other, dx).unwrap();
+            record: &|ctx, recorder, o| {
+                record_shortcut(recorder, ctx, "shortcut", stride, offset, &o.x, &o.y).unwrap();
+                record_shortcut_backward(recorder, ctx, "shortcut", stride, offset, &o.dy, o.accumulate.as_ref(), &o.dx)
+                    .unwrap();
             },
         }
         .check();
     }
 }
 
-fn record_pool(
-    ctx: &Context,
-    recorder: &mut Recorder,
-    pool: &MaxPool,
-    [x, y, dy, dx]: [&Tensor; 4],
-    accumulate: Option<&Tensor>,
-) {
-    let argmax = Slice::new(ctx, "argmax", max_pool_argmax_bytes(y.shape)).unwrap();
-    record_max_pool_train(recorder, ctx, "pool", pool, x, &argmax, y).unwrap();
-    record_max_pool_backward(recorder, ctx, "pool", pool, &argmax, dy, accumulate, dx).unwrap();
+fn record_pool(ctx: &Context, recorder: &mut Recorder, pool: &MaxPool, o: &Operands) {
+    let argmax = Slice::new(ctx, "argmax", max_pool_argmax_bytes(o.y.shape)).unwrap();
+    record_max_pool_train(recorder, ctx, "pool", pool, &o.x, &argmax, &o.y).unwrap();
+    record_max_pool_backward(recorder, ctx, "pool", pool, &argmax, &o.dy, o.accumulate.as_ref(), &o.dx).unwrap();
 }
 
 #[test]
@@ -178,7 +186,7 @@ fn max_pool() {
                 };
                 places(output).map(value).collect()
             },
-            record: &|ctx, recorder, x, y, dy, other, dx| record_pool(ctx, recorder, &pool, [x, y, dy, dx], other),
+            record: &|ctx, recorder, o| record_pool(ctx, recorder, &pool, o),
         }
         .check();
     }
@@ -215,13 +223,18 @@ fn ties_in_a_max_pool_go_to_the_first() {
     ] {
         let pool = MaxPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros };
         for ctx in contexts() {
-            let x = tensor(ctx, input, &[value; 25]);
-            let dy = tensor(ctx, pool.output_shape(input), &[1.0; 9]);
-            let (y, dx) = (garbage(ctx, dy.shape), garbage(ctx, input));
+            let output = pool.output_shape(input);
+            let operands = Operands {
+                x: tensor(ctx, input, &[value; 25]),
+                y: garbage(ctx, output),
+                dy: tensor(ctx, output, &[1.0; 9]),
+                accumulate: None,
+                dx: garbage(ctx, input),
+            };
             let mut recorder = Recorder::new();
-            record_pool(ctx, &mut recorder, &pool, [&x, &y, &dy, &dx], None);
+            record_pool(ctx, &mut recorder, &pool, &operands);
             recorder.finish(ctx).run(ctx).unwrap();
-            assert_eq!(read(ctx, &dx), expected, "all cells {value}, zeros: {zeros}, {:?}", ctx.family());
+            assert_eq!(read(ctx, &operands.dx), expected, "all cells {value}, zeros: {zeros}, {:?}", ctx.family());
         }
     }
 }
