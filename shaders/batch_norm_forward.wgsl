@@ -1,21 +1,36 @@
-// Batch norm with fixed statistics, as scale and shift by channel, with an optional ReLU: one thread a vec4.
+// Batch norm as scale and shift by channel, with an optional residual and ReLU: one thread a chunk of pixels and four channels.
 
-struct Params { count: u32, c4: u32 }
+struct Params {
+    pixels: u32, c4: u32,
+    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
+    scale_at: u32, shift_at: u32,                     // where the two vectors start
+}
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;          // [pixels][c4]
-@group(0) @binding(1) var<storage, read> scale: array<vec4<f32>>;           // [c4]
-@group(0) @binding(2) var<storage, read> shift: array<vec4<f32>>;           // [c4]
-@group(0) @binding(3) var<storage, read_write> output: array<vec4<Elem>>;   // [pixels][c4]
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scale: array<vec4<f32>>;           // [c4] from scale_at
+@group(0) @binding(2) var<storage, read> shift: array<vec4<f32>>;           // [c4] from shift_at
+@group(0) @binding(3) var<storage, read> residual: array<vec4<Elem>>;       // [pixels][c4], or anything without RESIDUAL
+@group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;   // [pixels][c4]
+@group(0) @binding(5) var<uniform> params: Params;
 
+override RESIDUAL: bool = false;
 override RELU: bool = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * 64u;
-    if i >= params.count { return; }
-    let c = i % params.c4;
-    var value = vec4<f32>(input[i]) * scale[c] + shift[c];
-    if RELU { value = max(value, vec4<f32>()); }
-    output[i] = vec4<Elem>(value);
+    let thread = id.x + id.y * groups.x * 64u;
+    if thread >= params.chunks * params.c4 { return; }
+    let c = thread % params.c4;
+    let first = thread / params.c4 * params.stride;
+    let count = min(params.length, (params.pixels - first + params.step - 1u) / params.step);
+
+    let a = scale[params.scale_at + c];
+    let b = shift[params.shift_at + c];
+    for (var k = 0u; k < count; k++) {
+        let i = (first + k * params.step) * params.c4 + c;
+        var value = vec4<f32>(input[i]) * a + b;
+        if RESIDUAL { value += vec4<f32>(residual[i]); }
+        if RELU { value = max(value, vec4<f32>()); }
+        output[i] = vec4<Elem>(value);
+    }
 }

@@ -1,8 +1,10 @@
-//! Batch norm in inference mode: a scale and a shift a channel, folded into the convolution before it where there is one.
+//! Batch norm. In inference a scale and a shift a channel, folded into the convolution before it where there is one; in
+//! training with the statistics of the batch or the running ones, together with the residual addition and ReLU behind it.
 
-use super::{flag, grid};
-use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use super::chunks::Chunks;
+use super::flag;
+use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::{Error, Result};
 
 /// What batch norm with fixed statistics amounts to: `y = scale * x + shift`, each of length C.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,13 +38,20 @@ impl Affine {
     }
 }
 
-const BATCH_NORM: Shader = shader!("batch_norm_forward");
+const FORWARD: Shader = shader!("batch_norm_forward");
+const STATISTICS: Shader = shader!("batch_norm_statistics");
+const SCALE: Shader = shader!("batch_norm_scale");
+const BACKWARD_SUMS: Shader = shader!("batch_norm_backward_sums");
+const BACKWARD_SCALE: Shader = shader!("batch_norm_backward_scale");
+const BACKWARD: Shader = shader!("batch_norm_backward");
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    count: u32,
-    c4: u32,
+struct ForwardParams {
+    chunks: Chunks,
+    /// Where the vectors start in their slices, in vec4s.
+    scale_at: u32,
+    shift_at: u32,
 }
 
 /// `output = scale * input + shift` by channel, then ReLU where asked for. `scale` and `shift` are f32, padded to fours.
@@ -57,10 +66,179 @@ pub fn record_batch_norm(
     relu: bool,
     output: &Tensor,
 ) -> Result<()> {
-    let count = input.shape.vec4s();
-    let params = Params { count: count as u32, c4: input.shape.c4() as u32 };
-    let kernel = ctx.kernel(BATCH_NORM, input.precision, &[("RELU", flag(relu))]);
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, scale, shift, &output.slice], params, grid(ctx, count), 0)
+    let params = ForwardParams { chunks: Chunks::new(ctx, input.shape), scale_at: 0, shift_at: 0 };
+    let kernel = ctx.kernel(FORWARD, input.precision, &[("RESIDUAL", 0.0), ("RELU", flag(relu))]);
+    let slices = [&input.slice, scale, shift, &input.slice, &output.slice];
+    recorder.dispatch(ctx, label, kernel, &slices, params, params.chunks.grid(ctx), 0)
+}
+
+/// Which mean and variance a training step normalises with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Statistics {
+    /// Those of the batch, and the running ones follow: `running = (1 - momentum) * running + momentum * batch`.
+    Batch {
+        /// The batch's share: 0.1 in PyTorch, 0.01 in Keras (which calls the rest, 0.99, momentum), 0.003 in TF-slim.
+        momentum: f32,
+        /// The running variance takes the batch's with `n / (n - 1)`, as PyTorch and TF-slim do, or as it is, as Keras does.
+        /// The normalisation itself always divides by `n`.
+        unbiased: bool,
+    },
+    /// The running ones, which stay as they are: "frozen" batch norm.
+    Running,
+}
+
+/// Parameters and statistics of a batch norm layer: f32 vectors of length C, padded to fours with zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct NormParams<'a> {
+    /// Gamma.
+    pub weight: &'a Slice,
+    /// Beta.
+    pub bias: &'a Slice,
+    /// Written with batch statistics, so it lies in another buffer than `weight` and `bias`.
+    pub running_mean: &'a Slice,
+    /// As `running_mean`.
+    pub running_var: &'a Slice,
+    /// Added to the variance; positive.
+    pub eps: f32,
+}
+
+/// One forward pass in training.
+#[derive(Debug, Clone, Copy)]
+pub struct NormForward<'a> {
+    /// The layer's name.
+    pub label: &'a str,
+    /// `(N, C, H, W)`.
+    pub input: &'a Tensor,
+    /// Parameters and running statistics.
+    pub params: NormParams<'a>,
+    /// Which statistics.
+    pub statistics: Statistics,
+    /// [`norm_saved_bytes`], kept for the backward pass.
+    pub saved: &'a Slice,
+    /// [`norm_scratch_bytes`], free again afterwards.
+    pub scratch: &'a Slice,
+    /// Added before the ReLU; shape of `input`.
+    pub residual: Option<&'a Tensor>,
+    /// ReLU at the end.
+    pub relu: bool,
+    /// Shape of `input`.
+    pub output: &'a Tensor,
+}
+
+/// One backward pass.
+#[derive(Debug, Clone, Copy)]
+pub struct NormBackward<'a> {
+    /// The layer's name.
+    pub label: &'a str,
+    /// What the forward pass read.
+    pub input: &'a Tensor,
+    /// What the forward pass wrote; only looked at with `relu` and `d_residual`.
+    pub output: &'a Tensor,
+    /// Gradient of `output`; overwritten with `relu` and `d_residual`.
+    pub d_output: &'a Tensor,
+    /// As in the forward pass.
+    pub params: NormParams<'a>,
+    /// As in the forward pass.
+    pub statistics: Statistics,
+    /// What the forward pass left there.
+    pub saved: &'a Slice,
+    /// [`norm_scratch_bytes`], free again afterwards.
+    pub scratch: &'a Slice,
+    /// As in the forward pass.
+    pub relu: bool,
+    /// `+=`: f32 (C), padded to fours. May share a buffer with `d_bias` (other parts of it).
+    pub d_weight: &'a Slice,
+    /// `+=`: f32 (C), padded to fours.
+    pub d_bias: &'a Slice,
+    /// Another gradient of the input, of its shape, to be added to `d_input`; another buffer than `d_input`.
+    pub accumulate: Option<&'a Tensor>,
+    /// `=` the gradient of `input` plus `accumulate`; none where nothing below is trained.
+    pub d_input: Option<&'a Tensor>,
+    /// The forward pass had a residual: its gradient, `d_output` behind the ReLU, takes the place of `d_output`.
+    pub d_residual: bool,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct ScaleParams {
+    chunks: Chunks,
+    eps: f32,
+    momentum: f32,
+}
+
+/// Bytes of [`NormForward::saved`]: mean, 1/std, scale and shift, each of C4 vec4s of f32.
+pub fn norm_saved_bytes(shape: Shape) -> u64 {
+    4 * shape.c4() as u64 * 16
+}
+
+/// Bytes of the scratch buffer that either pass needs for an input of `shape`: two sums a chunk of pixels and two coefficients.
+pub fn norm_scratch_bytes(ctx: &Context, shape: Shape) -> u64 {
+    Chunks::new(ctx, shape).bytes(2) + 2 * shape.c4() as u64 * 16
+}
+
+/// `output = [relu](scale * input + shift [+ residual])` with `scale = weight / sqrt(var + eps)` and
+/// `shift = bias - mean * scale` (Ioffe and Szegedy 2015, arXiv:1502.03167). Three dispatches with batch statistics, two with
+/// running ones.
+///
+/// # Errors
+/// [`Error::Usage`] for batch statistics over a single value a channel, whose variance says nothing.
+pub fn record_norm_forward(recorder: &mut Recorder, ctx: &Context, call: &NormForward<'_>) -> Result<()> {
+    let NormForward { label, input, params, saved, scratch, output, .. } = *call;
+    let chunks = Chunks::new(ctx, input.shape);
+    let (batch, momentum, unbiased) = match call.statistics {
+        Statistics::Batch { momentum, unbiased } => (true, momentum, unbiased),
+        Statistics::Running => (false, 0.0, false),
+    };
+    if batch && chunks.pixels < 2 {
+        return Err(Error::Usage(format!(
+            "batch norm `{label}` sees one value a channel and needs two or more for batch statistics: \
+             use a larger batch or larger images, or freeze the statistics"
+        )));
+    }
+    if batch {
+        let kernel = ctx.kernel(STATISTICS, input.precision, &[]);
+        recorder.dispatch(ctx, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(ctx), 0)?;
+    }
+    let constants = [("BATCH", flag(batch)), ("UNBIASED", flag(unbiased)), ("ROWS", Chunks::merge_rows(ctx))];
+    let kernel = ctx.kernel(SCALE, Precision::F32, &constants);
+    let slices = [scratch, params.weight, params.bias, params.running_mean, params.running_var, saved];
+    let scale = ScaleParams { chunks, eps: params.eps, momentum };
+    recorder.dispatch(ctx, label, kernel, &slices, scale, chunks.merge_grid(), 0)?;
+
+    let constants = [("RESIDUAL", flag(call.residual.is_some())), ("RELU", flag(call.relu))];
+    let kernel = ctx.kernel(FORWARD, input.precision, &constants);
+    let slices = [&input.slice, saved, saved, &call.residual.unwrap_or(input).slice, &output.slice];
+    let params = ForwardParams { chunks, scale_at: 2 * chunks.c4, shift_at: 3 * chunks.c4 };
+    recorder.dispatch(ctx, label, kernel, &slices, params, chunks.grid(ctx), 0)
+}
+
+/// The gradients: with `dz = d_output` where `output > 0` (everywhere without ReLU) and `x^ = (input - mean) / std`,
+/// `d_weight += sum dz * x^`, `d_bias += sum dz`, and `d_input = scale * dz`, with batch statistics
+/// `d_input = scale * (dz - mean(dz) - x^ * mean(dz * x^))`. Three dispatches, two without `d_input`.
+pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormBackward<'_>) -> Result<()> {
+    let NormBackward { label, input, output, d_output, saved, scratch, .. } = *call;
+    let chunks = Chunks::new(ctx, input.shape);
+    // Without a residual the sign of the output follows from the input, which is read anyway.
+    let relu = call.relu && !call.d_residual;
+    let mask = call.relu && call.d_residual;
+    let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &[("RELU", flag(relu)), ("MASK", flag(mask))]);
+    let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
+    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
+
+    let kernel = ctx.kernel(BACKWARD_SCALE, Precision::F32, &[("ROWS", Chunks::merge_rows(ctx))]);
+    let slices = [scratch, saved, call.d_weight, call.d_bias];
+    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.merge_grid(), 0)?;
+
+    let Some(d_input) = call.d_input else { return Ok(()) };
+    let constants = [
+        ("RELU", flag(relu)),
+        ("BATCH", flag(call.statistics != Statistics::Running)),
+        ("ACCUMULATE", flag(call.accumulate.is_some())),
+    ];
+    let kernel = ctx.kernel(BACKWARD, input.precision, &constants);
+    let accumulate = &call.accumulate.unwrap_or(input).slice;
+    let slices = [&input.slice, &d_output.slice, saved, scratch, accumulate, &d_input.slice];
+    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use super::grid;
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
 
 const LINEAR: Shader = shader!("linear_forward");
+const LINEAR_INPUT_GRADIENT: Shader = shader!("linear_input_gradient");
+const LINEAR_WEIGHT_GRADIENT: Shader = shader!("linear_weight_gradient");
 
 /// Sizes of a fully connected layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +21,27 @@ impl Linear {
     /// From torch's `(O, I)` to `[i4][o4][4 inputs]` of vec4s over four outputs, so that neighbouring threads read
     /// neighbouring vectors.
     pub fn pack(&self, weight: &[f32]) -> Vec<f32> {
-        let (o4, i4) = (self.out_features.div_ceil(4), self.in_features.div_ceil(4));
-        let mut packed = vec![0.0; i4 * o4 * 16];
-        for out in 0..self.out_features {
-            for input in 0..self.in_features {
-                let row = ((input / 4) * o4 + out / 4) * 4 + input % 4;
-                packed[row * 4 + out % 4] = weight[out * self.in_features + input];
-            }
+        let mut packed = vec![0.0; self.packed_len()];
+        for (i, value) in weight.iter().enumerate() {
+            packed[self.place(i / self.in_features, i % self.in_features)] = *value;
         }
         packed
+    }
+
+    /// The inverse of [`pack`](Self::pack).
+    pub fn unpack(&self, packed: &[f32]) -> Vec<f32> {
+        (0..self.out_features).flat_map(|out| (0..self.in_features).map(move |input| packed[self.place(out, input)])).collect()
+    }
+
+    /// Elements of packed weights.
+    pub fn packed_len(&self) -> usize {
+        self.in_features.div_ceil(4) * self.out_features.div_ceil(4) * 16
+    }
+
+    /// Where `weight[out][input]` lies in packed weights.
+    fn place(&self, out: usize, input: usize) -> usize {
+        let o4 = self.out_features.div_ceil(4);
+        (((input / 4) * o4 + out / 4) * 4 + input % 4) * 4 + out % 4
     }
 }
 
@@ -37,6 +51,12 @@ struct Params {
     batch: u32,
     in_c4: u32,
     out_c4: u32,
+}
+
+impl Params {
+    fn new(x: Shape, y: Shape) -> Self {
+        Self { batch: x.n as u32, in_c4: x.c4() as u32, out_c4: y.c4() as u32 }
+    }
 }
 
 /// `output (N, O) = input (N, I) * weight^T + bias`. `weight` is packed by [`Linear::pack`] in the input's precision, `bias` f32.
@@ -49,7 +69,7 @@ pub fn record_linear(
     bias: &Slice,
     output: &Tensor,
 ) -> Result<()> {
-    let params = Params { batch: input.shape.n as u32, in_c4: input.shape.c4() as u32, out_c4: output.shape.c4() as u32 };
+    let params = Params::new(input.shape, output.shape);
     let kernel = ctx.kernel(LINEAR, input.precision, &[]);
     let cost = (input.shape.n * input.shape.c * output.shape.c) as u64;
     recorder.dispatch(
@@ -61,4 +81,53 @@ pub fn record_linear(
         grid(ctx, output.shape.vec4s()),
         cost,
     )
+}
+
+/// `d_input (N, I) = d_output (N, O) * weight`. `weight` is packed by [`Linear::pack`], in f32.
+pub fn record_linear_input_gradient(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    d_output: &Tensor,
+    weight: &Slice,
+    d_input: &Tensor,
+) -> Result<()> {
+    let (x, y) = (d_input.shape, d_output.shape);
+    let kernel = ctx.kernel(LINEAR_INPUT_GRADIENT, d_output.precision, &[]);
+    let slices = [&d_output.slice, weight, &d_input.slice];
+    let cost = (x.n * x.c * y.c) as u64;
+    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.vec4s()), cost)
+}
+
+/// `d_weight (O, I) += d_output^T * input` and `d_bias (O) += sum over n of d_output`. `d_weight` is packed as
+/// [`Linear::pack`] does, `d_bias` padded to fours, both f32.
+pub fn record_linear_weight_gradient(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    input: &Tensor,
+    d_output: &Tensor,
+    d_weight: &Slice,
+    d_bias: &Slice,
+) -> Result<()> {
+    let (x, y) = (input.shape, d_output.shape);
+    let kernel = ctx.kernel(LINEAR_WEIGHT_GRADIENT, input.precision, &[]);
+    let slices = [&input.slice, &d_output.slice, d_weight, d_bias];
+    let cost = (x.n * x.c * y.c) as u64;
+    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.c4() * y.c4()), cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_has_an_inverse() {
+        let linear = Linear { in_features: 5, out_features: 6 };
+        let weight: Vec<f32> = (1..=30).map(|v| v as f32).collect();
+        let packed = linear.pack(&weight);
+        assert_eq!(packed.len(), linear.packed_len());
+        assert_eq!(&packed[..8], &[1.0, 6.0, 11.0, 16.0, 2.0, 7.0, 12.0, 17.0]);
+        assert_eq!(linear.unpack(&packed), weight);
+    }
 }

@@ -6,6 +6,8 @@
 mod add;
 mod augment;
 mod batch_norm;
+mod channel_sum;
+mod chunks;
 mod conv2d;
 mod linear;
 mod loss;
@@ -20,16 +22,23 @@ mod winograd;
 
 pub use add::record_add;
 pub use augment::{Augmentation, Draw, ResizedCrop};
-pub use batch_norm::{Affine, record_batch_norm};
+pub use batch_norm::{
+    Affine, NormBackward, NormForward, NormParams, Statistics, norm_saved_bytes, norm_scratch_bytes, record_batch_norm,
+    record_norm_backward, record_norm_forward,
+};
+pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
-pub use linear::{Linear, record_linear};
+pub use linear::{Linear, record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossKind, Target};
 pub use optimizer::{Optimizer, StepValues};
 pub use padding::Padding;
-pub use pool::{MaxPool, record_global_avg_pool, record_max_pool};
+pub use pool::{
+    MaxPool, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool,
+    record_max_pool_backward, record_max_pool_train,
+};
 pub use preprocess::Preprocessor;
-pub use relu::record_relu;
-pub use shortcut::record_shortcut;
+pub use relu::{record_relu, record_relu_backward};
+pub use shortcut::{record_shortcut, record_shortcut_backward};
 pub use softmax::record_softmax;
 
 use crate::gpu::{Context, Shader, shader};
@@ -53,7 +62,14 @@ fn flag(value: bool) -> f64 {
 /// Every shader of the crate, for the test that validates them.
 pub const SHADERS: &[Shader] = &[
     shader!("add_forward"),
+    shader!("batch_norm_backward"),
+    shader!("batch_norm_backward_scale"),
+    shader!("batch_norm_backward_sums"),
     shader!("batch_norm_forward"),
+    shader!("batch_norm_scale"),
+    shader!("batch_norm_statistics"),
+    shader!("channel_sum_partial"),
+    shader!("channel_sum_total"),
     shader!("conv2d_direct"),
     shader!("conv2d_subgroup4"),
     shader!("conv2d_subgroup8"),
@@ -63,12 +79,19 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_winograd2_output"),
     shader!("conv2d_winograd4_input"),
     shader!("conv2d_winograd4_output"),
+    shader!("global_avg_pool_backward"),
     shader!("global_avg_pool_forward"),
     shader!("linear_forward"),
+    shader!("linear_input_gradient"),
+    shader!("linear_weight_gradient"),
+    shader!("max_pool_backward"),
     shader!("max_pool_forward"),
+    shader!("max_pool_train"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
+    shader!("relu_backward"),
     shader!("relu_forward"),
+    shader!("shortcut_backward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),
 ];

@@ -1,8 +1,8 @@
 //! Max pool and global average pool.
 
 use super::{Padding, flag, grid};
-use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
+use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::{Error, Result};
 
 /// A square max pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,10 @@ impl MaxPool {
 }
 
 const MAX_POOL: Shader = shader!("max_pool_forward");
+const MAX_POOL_TRAIN: Shader = shader!("max_pool_train");
+const MAX_POOL_BACKWARD: Shader = shader!("max_pool_backward");
 const GLOBAL_AVG_POOL: Shader = shader!("global_avg_pool_forward");
+const GLOBAL_AVG_POOL_BACKWARD: Shader = shader!("global_avg_pool_backward");
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -44,6 +47,25 @@ struct MaxPoolParams {
     pad_left: u32,
 }
 
+impl MaxPoolParams {
+    fn new(pool: &MaxPool, x: Shape, y: Shape) -> Self {
+        let (pad_top, _, _) = pool.padding.resolve(x.h, pool.kernel, pool.stride);
+        let (pad_left, _, _) = pool.padding.resolve(x.w, pool.kernel, pool.stride);
+        Self {
+            batch: x.n as u32,
+            in_h: x.h as u32,
+            in_w: x.w as u32,
+            c4: x.c4() as u32,
+            out_h: y.h as u32,
+            out_w: y.w as u32,
+            kernel: pool.kernel as u32,
+            stride: pool.stride as u32,
+            pad_top: pad_top as u32,
+            pad_left: pad_left as u32,
+        }
+    }
+}
+
 /// `output[n, c, y, x]` is the maximum over the window at `(y, x) * stride - pad`.
 pub fn record_max_pool(
     recorder: &mut Recorder,
@@ -53,23 +75,59 @@ pub fn record_max_pool(
     input: &Tensor,
     output: &Tensor,
 ) -> Result<()> {
-    let (x, y) = (input.shape, output.shape);
-    let (pad_top, _, _) = pool.padding.resolve(x.h, pool.kernel, pool.stride);
-    let (pad_left, _, _) = pool.padding.resolve(x.w, pool.kernel, pool.stride);
-    let params = MaxPoolParams {
-        batch: x.n as u32,
-        in_h: x.h as u32,
-        in_w: x.w as u32,
-        c4: x.c4() as u32,
-        out_h: y.h as u32,
-        out_w: y.w as u32,
-        kernel: pool.kernel as u32,
-        stride: pool.stride as u32,
-        pad_top: pad_top as u32,
-        pad_left: pad_left as u32,
-    };
+    let params = MaxPoolParams::new(pool, input.shape, output.shape);
     let kernel = ctx.kernel(MAX_POOL, input.precision, &[("ZEROS", flag(pool.zeros))]);
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, y.vec4s()), 0)
+    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, output.shape.vec4s()), 0)
+}
+
+/// Bytes of the places that [`record_max_pool_train`] stores for an output of this shape: a byte a value.
+pub fn max_pool_argmax_bytes(output: Shape) -> u64 {
+    output.vec4s() as u64 * 4
+}
+
+/// [`record_max_pool`] that also stores where in its window each maximum was. Of equal values the first in row-major order wins,
+/// as in PyTorch.
+///
+/// # Errors
+/// [`Error::Spec`] for a window of more than 255 cells, whose places do not fit a byte.
+pub fn record_max_pool_train(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    pool: &MaxPool,
+    input: &Tensor,
+    argmax: &Slice,
+    output: &Tensor,
+) -> Result<()> {
+    if pool.kernel > 15 {
+        return Err(Error::Spec(format!(
+            "max pool `{label}` has a window of {0}x{0}; training takes up to 15x15",
+            pool.kernel
+        )));
+    }
+    let params = MaxPoolParams::new(pool, input.shape, output.shape);
+    let kernel = ctx.kernel(MAX_POOL_TRAIN, input.precision, &[("ZEROS", flag(pool.zeros))]);
+    let slices = [&input.slice, argmax, &output.slice];
+    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, output.shape.vec4s()), 0)
+}
+
+/// `d_input` = the sum of `d_output` over the windows whose maximum the pixel was, plus `accumulate` (another buffer of
+/// `d_input`'s shape). A padding zero that won takes its gradient with it.
+#[allow(clippy::too_many_arguments)] // the operation's operands
+pub fn record_max_pool_backward(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    pool: &MaxPool,
+    argmax: &Slice,
+    d_output: &Tensor,
+    accumulate: Option<&Tensor>,
+    d_input: &Tensor,
+) -> Result<()> {
+    let params = MaxPoolParams::new(pool, d_input.shape, d_output.shape);
+    let kernel = ctx.kernel(MAX_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
+    let slices = [argmax, &d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
+    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, d_input.shape.vec4s()), 0)
 }
 
 #[repr(C)]
@@ -80,6 +138,12 @@ struct GlobalAvgPoolParams {
     c4: u32,
 }
 
+impl GlobalAvgPoolParams {
+    fn new(x: Shape) -> Self {
+        Self { batch: x.n as u32, pixels: (x.h * x.w) as u32, c4: x.c4() as u32 }
+    }
+}
+
 /// `(N, C, H, W) -> (N, C, 1, 1)`: the mean over H and W.
 pub fn record_global_avg_pool(
     recorder: &mut Recorder,
@@ -88,8 +152,22 @@ pub fn record_global_avg_pool(
     input: &Tensor,
     output: &Tensor,
 ) -> Result<()> {
-    let x = input.shape;
-    let params = GlobalAvgPoolParams { batch: x.n as u32, pixels: (x.h * x.w) as u32, c4: x.c4() as u32 };
+    let params = GlobalAvgPoolParams::new(input.shape);
     let kernel = ctx.kernel(GLOBAL_AVG_POOL, input.precision, &[]);
     recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, output.shape.vec4s()), 0)
+}
+
+/// `d_input[n, c, y, x] = d_output[n, c] / (H * W)`, plus `accumulate` (another buffer of `d_input`'s shape).
+pub fn record_global_avg_pool_backward(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    d_output: &Tensor,
+    accumulate: Option<&Tensor>,
+    d_input: &Tensor,
+) -> Result<()> {
+    let params = GlobalAvgPoolParams::new(d_input.shape);
+    let kernel = ctx.kernel(GLOBAL_AVG_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
+    let slices = [&d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
+    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, d_input.shape.vec4s()), 0)
 }
