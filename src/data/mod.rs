@@ -8,6 +8,7 @@ pub mod preset;
 pub mod random;
 pub mod resample;
 pub mod sniff;
+pub mod split;
 
 pub use image::{RgbaImage, decode, probe};
 pub use preset::{ChannelOrder, Geometry, Preset, Resize};
