@@ -9,6 +9,7 @@ pub mod preset;
 pub mod random;
 pub mod resample;
 pub mod sniff;
+pub mod split;
 
 pub use image::{RgbaImage, decode, probe};
 pub use image_set::{ImageSet, ImageSize};

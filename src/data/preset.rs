@@ -1,5 +1,7 @@
 //! How a network wants its pictures: size, crop, channel order and normalisation, by name.
 
+use serde::{Deserialize, Serialize};
+
 use super::Filter;
 use crate::{Error, Result};
 
@@ -7,7 +9,8 @@ use crate::{Error, Result};
 pub const MAX_INPUT_PX: u32 = 4096;
 
 /// The size of a picture before the crop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Resize {
     /// The shorter side becomes this long, the longer one follows (torchvision's `Resize(int)`).
     Shorter(u32),
@@ -16,7 +19,8 @@ pub enum Resize {
 }
 
 /// The order of the channels in the network's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ChannelOrder {
     /// Red first: everything but Caffe.
     Rgb,
@@ -36,7 +40,8 @@ impl ChannelOrder {
 
 /// A recipe from 8-bit pictures to a network's input: resize with anti-aliasing, centre crop, then
 /// `(pixel * scale - mean) / std` per input channel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Preset {
     /// Its name in `--preset`.
     pub name: String,
@@ -142,6 +147,30 @@ impl Preset {
             )));
         }
         Ok(preset)
+    }
+
+    /// Whether every number can be used; a preset that was read from a file may hold anything.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the first that cannot.
+    pub fn validate(&self) -> Result<()> {
+        let (w, h) = self.crop;
+        let sides = match self.resize {
+            Resize::Shorter(side) => [w, h, side, side],
+            Resize::Exact(width, height) => [w, h, width, height],
+        };
+        sides.into_iter().try_for_each(check_side)?;
+        let fine = self.scale.is_finite()
+            && self.mean.iter().all(|m| m.is_finite())
+            && self.std.iter().all(|s| s.is_finite() && *s > 0.0);
+        if fine {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "pixels cannot be normalised with a scale of {}, means of {:?} and standard deviations of {:?}: they must be finite, \
+             and the deviations positive",
+            self.scale, self.mean, self.std
+        )))
     }
 
     /// The same recipe for a square input of `size` pixels: crop and resize keep their proportion, rounded down as timm
@@ -266,6 +295,21 @@ mod tests {
         assert!(error(32, f32::NAN, 0.5).contains("0..1"));
         assert!(error(32, 0.5, 0.0).contains("positive"));
         assert!(Preset::custom(32, [0.5; 3], [0.5; 3]).is_ok());
+    }
+
+    #[test]
+    fn a_preset_survives_json_and_a_spoilt_one_is_refused() {
+        for name in Preset::NAMES {
+            let preset = Preset::named(name).unwrap();
+            preset.validate().unwrap();
+            let json = serde_json::to_string(&preset).unwrap();
+            assert_eq!(serde_json::from_str::<Preset>(&json).unwrap(), preset, "{json}");
+        }
+        let preset = Preset::named("cifar").unwrap();
+        assert!(Preset { crop: (0, 32), ..preset.clone() }.validate().is_err());
+        assert!(Preset { resize: Resize::Shorter(1 << 30), ..preset.clone() }.validate().is_err());
+        let error = Preset { std: [0.0; 3], ..preset }.validate().unwrap_err();
+        assert!(error.to_string().contains("deviations positive"));
     }
 
     #[test]

@@ -13,14 +13,14 @@ pub enum Stream {
     Split,
     /// The order of the training images in the epoch of this number.
     Order(u32),
-    /// What augmentation draws in the epoch of this number.
+    /// What augmentation draws for the optimizer step of this number.
     Augment(u32),
     /// The initial values of the parameter whose name has this hash.
     Init(u32),
 }
 
-/// The generator for one use of `seed`. Whatever else was drawn before, it begins at the same place: a run that resumes at
-/// an epoch goes on as if it had never stopped.
+/// The generator for one use of `seed`. Whatever else was drawn before, it begins at the same place: a run that resumes
+/// goes on as if it had never stopped.
 pub fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

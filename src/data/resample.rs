@@ -19,7 +19,8 @@ use super::{Preset, RgbaImage};
 pub const WEIGHT_BITS: u32 = 22;
 
 /// The reconstruction filter of a resize.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Filter {
     /// The triangle of width 2.
     Bilinear,

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::{HostTensor, StateDict, shown};
+use super::{HostTensor, RESUME_PREFIX, StateDict, shown};
 use crate::model::graph::Padding;
 use crate::model::resnet::{
     BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
@@ -70,6 +70,7 @@ pub fn metadata(spec: &ResNetSpec, classes: Option<&[String]>, preset: Option<&s
 /// [`Error::UnknownArchitecture`] when the names are no ResNet's, or those of a variant that is not supported (named in the
 /// message); [`Error::TensorMismatch`] when one tensor does not fit; [`Error::Spec`] when the metadata contradicts itself.
 pub fn detect(mut state: StateDict) -> Result<Detected> {
+    state.tensors.retain(|name, _| !name.starts_with(RESUME_PREFIX));
     canonical_names(&mut state);
     let (spec, assumed) = match from_metadata(&state)? {
         Some(spec) => (spec, Vec::new()),

@@ -23,6 +23,10 @@ pub mod safetensors;
 pub use format::FileFormat;
 pub use inspect::{Inspection, LayerInfo, inspect};
 
+/// What the names of tensors begin with that only a training run wants which goes on: optimizer state, the latest weights
+/// where others were better. [`detect`](detect::detect) passes over them.
+pub const RESUME_PREFIX: &str = "resume.";
+
 /// Element type a tensor had in its file; in memory every tensor is f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,7 @@
 //! exactly and never overlap.
 
 use ::safetensors::tensor::{Dtype as FileDtype, SafeTensorError, SafeTensors};
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{Dtype, HostTensor, StateDict, shown};
@@ -69,26 +70,47 @@ fn explain(error: &SafeTensorError, bytes: &[u8]) -> String {
 /// # Errors
 /// [`Error::TensorMismatch`] when a finite value is too large for f16; [`Error::Usage`] for another `dtype`.
 pub fn write(state: &StateDict, dtype: Dtype) -> Result<Vec<u8>> {
+    let tensors: Vec<(&str, &HostTensor)> = state.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    write_parts(&state.metadata, &[], &tensors, dtype)
+}
+
+/// As [`write`], of tensors from several places, behind `scalars`: int64 tensors of shape `[]`, as PyTorch keeps counters.
+pub(crate) fn write_parts(
+    metadata: &IndexMap<String, String>,
+    scalars: &[(String, i64)],
+    tensors: &[(&str, &HostTensor)],
+    dtype: Dtype,
+) -> Result<Vec<u8>> {
     let name_in_file = match dtype {
         Dtype::F32 => "F32",
         Dtype::F16 => "F16",
         _ => return Err(Error::Usage(format!("weights are saved as f32 or f16, not {}", dtype.name()))),
     };
-    let mut metadata = Map::from_iter([("format".to_string(), Value::from("pt"))]);
-    metadata.extend(state.metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
-    let mut header = Map::from_iter([("__metadata__".to_string(), Value::from(metadata))]);
+    let mut entries = Map::from_iter([("format".to_string(), Value::from("pt"))]);
+    entries.extend(metadata.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
+    let mut header = Map::from_iter([("__metadata__".to_string(), Value::from(entries))]);
     let mut end = 0;
-    for (name, tensor) in &state.tensors {
+    let mut entry = |name: &str, kind: &str, shape: &[usize], bytes: usize| {
         let start = end;
-        end += tensor.data.len() * dtype.size();
-        header.insert(name.clone(), json!({ "dtype": name_in_file, "shape": tensor.shape, "data_offsets": [start, end] }));
+        end += bytes;
+        header.insert(name.into(), json!({ "dtype": kind, "shape": shape, "data_offsets": [start, end] }));
+    };
+    // The widest elements come first, so that everything is aligned.
+    for (name, _) in scalars {
+        entry(name, "I64", &[], size_of::<i64>());
+    }
+    for (name, tensor) in tensors {
+        entry(name, name_in_file, &tensor.shape, tensor.data.len() * dtype.size());
     }
     let mut header = Value::from(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' '); // keeps the tensors aligned
     let mut bytes = Vec::with_capacity(8 + header.len() + end);
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
-    for (name, tensor) in &state.tensors {
+    for (_, value) in scalars {
+        bytes.extend(value.to_le_bytes());
+    }
+    for (name, tensor) in tensors {
         for &value in &tensor.data {
             if dtype == Dtype::F32 {
                 bytes.extend(value.to_le_bytes());
@@ -97,7 +119,7 @@ pub fn write(state: &StateDict, dtype: Dtype) -> Result<Vec<u8>> {
             let short = half::f16::from_f32(value);
             if value.is_finite() && !short.is_finite() {
                 return Err(Error::TensorMismatch {
-                    tensor: name.clone(),
+                    tensor: (*name).into(),
                     expected: "values up to 65504, the largest f16".into(),
                     found: format!("{value}; save as f32 instead"),
                 });

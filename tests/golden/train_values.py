@@ -70,7 +70,7 @@ def cases():
             runs(0.003, SGD, NESTEROV, ADAM, ADAMW), tv,
         ),
         (
-            "resnet50", lambda: torchvision.models.resnet50(num_classes=CLASSES), large, "input", TORCH,
+            "resnet50", lambda: torchvision.models.resnet50(num_classes=CLASSES), large, "6.input", TORCH,
             runs(0.001, SGD), tv,
         ),
         ("resnet50v2-slim", lambda: nets.SlimV2(50, classes=CLASSES), large, "1.input", SLIM, runs(0.001, SGD), ours),

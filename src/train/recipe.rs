@@ -1,0 +1,502 @@
+//! Everything a training run is told: one plain value that the command line and the page fill in, that a checkpoint keeps, and
+//! that together with the images and the first weights determines the result.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Init, Schedule};
+use crate::model::graph::Param;
+use crate::model::resnet::{BlockOrder, ResNetSpec};
+use crate::ops::{Augmentation, LossKind, Optimizer, Statistics};
+use crate::{Error, Result};
+
+/// How to train. [`Default`] is for fine-tuning a pretrained network on a person's own images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Images an optimizer step learns from.
+    pub batch: u32,
+    /// Parts that the batch is run in, one after the other, for less memory; divides `batch`. Gradients are those of the
+    /// whole batch, but batch norm sees one part at a time.
+    pub accumulation: u32,
+    /// The rate that the schedule's factors apply to.
+    pub learning_rate: f32,
+    /// The rule of a step.
+    pub optimizer: Optimizer,
+    /// How the rate moves.
+    pub schedule: Schedule,
+    /// Pulls weights towards zero.
+    pub weight_decay: WeightDecay,
+    /// Longest gradient, all parameters together; a longer one is scaled down.
+    pub clip_norm: Option<f32>,
+    /// Which part of the network learns.
+    pub depth: TrainDepth,
+    /// Different rates for different parts.
+    pub multipliers: RateMultipliers,
+    /// What batch norm normalises with.
+    pub bn_statistics: BnStatistics,
+    /// What is minimised, with its label smoothing.
+    pub loss: LossKind,
+    /// What an image of each class counts.
+    pub class_weights: ClassWeights,
+    /// How pictures are varied.
+    pub augmentation: Augmentation,
+    /// Share of the images put aside for validation where there is no set of its own; 0 for none.
+    pub val_fraction: f32,
+    /// Stop after this many epochs without a better validation.
+    pub early_stopping: Option<u32>,
+    /// Of the split, the order, augmentation and drawn weights.
+    pub seed: u64,
+    /// How drawn weights are distributed: all of a network from scratch, or a new head.
+    pub init: Init,
+    /// Blocks begin as the identity; from scratch only.
+    pub zero_init_last_norm: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch: 32,
+            accumulation: 1,
+            learning_rate: 0.01,
+            optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: true },
+            schedule: Schedule::cosine(1.0),
+            weight_decay: WeightDecay { value: 1e-4, decoupled: false, skip_norm_and_bias: true },
+            clip_norm: None,
+            depth: TrainDepth::All,
+            multipliers: RateMultipliers::default(),
+            bn_statistics: BnStatistics::Auto,
+            loss: LossKind::default(),
+            class_weights: ClassWeights::None,
+            augmentation: Augmentation { flip: true, shift_px: 4, ..Augmentation::default() },
+            val_fraction: 0.2,
+            early_stopping: None,
+            seed: 1,
+            init: Init::default(),
+            zero_init_last_norm: false,
+        }
+    }
+}
+
+/// Weight decay.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WeightDecay {
+    /// 0 for none.
+    pub value: f32,
+    /// Weights shrink by `rate * value` beside the step (Loshchilov and Hutter 2019) instead of `value * weight` being added to
+    /// the gradient (L2: Keras' regularizer of `value / 2`, PyTorch's `weight_decay`). AdamW always does.
+    pub decoupled: bool,
+    /// Norms and biases are left as they are.
+    pub skip_norm_and_bias: bool,
+}
+
+/// Factors on the learning rate; 1 everywhere by default. A factor of 0 is refused: [`TrainDepth`] freezes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateMultipliers {
+    /// Everything before the first stage.
+    pub stem: f32,
+    /// `layer1`, `layer2`, ...; stages beyond the list have 1.
+    pub stages: Vec<f32>,
+    /// The classifier, and the last norm of a pre-activation network.
+    pub head: f32,
+}
+
+impl Default for RateMultipliers {
+    fn default() -> Self {
+        Self { stem: 1.0, stages: Vec::new(), head: 1.0 }
+    }
+}
+
+/// How much of the network learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum TrainDepth {
+    /// The classifier alone.
+    Head,
+    /// `layerK` and everything behind it; the first stage is 1.
+    FromStage(u32),
+    /// Everything.
+    #[default]
+    All,
+}
+
+/// What batch norm normalises with during training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BnStatistics {
+    /// The running statistics where fewer than [`FEW_IMAGES`] run at a time, otherwise the batch's.
+    #[default]
+    Auto,
+    /// The batch's own; the running ones follow.
+    Batch,
+    /// The running ones, which stay.
+    Frozen,
+}
+
+/// Below this, a batch's own statistics are too noisy to train with.
+pub const FEW_IMAGES: u32 = 16;
+
+/// What an image of each class counts in the loss.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeights {
+    /// All the same.
+    #[default]
+    None,
+    /// Every class as much as any other, however many images it has.
+    Balanced,
+    /// One number a class.
+    List(Vec<f32>),
+}
+
+/// A network's part, as the depth of training and the multipliers see it.
+enum Part {
+    Stem,
+    Stage(u32),
+    /// The last norm of a pre-activation network.
+    LastNorm,
+    Head,
+}
+
+impl Part {
+    /// Of a layer or parameter: `layer2.0.conv1.weight` belongs to stage 2.
+    fn of(name: &str) -> Self {
+        let first = name.split('.').next().unwrap_or(name);
+        match first.strip_prefix("layer").map(str::parse) {
+            Some(Ok(stage)) => Self::Stage(stage),
+            _ if first == "fc" => Self::Head,
+            _ if first == "norm" => Self::LastNorm,
+            _ => Self::Stem,
+        }
+    }
+}
+
+impl Recipe {
+    /// Images that run through the network at a time.
+    pub fn micro_batch(&self) -> u32 {
+        self.batch / self.accumulation.max(1)
+    }
+
+    /// Whether the parameters of this layer learn.
+    pub fn trains(&self, layer: &str) -> bool {
+        match (self.depth, Part::of(layer)) {
+            (TrainDepth::All, _) | (_, Part::Head) => true,
+            (TrainDepth::FromStage(first), Part::Stage(stage)) => stage >= first,
+            (TrainDepth::FromStage(_), Part::LastNorm) => true,
+            (TrainDepth::FromStage(_), Part::Stem) | (TrainDepth::Head, _) => false,
+        }
+    }
+
+    /// Factor on the learning rate of this layer.
+    pub fn rate_multiplier(&self, layer: &str) -> f32 {
+        let RateMultipliers { stem, stages, head } = &self.multipliers;
+        match Part::of(layer) {
+            Part::Stem => *stem,
+            Part::Stage(stage) => (stage as usize).checked_sub(1).and_then(|k| stages.get(k)).copied().unwrap_or(1.0),
+            Part::LastNorm | Part::Head => *head,
+        }
+    }
+
+    /// Weight decay of this parameter.
+    pub fn decay(&self, param: &Param) -> f32 {
+        // Of all parameters only the kernels of convolutions and the classifier's weight have more than one axis.
+        let spared = self.weight_decay.skip_norm_and_bias && param.shape.len() < 2;
+        if spared { 0.0 } else { self.weight_decay.value }
+    }
+
+    /// Whether decay acts beside the step instead of through the gradient.
+    pub fn decays_decoupled(&self) -> bool {
+        self.weight_decay.decoupled || matches!(self.optimizer, Optimizer::AdamW { .. })
+    }
+
+    /// What batch norm does in a training step of this network.
+    pub fn statistics(&self, spec: &ResNetSpec) -> Statistics {
+        match self.bn_statistics {
+            BnStatistics::Frozen => Statistics::Running,
+            BnStatistics::Auto if self.micro_batch() < FEW_IMAGES => Statistics::Running,
+            BnStatistics::Auto | BnStatistics::Batch => batch_statistics(spec),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] naming the first number that makes no sense.
+    pub fn validate(&self) -> Result<()> {
+        let check = |ok: bool, message: &dyn Fn() -> String| if ok { Ok(()) } else { Err(Error::Usage(message())) };
+        check(self.epochs > 0, &|| "0 epochs train nothing; give at least 1".into())?;
+        check((1..=65_536).contains(&self.batch), &|| {
+            format!("a batch of {} images cannot be used; give a number from 1 to 65536", self.batch)
+        })?;
+        check(self.accumulation > 0 && self.batch.is_multiple_of(self.accumulation), &|| {
+            format!("a batch of {} images cannot be run in {} equal parts; give a divisor", self.batch, self.accumulation)
+        })?;
+        check(self.learning_rate.is_finite() && self.learning_rate > 0.0, &|| {
+            format!("a learning rate of {} does not learn; give a positive number like 0.01", self.learning_rate)
+        })?;
+        self.optimizer.validate()?;
+        self.schedule.validate(self.epochs)?;
+        let decay = self.weight_decay.value;
+        check(decay.is_finite() && decay >= 0.0, &|| {
+            format!("a weight decay of {decay} cannot be used; give 0 or a small positive number like 0.0001")
+        })?;
+        check(self.clip_norm.is_none_or(|norm| norm.is_finite() && norm > 0.0), &|| {
+            format!("a gradient cannot be clipped to a norm of {:?}; give a positive number like 1", self.clip_norm)
+        })?;
+        check(self.depth != TrainDepth::FromStage(0), &|| "stages are counted from 1; `all` trains the stem too".into())?;
+        let RateMultipliers { stem, stages, head } = &self.multipliers;
+        let odd = [stem, head].into_iter().chain(stages).find(|m| !(m.is_finite() && **m > 0.0));
+        check(odd.is_none(), &|| {
+            format!(
+                "a multiplier of {} on the learning rate cannot be used; give a positive number, and choose with the depth \
+                 of training what stays as it is",
+                odd.copied().unwrap_or_default()
+            )
+        })?;
+        self.loss.validate()?;
+        if let ClassWeights::List(weights) = &self.class_weights {
+            let fine = weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().any(|w| *w > 0.0);
+            check(fine, &|| "class weights must be numbers of 0 or more, and one of them above 0".into())?;
+        }
+        self.augmentation.validate()?;
+        check((0.0..1.0).contains(&self.val_fraction), &|| {
+            format!(
+                "a validation fraction of {} cannot be used; give a number from 0 (train on everything) to below 1",
+                self.val_fraction
+            )
+        })?;
+        check(self.early_stopping != Some(0), &|| "early stopping needs at least 1 epoch of patience".into())
+    }
+
+    /// [`validate`](Self::validate), and whether the recipe fits this network.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] saying what does not.
+    pub fn validate_for(&self, spec: &ResNetSpec) -> Result<()> {
+        self.validate()?;
+        let stages = spec.stages.len();
+        let Some(classes) = spec.classes else {
+            return Err(Error::Usage(format!("{} ends in features; give it classes to train it", spec.arch)));
+        };
+        if let TrainDepth::FromStage(stage) = self.depth
+            && stage as usize > stages
+        {
+            return Err(Error::Usage(format!("{} has {stages} stages; there is no stage {stage} to train from", spec.arch)));
+        }
+        if self.multipliers.stages.len() > stages {
+            let given = self.multipliers.stages.len();
+            return Err(Error::Usage(format!("{} has {stages} stages, but {given} multipliers were given", spec.arch)));
+        }
+        match &self.class_weights {
+            ClassWeights::List(weights) if weights.len() != classes => {
+                Err(Error::Usage(format!("there are {classes} classes, but {} class weights", weights.len())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How running statistics follow the batch's, in the framework a network comes from: PyTorch's 0.1 with the unbiased variance;
+/// Keras' 0.99, that is 0.01, with the biased one (its networks are those with an epsilon other than 1e-5); TF-slim's decay of
+/// 0.997 (`resnet_arg_scope`), unbiased because TensorFlow's fused kernel corrects what it returns for the running variance.
+pub fn batch_statistics(spec: &ResNetSpec) -> Statistics {
+    if spec.bn_eps != 1e-5 {
+        Statistics::Batch { momentum: 0.01, unbiased: false }
+    } else if spec.order == BlockOrder::PreActivation {
+        Statistics::Batch { momentum: 0.003, unbiased: true }
+    } else {
+        Statistics::Batch { momentum: 0.1, unbiased: true }
+    }
+}
+
+impl ClassWeights {
+    /// The weight of each class, for so many training images of each. Balanced weights are scikit-learn's,
+    /// `images / (classes * images of the class)`; a class without images has 0.
+    pub fn resolve(&self, counts: &[u64]) -> Vec<f32> {
+        let images: u64 = counts.iter().sum();
+        let balanced = |&count: &u64| match count {
+            0 => 0.0,
+            count => (images as f64 / (counts.len() as f64 * count as f64)) as f32,
+        };
+        match self {
+            Self::None => vec![1.0; counts.len()],
+            Self::Balanced => counts.iter().map(balanced).collect(),
+            Self::List(weights) => weights.clone(),
+        }
+    }
+}
+
+/// `head`, `stage3`, `all`.
+impl fmt::Display for TrainDepth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => write!(f, "head"),
+            Self::FromStage(stage) => write!(f, "stage{stage}"),
+            Self::All => write!(f, "all"),
+        }
+    }
+}
+
+impl FromStr for TrainDepth {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.strip_prefix("stage").map(str::parse)) {
+            ("head", _) => Ok(Self::Head),
+            ("all", _) => Ok(Self::All),
+            (_, Some(Ok(stage))) if stage > 0 => Ok(Self::FromStage(stage)),
+            _ => Err(Error::Unknown {
+                kind: "depth of training",
+                name: text.into(),
+                known: "head, stage1, stage2, ... (that stage and everything behind it), all".into(),
+            }),
+        }
+    }
+}
+
+impl From<TrainDepth> for String {
+    fn from(depth: TrainDepth) -> Self {
+        depth.to_string()
+    }
+}
+
+impl TryFrom<String> for TrainDepth {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::graph::Graph;
+
+    fn spec(name: &str) -> ResNetSpec {
+        ResNetSpec::named(name).unwrap()
+    }
+
+    fn graph(name: &str) -> Graph {
+        spec(name).build().unwrap()
+    }
+
+    #[test]
+    fn the_default_is_valid_and_survives_json() {
+        let mut recipe = Recipe::default();
+        recipe.validate_for(&spec("resnet18")).unwrap();
+        recipe.depth = TrainDepth::FromStage(3);
+        recipe.class_weights = ClassWeights::List(vec![1.0, 2.0]);
+        recipe.optimizer = Optimizer::adamw();
+        recipe.schedule = Schedule::one_cycle();
+        let json = serde_json::to_string(&recipe).unwrap();
+        assert!(json.contains(r#""depth":"stage3""#), "{json}");
+        assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe);
+        // What is left out has its default, what nobody knows is an error.
+        let short: Recipe = serde_json::from_str(r#"{"epochs": 3}"#).unwrap();
+        assert_eq!(short, Recipe { epochs: 3, ..Recipe::default() });
+        assert!(serde_json::from_str::<Recipe>(r#"{"epoch": 3}"#).is_err());
+        assert!(serde_json::from_str::<Recipe>(r#"{"depth": "stage0"}"#).is_err());
+    }
+
+    #[test]
+    fn the_depth_chooses_layers() {
+        let trained = |depth: &str, net: &str| -> Vec<String> {
+            let recipe = Recipe { depth: depth.parse().unwrap(), ..Recipe::default() };
+            let params = graph(net).params();
+            let names = params.iter().filter(|p| recipe.trains(&p.name)).map(|p| p.name.split('.').next().unwrap().to_owned());
+            let mut parts: Vec<String> = names.collect();
+            parts.dedup();
+            parts
+        };
+        assert_eq!(trained("head", "resnet50v2-slim"), ["fc"]);
+        assert_eq!(trained("stage4", "resnet50v2-slim"), ["layer4", "norm", "fc"]);
+        assert_eq!(trained("stage2", "resnet20"), ["layer2", "layer3", "fc"]);
+        assert_eq!(trained("stage1", "resnet20"), ["layer1", "layer2", "layer3", "fc"]);
+        assert_eq!(trained("all", "resnet20"), ["conv1", "bn1", "layer1", "layer2", "layer3", "fc"]);
+        for text in ["", "stage", "stage0", "stage-1", "everything"] {
+            assert!(text.parse::<TrainDepth>().unwrap_err().to_string().contains("stage1"), "{text}");
+        }
+    }
+
+    #[test]
+    fn multipliers_and_decay_follow_the_names() {
+        let mut recipe = Recipe::default();
+        recipe.multipliers = RateMultipliers { stem: 0.1, stages: vec![0.2, 0.3], head: 10.0 };
+        let found = ["conv1.weight", "bn1", "layer1.0.conv1", "layer2.1.bn2.bias", "layer3.0.conv1", "norm", "fc"]
+            .map(|name| recipe.rate_multiplier(name));
+        assert_eq!(found, [0.1, 0.1, 0.2, 0.3, 1.0, 10.0, 10.0]);
+
+        let decayed = |recipe: &Recipe| -> usize {
+            graph("resnet20").params().iter().filter(|p| p.trainable && recipe.decay(p) > 0.0).count()
+        };
+        assert_eq!(decayed(&recipe), 20); // 19 convolutions and fc.weight
+        recipe.weight_decay.skip_norm_and_bias = false;
+        assert_eq!(decayed(&recipe), 20 + 2 * 19 + 1); // and 19 norms, and fc.bias
+        assert!(!recipe.decays_decoupled());
+        recipe.optimizer = Optimizer::adamw();
+        assert!(recipe.decays_decoupled());
+    }
+
+    #[test]
+    fn batch_norm_follows_batch_size_and_family() {
+        let mut recipe = Recipe { batch: 16, ..Recipe::default() };
+        let statistics = |recipe: &Recipe, name: &str| recipe.statistics(&spec(name));
+        let batch = |momentum, unbiased| Statistics::Batch { momentum, unbiased };
+        assert_eq!(statistics(&recipe, "resnet18"), batch(0.1, true));
+        assert_eq!(statistics(&recipe, "resnet20-keras"), batch(0.01, false));
+        assert_eq!(statistics(&recipe, "resnet56v2"), batch(0.01, false));
+        assert_eq!(statistics(&recipe, "resnet50v2-keras"), batch(0.01, false));
+        assert_eq!(statistics(&recipe, "resnet50v2-slim"), batch(0.003, true));
+        // What counts is how many images run at a time.
+        recipe.accumulation = 2;
+        assert_eq!(statistics(&recipe, "resnet18"), Statistics::Running);
+        recipe.bn_statistics = BnStatistics::Batch;
+        assert_eq!(statistics(&recipe, "resnet18"), batch(0.1, true));
+        recipe.bn_statistics = BnStatistics::Frozen;
+        assert_eq!(statistics(&recipe, "resnet18"), Statistics::Running);
+    }
+
+    #[test]
+    fn class_weights_balance() {
+        // sklearn.utils.class_weight.compute_class_weight("balanced", classes=[0, 1, 2], y=[0] * 6 + [1] * 3 + [2])
+        let weights = ClassWeights::Balanced.resolve(&[6, 3, 1]);
+        assert!(weights.iter().zip([0.5555556, 1.1111112, 3.3333333]).all(|(a, b)| (a - b).abs() < 1e-6), "{weights:?}");
+        assert_eq!(ClassWeights::Balanced.resolve(&[4, 0]), [0.5, 0.0]);
+        assert_eq!(ClassWeights::None.resolve(&[6, 3]), [1.0, 1.0]);
+        assert_eq!(ClassWeights::List(vec![2.0, 3.0]).resolve(&[6, 3]), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn nonsense_is_explained() {
+        let wrong = |change: &dyn Fn(&mut Recipe)| {
+            let mut recipe = Recipe::default();
+            change(&mut recipe);
+            recipe.validate_for(&spec("resnet20")).unwrap_err().to_string()
+        };
+        assert!(wrong(&|r| r.epochs = 0).contains("at least 1"));
+        assert!(wrong(&|r| r.batch = 0).contains("1 to 65536"));
+        assert!(wrong(&|r| r.accumulation = 3).contains("3 equal parts"));
+        assert!(wrong(&|r| r.accumulation = 0).contains("0 equal parts"));
+        assert!(wrong(&|r| r.learning_rate = f32::NAN).contains("learning rate of NaN"));
+        assert!(wrong(&|r| r.weight_decay.value = -1.0).contains("weight decay of -1"));
+        assert!(wrong(&|r| r.clip_norm = Some(0.0)).contains("clipped"));
+        assert!(wrong(&|r| r.depth = TrainDepth::FromStage(4)).contains("3 stages"));
+        assert!(wrong(&|r| r.depth = TrainDepth::FromStage(0)).contains("counted from 1"));
+        assert!(wrong(&|r| r.multipliers.head = 0.0).contains("multiplier of 0"));
+        assert!(wrong(&|r| r.multipliers.stages = vec![1.0; 4]).contains("4 multipliers"));
+        assert!(wrong(&|r| r.class_weights = ClassWeights::List(vec![1.0])).contains("10 classes"));
+        assert!(wrong(&|r| r.class_weights = ClassWeights::List(vec![0.0; 10])).contains("above 0"));
+        assert!(wrong(&|r| r.val_fraction = 1.0).contains("validation fraction"));
+        assert!(wrong(&|r| r.early_stopping = Some(0)).contains("patience"));
+        assert!(wrong(&|r| r.schedule = Schedule::cosine(20.0)).contains("does not fit"));
+        assert!(wrong(&|r| r.augmentation.hue = 2.0).contains("hue"));
+        let features = spec("resnet20").with_classes(None);
+        assert!(Recipe::default().validate_for(&features).unwrap_err().to_string().contains("features"));
+    }
+}
