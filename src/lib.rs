@@ -31,7 +31,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
-// pub mod train;
+pub mod train;
 pub mod ui;
 pub mod web;
 pub mod weights;

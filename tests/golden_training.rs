@@ -9,6 +9,7 @@ mod golden_train;
 
 use golden_train::{Case, Run};
 use reslab::gpu::{Context, ContextOptions, Family, Precision, Tensor};
+use reslab::model::graph::Param;
 use reslab::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
 use reslab::ops::{LossKind, Optimizer, Statistics, Target};
 
@@ -28,7 +29,8 @@ struct Step {
 fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
     let graph = case.spec.build().unwrap();
     let decoupled = matches!(run.optimizer, Optimizer::AdamW { .. });
-    let grouping = Grouping { state_buffers: run.optimizer.state_buffers(), ..Grouping::default() };
+    let group = |_: &Param| (1.0, run.weight_decay);
+    let grouping = Grouping { state_buffers: run.optimizer.state_buffers(), group: &group };
     let parameters = Parameters::new(ctx, &graph, case.input, &grouping).unwrap();
     parameters.load(ctx, &case.weights()).unwrap();
     let input = Tensor::from_nchw(ctx, "input", case.input, Precision::F32, &case.images()).unwrap();
@@ -38,7 +40,6 @@ fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
         statistics: Statistics::Batch { momentum: case.momentum, unbiased: case.unbiased },
         micro_batches: 1,
         optimizer: run.optimizer,
-        weight_decay: run.weight_decay,
         decoupled,
     };
     let plan = TrainingPlan::new(ctx, &graph, &parameters, &input, &options).unwrap();

@@ -87,9 +87,11 @@ impl Places {
     }
 }
 
-/// Bytes of GPU memory for pictures and for features.
+/// Most bytes of GPU memory a run may take. WebGPU tells nobody how much there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
+    /// Parameters, gradients, optimizer state and activations; a batch that needs more is run in parts.
+    pub training_bytes: u64,
     /// Pictures; when there are more, they are sent again when they are needed again.
     pub image_bytes: u64,
     /// What frozen layers computed, kept where no augmentation changes it; when there is more, it is computed again.
@@ -97,9 +99,9 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// Half of what a small GPU has for everything: 3,500 pictures of 224 x 224.
+    /// What GPUs with 4 GB can spare; 3,500 pictures of 224 x 224.
     fn default() -> Self {
-        Self { image_bytes: 512 << 20, feature_bytes: 256 << 20 }
+        Self { training_bytes: 2 << 30, image_bytes: 512 << 20, feature_bytes: 256 << 20 }
     }
 }
 

@@ -2,45 +2,52 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::feed::{Budget, Feed};
-use crate::data::{ImageSet, Preset};
-use crate::gpu::{Context, Precision, Shape, Slice};
-use crate::model::graph::{Graph, ValueId};
+use super::Outcome;
+use super::checkpoint::Tensors;
+use super::feed::Feed;
+use super::recipe::{Recipe, TrainDepth};
+use super::trainer::Setup;
+use crate::data::ImageSet;
+use crate::gpu::{Context, Precision, Shape};
+use crate::model::graph::{Graph, Param};
 use crate::model::training::{Grouping, Parameters, Totals, TrainingMemory, TrainingOptions, TrainingPlan};
-use crate::ops::Augmentation;
+use crate::ops::Statistics;
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
-/// What a machine is built for.
+/// A network, cut in front of the first layer that learns.
 #[derive(Debug, Clone)]
-pub(super) struct Design {
-    /// The layers in front of the trained ones, and those.
+pub(super) struct Graphs {
+    /// Layers that stay as they are.
     pub frozen: Option<Graph>,
+    /// Layers that learn.
     pub trained: Graph,
-    pub preset: Preset,
-    pub augmentation: Augmentation,
-    pub grouping: Grouping,
-    pub options: TrainingOptions,
-    /// Images of a step: micro-batches times their size.
-    pub batch: usize,
-    pub budget: Budget,
-    /// Most bytes for parameters, optimizer and activations.
-    pub training_bytes: u64,
 }
 
-/// What the network said of one image.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// Index of the image in its set.
-    pub image: usize,
-    /// Loss without class weights.
-    pub loss: f32,
-    /// How many classes got a larger logit than the true one.
-    pub rank: usize,
-    /// Largest probability.
-    pub confidence: f32,
-    /// Class with the largest probability.
-    pub predicted: usize,
+impl Graphs {
+    pub(super) fn new(graph: &Graph, depth: TrainDepth) -> Result<Self> {
+        let first = match depth {
+            TrainDepth::All => return Ok(Self { frozen: None, trained: graph.clone() }),
+            TrainDepth::Head => graph.value("avgpool")?.0 + 1,
+            TrainDepth::FromStage(stage) => {
+                let prefix = format!("layer{stage}.");
+                let found = graph.nodes.iter().position(|node| node.name.starts_with(&prefix));
+                found.ok_or_else(|| Error::Usage(format!("this network has no stage {stage} to train from")))?
+            }
+        };
+        // Nodes stand in execution order: the one in front of a stage ends what comes before it.
+        let (frozen, trained) = graph.split_at(crate::model::graph::ValueId(first - 1))?;
+        Ok(Self { frozen: Some(frozen), trained })
+    }
+
+    /// What the trained layers read for so many images.
+    fn input(&self, images: usize, set: &ImageSet) -> Result<Shape> {
+        let size = set.size();
+        let shape = Shape::new(images, 3, size.height as usize, size.width as usize);
+        let Some(frozen) = &self.frozen else { return Ok(shape) };
+        let shapes = frozen.shapes(images, shape.h, shape.w)?;
+        Ok(shapes.last().copied().unwrap_or(shape))
+    }
 }
 
 #[derive(Debug)]
@@ -49,37 +56,20 @@ pub(super) struct Machine {
     feed: Feed,
     parameters: Parameters,
     plan: TrainingPlan,
+    statistics: Statistics,
     micro_batch: usize,
-    micro_batches: usize,
-}
-
-impl Design {
-    /// Cuts `graph` behind `boundary`, or not at all.
-    pub(super) fn cut(graph: &Graph, boundary: Option<ValueId>) -> Result<(Option<Graph>, Graph)> {
-        match boundary {
-            None => Ok((None, graph.clone())),
-            Some(value) => graph.split_at(value).map(|(frozen, trained)| (Some(frozen), trained)),
-        }
-    }
-
-    fn shapes(&self, images: usize) -> Result<(Shape, Shape)> {
-        let (width, height) = self.preset.crop;
-        let shape = Shape::new(images, 3, height as usize, width as usize);
-        let Some(frozen) = &self.frozen else { return Ok((shape, shape)) };
-        let shapes = frozen.shapes(images, shape.h, shape.w)?;
-        Ok((shape, shapes.last().copied().unwrap_or(shape)))
-    }
 }
 
 impl Machine {
-    /// The largest micro-batch that divides the batch and whose plan fits; `weights` hold every layer.
+    /// With `recipe.accumulation` parts of a batch, or as many more as it takes to fit; the recipe is changed to say so.
     ///
     /// # Errors
     /// [`Error::Limit`] with numbers and a proposal when not even one image at a time fits.
-    pub(super) fn new(ctx: &Context, design: &Design, set: &ImageSet, weights: &StateDict) -> Result<Self> {
+    pub(super) fn new(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &mut Recipe, weights: &StateDict) -> Result<Self> {
         let mut refusal = None;
-        for micro_batch in (1..=design.batch).rev().filter(|size| design.batch.is_multiple_of(*size)) {
-            match Self::with_micro_batch(ctx, design, set, weights, micro_batch) {
+        for parts in (recipe.accumulation..=recipe.batch).filter(|parts| recipe.batch.is_multiple_of(*parts)) {
+            recipe.accumulation = parts;
+            match Self::with_recipe(ctx, setup, graphs, recipe, weights) {
                 Err(error @ Error::Limit { .. }) => refusal = Some(error),
                 built => return built,
             }
@@ -87,37 +77,43 @@ impl Machine {
         Err(refusal.unwrap_or_else(|| Error::Usage("a batch of 0 images trains nothing; give 1 or more".into())))
     }
 
-    fn with_micro_batch(
-        ctx: &Context,
-        design: &Design,
-        set: &ImageSet,
-        weights: &StateDict,
-        micro_batch: usize,
-    ) -> Result<Self> {
-        let (_, input) = design.shapes(micro_batch)?;
-        let parameters = Parameters::new(ctx, &design.trained, input, &design.grouping)?;
-        let needed = TrainingPlan::estimate(ctx, &design.trained, &parameters, input)?.total();
-        if needed > design.training_bytes {
+    fn with_recipe(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &Recipe, weights: &StateDict) -> Result<Self> {
+        let micro_batch = recipe.micro_batch() as usize;
+        let input = graphs.input(micro_batch, &setup.images)?;
+        let group = |param: &Param| (recipe.rate_multiplier(&param.name), recipe.decay(param));
+        let grouping = Grouping { state_buffers: recipe.optimizer.state_buffers(), group: &group };
+        let parameters = Parameters::new(ctx, &graphs.trained, input, &grouping)?;
+        let needed = TrainingPlan::estimate(ctx, &graphs.trained, &parameters, input)?.total();
+        let limit = setup.budget.training_bytes;
+        if needed > limit {
             return Err(Error::Limit {
                 what: format!("training with {micro_batch} images at a time"),
                 needed,
-                limit: design.training_bytes,
+                limit,
                 hint: "train fewer layers (the head, or from a later stage on), use smaller images or a smaller network, or \
                        allow more memory"
                     .into(),
             });
         }
         parameters.load(ctx, weights)?;
-        let frozen = design.frozen.as_ref().map(|graph| (graph, weights));
-        let feed = Feed::new(ctx, set, &design.preset, micro_batch, frozen, design.augmentation, design.budget)?;
-        let micro_batches = design.batch / micro_batch;
-        let options = TrainingOptions { micro_batches, ..design.options.clone() };
-        let plan = TrainingPlan::new(ctx, &design.trained, &parameters, feed.output(), &options)?;
+        let frozen = graphs.frozen.as_ref().map(|graph| (graph, weights));
+        let feed = Feed::new(ctx, &setup.images, &setup.preset, micro_batch, frozen, recipe.augmentation, setup.budget)?;
+        let counts = setup.class_counts();
+        let statistics = recipe.statistics(&setup.spec);
+        let options = TrainingOptions {
+            loss: recipe.loss,
+            class_weights: recipe.class_weights.resolve(&counts),
+            statistics,
+            micro_batches: recipe.accumulation as usize,
+            optimizer: recipe.optimizer,
+            decoupled: recipe.decays_decoupled(),
+        };
+        let plan = TrainingPlan::new(ctx, &graphs.trained, &parameters, feed.output(), &options)?;
         ctx.check()?;
-        Ok(Self { ctx: ctx.clone(), feed, parameters, plan, micro_batch, micro_batches })
+        Ok(Self { ctx: ctx.clone(), feed, parameters, plan, statistics, micro_batch })
     }
 
-    /// Queues a whole step over `design.batch` images.
+    /// Queues a whole step over these images. `number` counts steps from 1.
     pub(super) fn step(
         &mut self,
         set: &ImageSet,
@@ -127,8 +123,8 @@ impl Machine {
         number: u32,
         clip_norm: Option<f32>,
     ) -> Result<()> {
-        for images in images.chunks(self.micro_batch) {
-            let targets = self.feed.fill(&self.ctx, set, images, Some(rng))?;
+        for part in images.chunks(self.micro_batch) {
+            let targets = self.feed.fill(&self.ctx, set, part, Some(rng))?;
             self.plan.set_targets(&self.ctx, &targets);
             self.plan.accumulate(&self.ctx)?;
         }
@@ -146,18 +142,8 @@ impl Machine {
         self.plan.set_targets(&self.ctx, &targets);
         self.plan.evaluate(&self.ctx)?;
         let rows = Precision::F32.decode(&self.plan.rows().read(&self.ctx).await?);
-        let outcome = |(image, row): (&usize, &[f32; 4])| Outcome {
-            image: *image,
-            loss: row[0],
-            rank: row[1] as usize,
-            confidence: row[2],
-            predicted: row[3] as usize,
-        };
+        let outcome = |(image, row): (&usize, &[f32; 4])| Outcome::from_row(set.labels[*image], *row);
         Ok(images.iter().zip(rows.as_chunks().0).map(outcome).collect())
-    }
-
-    pub(super) fn context(&self) -> &Context {
-        &self.ctx
     }
 
     pub(super) fn reset_totals(&self) {
@@ -174,44 +160,47 @@ impl Machine {
         Ok(self.plan.skipped(&self.ctx).await?.1)
     }
 
-    /// The trained layers' parameters and statistics over the `frozen` layers'.
-    pub(super) async fn weights(&self, frozen: &StateDict) -> Result<StateDict> {
-        let mut weights = frozen.clone();
-        weights.tensors.extend(self.parameters.read(&self.ctx).await?.tensors);
+    /// All weights: what the trained layers' are now, over `others`.
+    pub(super) async fn weights(&self, others: &Tensors) -> Result<Tensors> {
+        let mut weights = others.clone();
+        weights.extend(self.parameters.read(&self.ctx).await?.tensors);
         Ok(weights)
     }
 
     /// The optimizer's state buffers.
-    pub(super) async fn optimizer_state(&self) -> Result<Vec<StateDict>> {
+    pub(super) async fn optimizer_state(&self) -> Result<Vec<Tensors>> {
         let mut buffers = Vec::new();
         for index in 0..self.parameters.state_buffers() {
-            buffers.push(self.parameters.read_state(&self.ctx, index).await?);
+            buffers.push(self.parameters.read_state(&self.ctx, index).await?.tensors);
         }
         Ok(buffers)
     }
 
-    /// Goes back to these weights and this state.
-    pub(super) fn restore(&self, weights: &StateDict, optimizer: &[StateDict]) -> Result<()> {
+    /// Goes back to these weights and this state; without a state the optimizer begins anew.
+    pub(super) fn restore(&self, weights: &StateDict, optimizer: &[Tensors]) -> Result<()> {
         self.parameters.load(&self.ctx, weights)?;
-        for (index, state) in optimizer.iter().enumerate() {
-            self.parameters.load_state(&self.ctx, index, state)?;
+        self.parameters.clear_state(&self.ctx);
+        for (index, tensors) in optimizer.iter().enumerate() {
+            self.parameters.load_state(&self.ctx, index, tensors)?;
         }
+        self.plan.forget(&self.ctx);
         Ok(())
     }
 
-    pub(super) fn plan(&self) -> &TrainingPlan {
-        &self.plan
+    pub(super) fn dispatches(&self) -> usize {
+        self.plan.dispatches()
     }
 
+    pub(super) fn uses_batch_statistics(&self) -> bool {
+        matches!(self.statistics, Statistics::Batch { .. })
+    }
+
+    /// Of training, and of what feeds it.
     pub(super) fn memory(&self) -> (TrainingMemory, u64) {
         (self.plan.memory(), self.feed.bytes())
     }
 
     pub(super) fn keeps_features(&self) -> bool {
         self.feed.keeps_features()
-    }
-
-    pub(super) fn micro_batches(&self) -> (usize, usize) {
-        (self.micro_batches, self.micro_batch)
     }
 }

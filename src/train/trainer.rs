@@ -1,20 +1,22 @@
 //! The training loop in pieces: every [`Trainer::advance`] is a chunk of work, after which a page may draw, a person may pause
 //! and a program may save.
 //!
-//! Everything random is drawn from the recipe's seed, the epoch and the step, so that a run that was stopped and resumed is the
-//! run that was not. No step waits for the GPU; sums are read once a chunk.
+//! Everything random is drawn from the recipe's seed and the position in the run, so that a run that was stopped and resumed
+//! is the run that was not. No step waits for the GPU; sums are read once a chunk.
 
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use web_time::{Duration, Instant};
 
-use super::machine::{Design, Machine, Outcome};
-use super::{Budget, Metrics, Recipe};
+use super::checkpoint::{Checkpoint, Epoch, Tensors};
+use super::feed::Budget;
+use super::machine::{Graphs, Machine};
+use super::{Outcome, Position, Progress, Recipe, Summary};
+use crate::data::random::{Stream, generator, shuffle};
+use crate::data::split::Split;
 use crate::data::{ImageSet, Preset};
 use crate::gpu::Context;
 use crate::model::ResNetSpec;
+use crate::model::graph::Graph;
 use crate::model::training::{Totals, TrainingMemory};
 use crate::weights::StateDict;
 use crate::{Error, Result};
@@ -24,114 +26,72 @@ use crate::{Error, Result};
 pub struct Setup {
     /// The network, with as many classes as the set.
     pub spec: ResNetSpec,
-    /// A value for each of its parameters and statistics: a checkpoint's, or fresh ones.
-    pub weights: StateDict,
     /// How pictures become input.
     pub preset: Preset,
     /// How it is trained.
     pub recipe: Recipe,
     /// All pictures.
     pub images: ImageSet,
-    /// Indices of the pictures to train on.
-    pub train: Vec<usize>,
-    /// Indices of the pictures to judge by; may be empty.
-    pub validation: Vec<usize>,
-    /// GPU memory for pictures and kept features.
+    /// Which of them train and which judge.
+    pub split: Split,
+    /// GPU memory.
     pub budget: Budget,
-    /// Most bytes of GPU memory for parameters, optimizer and activations.
-    pub training_bytes: u64,
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Position {
-    /// Epochs done.
-    pub epoch: u32,
-    /// Steps done of the epoch after those.
-    pub step: u32,
-    /// Updates in all; Adam's corrections count them.
-    pub updates: u32,
-    /// Sums over the steps done of this epoch.
-    pub totals: Totals,
-    /// What the learning rate was multiplied by after losses that were no numbers.
-    pub rate_factor: f32,
-    /// Epochs since the best one.
-    pub waited: u32,
-}
-
-/// One epoch's figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: u32,
-    /// Learning rate of its last step.
-    pub learning_rate: f32,
-    /// Mean loss of the training images as they were augmented, while the weights moved.
-    pub train_loss: f64,
-    /// Top-1 accuracy of the same.
-    pub train_top1: f64,
-    /// Mean loss of the validation images afterwards.
-    pub validation_loss: Option<f64>,
-    /// Top-1 accuracy of the same.
-    pub validation_top1: Option<f64>,
-    /// Time it took, validation included.
-    pub seconds: f64,
 }
 
 /// What a chunk of work came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Steps were done.
-    Progress(Progress),
+    Steps(Steps),
     /// Validation images were judged; the share done, 0 to 1.
     Validating(f32),
-    /// An epoch ended. A caller that saves does it here.
-    Epoch(EpochRecord),
-    /// A loss was no number. The run went back to the end of this epoch and goes on with half the rate.
+    /// An epoch ended: a good moment to save.
+    Epoch(Box<Epoch>),
+    /// A loss was no finite number. The run went back to the end of an epoch and goes on with half the rate.
     Reverted {
         /// Epochs done there.
         epoch: u32,
         /// Factor on the schedule's rate from here on.
-        rate_factor: f32,
+        rate_factor: f64,
     },
     /// Nothing is left to do.
     Finished {
-        /// Why before the last epoch, if so.
+        /// Validation had not become better for as long as the recipe waits.
         early: bool,
     },
 }
 
 /// Figures while an epoch goes on.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Steps {
     /// The epoch, from 1.
     pub epoch: u32,
     /// Steps done of it.
-    pub step: u32,
+    pub step: u64,
     /// Its steps.
-    pub steps: u32,
-    /// Mean loss so far in this epoch.
+    pub steps: u64,
+    /// Mean loss so far in this epoch, over augmented images and with weights that move.
     pub loss: f64,
-    /// Top-1 accuracy so far in this epoch.
+    /// Top-1 accuracy of the same, 0 to 1.
     pub top1: f64,
     /// Rate of the last step.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Training images a second in this chunk.
     pub images_per_s: f64,
 }
 
-/// What a run is like before it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A run in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Outline {
     /// Images of a step.
-    pub batch: usize,
-    /// Micro-batches of a step: more than one where a whole batch does not fit.
-    pub micro_batches: usize,
-    /// Steps of an epoch.
-    pub steps_per_epoch: u32,
+    pub batch: u32,
+    /// Parts a step is run in: more than the recipe says where a batch does not fit.
+    pub accumulation: u32,
+    /// Steps of an epoch. Images that fill no whole batch wait for the next epoch's order.
+    pub steps_per_epoch: u64,
     /// Epochs asked for.
     pub epochs: u32,
-    /// Scalars that are trained.
+    /// Scalars that learn.
     pub trained_parameters: usize,
     /// Scalars in all.
     pub parameters: usize,
@@ -139,55 +99,27 @@ pub struct Outline {
     pub batch_statistics: bool,
     /// Whether what the frozen layers compute is kept.
     pub keeps_features: bool,
-    /// Dispatches of a step.
+    /// Dispatches of a step's part with its update.
     pub dispatches: usize,
     /// Parameters, gradients, optimizer state, activations.
     pub memory: TrainingMemory,
-    /// Pictures, kept features and the frozen layers.
+    /// Pictures, kept features and the frozen layers, in bytes.
     pub feed_bytes: u64,
-}
-
-/// The weights with the best validation so far (or the newest, without validation images).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Best {
-    /// Epochs done then.
-    pub epoch: u32,
-    /// Top-1 accuracy and loss on the validation images.
-    pub validation: Option<(f64, f64)>,
-    /// All weights of the network.
-    pub weights: StateDict,
-}
-
-/// Everything needed to go on elsewhere or later.
-#[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    /// Where the run stands.
-    pub position: Position,
-    /// The schedule's memory.
-    pub plateau: Plateau,
-    /// Figures of the epochs so far.
-    pub history: Vec<EpochRecord>,
-    /// All weights of the network.
-    pub weights: StateDict,
-    /// The optimizer's state, a value for each trained parameter in each buffer.
-    pub optimizer: Vec<StateDict>,
-    /// The best weights so far.
-    pub best: Option<Best>,
 }
 
 /// A run.
 #[derive(Debug)]
 pub struct Trainer {
     setup: Setup,
-    design: Design,
+    graphs: Graphs,
     machine: Machine,
-    steps_per_epoch: u32,
-    state: State,
-    /// Where to go back to.
-    good: State,
+    /// Where the run stands; its weights and optimizer state are those of the end of the last epoch.
+    state: Checkpoint,
     phase: Phase,
-    chunk: u32,
-    epoch_seconds: f64,
+    /// Steps of the next chunk.
+    chunk: u64,
+    /// Time spent on this epoch, in seconds.
+    seconds: f64,
 }
 
 #[derive(Debug)]
@@ -197,77 +129,154 @@ enum Phase {
     Finished { early: bool },
 }
 
-/// GPU time of a chunk between two looks at the clock: a page stops within this.
+/// What a chunk should take on the GPU: whoever stops a run waits for this.
 const CHUNK: Duration = Duration::from_millis(300);
-/// Host time after which a chunk ends: a page draws in between.
+/// Time on the CPU after which a chunk takes no further step: a page draws in between.
 const TURN: Duration = Duration::from_millis(12);
+/// Ten halvings of the learning rate; a loss that is then still no number has another cause.
+const SMALLEST_RATE_FACTOR: f64 = 1.0 / 1024.0;
+
+impl Setup {
+    /// # Errors
+    /// [`Error::Usage`] for a recipe that does not fit the network, or a set nothing can be learned from.
+    fn check(&self) -> Result<()> {
+        self.recipe.validate_for(&self.spec)?;
+        let classes = self.images.classes.len();
+        if self.spec.classes != Some(classes) {
+            let has = self.spec.classes.unwrap_or(0);
+            return Err(Error::Usage(format!("the network has {has} classes, but the pictures have {classes}")));
+        }
+        if self.split.train.is_empty() {
+            return Err(Error::Usage("there are no pictures to train on; add some to each class".into()));
+        }
+        let size = self.images.size();
+        if (size.width, size.height) != self.preset.crop {
+            return Err(Error::Usage(format!(
+                "the pictures are {} x {} pixels, but the preset wants {} x {}",
+                size.width, size.height, self.preset.crop.0, self.preset.crop.1
+            )));
+        }
+        Ok(())
+    }
+
+    /// Training images of each class.
+    pub(super) fn class_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.images.classes.len()];
+        self.split.train.iter().for_each(|image| counts[self.images.labels[*image] as usize] += 1);
+        counts
+    }
+}
 
 impl Trainer {
-    /// Plans the run. Nothing is trained yet.
+    /// Plans a run from `weights`, which hold a value for each parameter and statistic of the network
+    /// ([`initialise`](super::init::initialise), [`transfer`](super::init::transfer)). Nothing is trained yet.
     ///
     /// # Errors
     /// [`Error::Usage`] for a recipe or a set nothing can be trained with, [`Error::Limit`] when it does not fit, with numbers
     /// and a proposal.
-    pub fn new(ctx: &Context, setup: Setup) -> Result<Self> {
-        let state = State {
-            position: Position { rate_factor: 1.0, ..Position::default() },
-            plateau: Plateau::default(),
+    pub fn new(ctx: &Context, setup: Setup, weights: StateDict) -> Result<Self> {
+        let state = Checkpoint {
+            spec: setup.spec.clone(),
+            classes: setup.images.classes.clone(),
+            pixels: setup.preset.clone(),
+            recipe: setup.recipe.clone(),
+            progress: Progress {
+                train_images: setup.split.train.len() as u64,
+                validation_images: setup.split.validation.len() as u64,
+                ..Progress::default()
+            },
             history: Vec::new(),
-            weights: setup.weights.clone(),
+            best: weights.tensors,
+            latest: None,
             optimizer: Vec::new(),
-            best: None,
         };
-        Self::resume(ctx, setup, state)
+        Self::start(ctx, setup, state)
     }
 
-    /// Goes on where `state` stands. `setup` must be the one the run began with.
+    /// Goes on where a checkpoint stands, to the same result as if it had never stopped. Network, recipe and pixels are the
+    /// checkpoint's; more epochs may be asked for in its recipe.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new), [`Error::TensorMismatch`] when the state is another network's.
-    pub fn resume(ctx: &Context, setup: Setup, state: State) -> Result<Self> {
-        let design = design(&setup)?;
-        let machine = Machine::new(ctx, &design, &setup.images, &state.weights)?;
-        machine.restore(&state.weights, &state.optimizer)?;
-        let steps_per_epoch = (setup.train.len() / design.batch) as u32;
-        let phase = if state.position.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
-        let good = state.clone();
-        Ok(Self { setup, design, machine, steps_per_epoch, state, good, phase, chunk: 1, epoch_seconds: 0.0 })
+    /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
+    pub fn resume(ctx: &Context, checkpoint: Checkpoint, images: ImageSet, split: Split, budget: Budget) -> Result<Self> {
+        let found = (split.train.len() as u64, split.validation.len() as u64);
+        let wanted = (checkpoint.progress.train_images, checkpoint.progress.validation_images);
+        if found != wanted || checkpoint.classes != images.classes {
+            return Err(Error::Usage(format!(
+                "the run began with {} training and {} validation pictures of {} classes, but there are {} and {} of {}; give \
+                 the same folder, or start a new run from these weights",
+                wanted.0,
+                wanted.1,
+                checkpoint.classes.len(),
+                found.0,
+                found.1,
+                images.classes.len()
+            )));
+        }
+        let setup = Setup {
+            spec: checkpoint.spec.clone(),
+            preset: checkpoint.pixels.clone(),
+            recipe: checkpoint.recipe.clone(),
+            images,
+            split,
+            budget,
+        };
+        Self::start(ctx, setup, checkpoint)
+    }
+
+    fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint) -> Result<Self> {
+        setup.check()?;
+        // A set smaller than a batch is one batch.
+        let recipe = &mut state.recipe;
+        if setup.split.train.len() < recipe.batch as usize {
+            recipe.batch = setup.split.train.len() as u32;
+            recipe.accumulation = 1;
+        }
+        let graphs = Graphs::new(&setup.spec.build()?, recipe.depth)?;
+        let weights = dict(state.latest());
+        let machine = Machine::new(ctx, &setup, &graphs, &mut state.recipe, &weights)?;
+        setup.recipe = state.recipe.clone();
+        machine.restore(&weights, &state.optimizer)?;
+        let phase =
+            if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
+        Ok(Self { setup, graphs, machine, state, phase, chunk: 1, seconds: 0.0 })
     }
 
     /// Goes on with another device after the old one was lost, from the end of the last epoch.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn recover(&mut self, ctx: &Context) -> Result<()> {
-        self.machine = Machine::new(ctx, &self.design, &self.setup.images, &self.good.weights)?;
+        let weights = dict(self.state.latest());
+        self.machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights)?;
         self.go_back()
     }
 
+    /// Back to the end of the last epoch.
     fn go_back(&mut self) -> Result<()> {
-        self.state = self.good.clone();
-        self.machine.restore(&self.state.weights, &self.state.optimizer)?;
-        if self.state.optimizer.is_empty() {
-            self.machine.clear_optimizer();
-        }
-        self.machine.reset_totals();
+        let progress = &mut self.state.progress;
+        progress.step = u64::from(progress.epoch) * self.setup.steps_per_epoch();
+        progress.partial = Totals::default();
+        self.machine.restore(&dict(self.state.latest()), &self.state.optimizer)?;
         self.phase = Phase::Training;
-        self.epoch_seconds = 0.0;
+        self.seconds = 0.0;
         Ok(())
     }
 
     /// The run in numbers.
     pub fn outline(&self) -> Outline {
         let (memory, feed_bytes) = self.machine.memory();
-        let (micro_batches, _) = self.machine.micro_batches();
-        let trained_parameters = self.design.trained.parameter_count();
-        let frozen = self.design.frozen.as_ref().map_or(0, crate::model::graph::Graph::parameter_count);
+        let trained_parameters = self.graphs.trained.parameter_count();
         Outline {
-            batch: self.design.batch,
-            micro_batches,
-            steps_per_epoch: self.steps_per_epoch,
+            batch: self.setup.recipe.batch,
+            accumulation: self.setup.recipe.accumulation,
+            steps_per_epoch: self.setup.steps_per_epoch(),
             epochs: self.setup.recipe.epochs,
             trained_parameters,
-            parameters: trained_parameters + frozen,
-            batch_statistics: self.design.batch_statistics(),
+            parameters: trained_parameters + self.graphs.frozen.as_ref().map_or(0, Graph::parameter_count),
+            batch_statistics: self.machine.uses_batch_statistics(),
             keeps_features: self.machine.keeps_features(),
-            dispatches: self.machine.plan().dispatches(),
+            dispatches: self.machine.dispatches(),
             memory,
             feed_bytes,
         }
@@ -278,20 +287,16 @@ impl Trainer {
         &self.setup
     }
 
-    /// Figures of the epochs so far.
-    pub fn history(&self) -> &[EpochRecord] {
-        &self.state.history
+    /// The run as of the end of the last epoch, with its history and the best weights so far.
+    pub fn last_epoch(&self) -> &Checkpoint {
+        &self.state
     }
 
-    /// The best weights so far; none before the first epoch ended.
-    pub fn best(&self) -> Option<&Best> {
-        self.state.best.as_ref()
-    }
-
-    /// Does a chunk of the work, about [`CHUNK`] of it.
+    /// Does a chunk of the work.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when the device is gone: [`recover`](Self::recover) goes on.
+    /// [`Error::DeviceLost`] when the device is gone: [`recover`](Self::recover) goes on. [`Error::Usage`] when the loss stays
+    /// no finite number at a thousandth of the rate.
     pub async fn advance(&mut self) -> Result<Event> {
         match std::mem::replace(&mut self.phase, Phase::Training) {
             Phase::Training => self.train().await,
@@ -305,87 +310,92 @@ impl Trainer {
 
     async fn train(&mut self) -> Result<Event> {
         let start = Instant::now();
-        let order = order(&self.setup.train, self.setup.recipe.seed, self.state.position.epoch);
-        let (mut steps, mut learning_rate) = (0, 0.0);
-        while steps < self.chunk && self.state.position.step < self.steps_per_epoch && (steps == 0 || start.elapsed() < TURN) {
+        let recipe = &self.setup.recipe;
+        let steps = self.setup.steps_per_epoch();
+        let epoch = self.state.progress.epoch;
+        let end = steps * u64::from(epoch + 1);
+        let order = self.order(epoch);
+        let first = self.state.progress.step;
+        let mut learning_rate = 0.0;
+        while self.state.progress.step < end.min(first + self.chunk)
+            && (self.state.progress.step == first || start.elapsed() < TURN)
+        {
             learning_rate = self.learning_rate();
-            let position = &mut self.state.position;
-            let first = position.step as usize * self.design.batch;
-            let images = &order[first..first + self.design.batch];
-            let mut rng = generator(self.setup.recipe.seed, position.epoch, position.step + 1);
-            position.step += 1;
-            position.updates += 1;
-            let (number, clip) = (position.updates, self.setup.recipe.clip_norm);
-            self.machine.step(&self.setup.images, images, &mut rng, learning_rate, number, clip)?;
-            steps += 1;
+            let number = self.state.progress.step;
+            let images = &order[(number % steps) as usize * recipe.batch as usize..][..recipe.batch as usize];
+            let mut rng = generator(recipe.seed, Stream::Augment(number as u32));
+            let rate = learning_rate as f32;
+            self.machine.step(&self.setup.images, images, &mut rng, rate, number as u32 + 1, recipe.clip_norm)?;
+            self.state.progress.step += 1;
         }
         let totals = self.machine.totals().await?;
-        if totals.not_finite > 0.0 || self.machine.skipped().await? > 0 {
+        let done = self.state.progress.step;
+        // A gradient can overflow where the loss does not; that is looked at once an epoch, for it costs a wait.
+        if totals.not_finite > 0.0 || done == end && self.machine.skipped().await? > 0 {
             return self.revert();
         }
         self.machine.reset_totals();
-        let sums = &mut self.state.position.totals;
-        *sums = Totals {
-            loss: sums.loss + totals.loss,
-            weight: sums.weight + totals.weight,
-            top1: sums.top1 + totals.top1,
-            top5: sums.top5 + totals.top5,
-            not_finite: 0.0,
-        };
-        let sums = *sums;
-        let elapsed = start.elapsed();
-        self.epoch_seconds += elapsed.as_secs_f64();
-        // Twice as many or half as many at most: the first steps also compile kernels.
-        let fitting = f64::from(steps) * CHUNK.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
-        self.chunk = (fitting as u32).clamp(self.chunk / 2, self.chunk * 2).max(1);
-        let position = self.state.position;
-        if position.step == self.steps_per_epoch {
+        let elapsed = start.elapsed().as_secs_f64();
+        self.seconds += elapsed;
+        self.chunk = next_chunk(self.chunk, done - first, elapsed);
+        let sums = &mut self.state.progress.partial;
+        sums.add(&totals);
+        if done == end {
             self.phase = Phase::Validating(Vec::new());
         }
-        let images = f64::from(position.step) * self.design.batch as f64;
-        Ok(Event::Progress(Progress {
-            epoch: position.epoch + 1,
-            step: position.step,
-            steps: self.steps_per_epoch,
+        let step = done - u64::from(epoch) * steps;
+        Ok(Event::Steps(Steps {
+            epoch: epoch + 1,
+            step,
+            steps,
             loss: sums.loss / sums.weight,
-            top1: sums.top1 / images,
+            top1: sums.top1 / (step * u64::from(recipe.batch)) as f64,
             learning_rate,
-            images_per_s: f64::from(steps) * self.design.batch as f64 / elapsed.as_secs_f64(),
+            images_per_s: ((done - first) * u64::from(recipe.batch)) as f64 / elapsed,
         }))
     }
 
-    fn learning_rate(&self) -> f32 {
-        let Position { epoch, step, rate_factor, .. } = self.state.position;
+    /// The training images of an epoch.
+    fn order(&self, epoch: u32) -> Vec<usize> {
+        let mut order = self.setup.split.train.clone();
+        shuffle(&mut generator(self.setup.recipe.seed, Stream::Order(epoch)), &mut order);
+        order
+    }
+
+    /// Rate of the next step.
+    fn learning_rate(&self) -> f64 {
+        let Progress { step, plateau, rate_factor, .. } = &self.state.progress;
         let recipe = &self.setup.recipe;
-        let step = epoch * self.steps_per_epoch + step;
-        let factor = recipe.schedule.factor(step, self.steps_per_epoch, recipe.epochs) * self.state.plateau.factor;
-        recipe.learning_rate * factor * rate_factor
+        let position = Position { step: *step, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
+        f64::from(recipe.learning_rate) * recipe.schedule.factor(position, plateau) * rate_factor
     }
 
     fn revert(&mut self) -> Result<Event> {
-        let rate_factor = self.state.position.rate_factor * 0.5;
+        let rate_factor = self.state.progress.rate_factor / 2.0;
         if rate_factor < SMALLEST_RATE_FACTOR {
             return Err(Error::Usage(
-                "the loss is not a finite number even with a thousandth of the learning rate: check the pictures' mean and std, \
-                 the weights and the recipe"
+                "the loss is not a finite number even at a thousandth of the learning rate: check the weights, and the mean and \
+                 std of the pixels"
                     .into(),
             ));
         }
-        self.good.position.rate_factor = rate_factor;
+        self.state.progress.rate_factor = rate_factor;
         self.go_back()?;
-        self.machine.forget_skipped();
-        Ok(Event::Reverted { epoch: self.state.position.epoch, rate_factor })
+        Ok(Event::Reverted { epoch: self.state.progress.epoch, rate_factor })
     }
 
     async fn validate(&mut self, mut done: Vec<Outcome>) -> Result<Event> {
         let start = Instant::now();
-        let images = &self.setup.validation;
-        while done.len() < images.len() && (start.elapsed() < CHUNK || done.is_empty()) {
+        let images = &self.setup.split.validation;
+        while done.len() < images.len() {
             let rest = &images[done.len()..];
             let batch = &rest[..rest.len().min(self.machine.evaluation_batch())];
             done.extend(self.machine.evaluate(&self.setup.images, batch).await?);
+            if start.elapsed() >= TURN {
+                break;
+            }
         }
-        self.epoch_seconds += start.elapsed().as_secs_f64();
+        self.seconds += start.elapsed().as_secs_f64();
         if done.len() < images.len() {
             let share = done.len() as f32 / images.len() as f32;
             self.phase = Phase::Validating(done);
@@ -396,61 +406,67 @@ impl Trainer {
 
     async fn end_epoch(&mut self, outcomes: &[Outcome]) -> Result<Event> {
         self.machine.reset_totals();
-        let learning_rate = self.learning_rate_of_last_step();
+        let validation = (!outcomes.is_empty()).then(|| Summary::of(outcomes));
+        let weights = self.machine.weights(self.state.latest()).await?;
+        self.state.optimizer = self.machine.optimizer_state().await?;
+
         let recipe = &self.setup.recipe;
-        let validation = (!outcomes.is_empty()).then(|| {
-            let count = outcomes.len() as f64;
-            let loss = outcomes.iter().map(|o| f64::from(o.loss)).sum::<f64>() / count;
-            (outcomes.iter().filter(|o| o.rank == 0).count() as f64 / count, loss)
-        });
-        let sums = self.state.position.totals;
-        let images = f64::from(self.steps_per_epoch) * self.design.batch as f64;
-        let record = EpochRecord {
-            epoch: self.state.position.epoch + 1,
-            learning_rate,
-            train_loss: sums.loss / sums.weight,
-            train_top1: sums.top1 / images,
-            validation_loss: validation.map(|(_, loss)| loss),
-            validation_top1: validation.map(|(top1, _)| top1),
-            seconds: self.epoch_seconds,
+        let images = self.setup.steps_per_epoch() * u64::from(recipe.batch);
+        let progress = &mut self.state.progress;
+        let sums = std::mem::take(&mut progress.partial);
+        progress.epoch += 1;
+        let share = |count: f64| count / images as f64;
+        let train =
+            Summary { images, loss: sums.loss / sums.weight, top1: share(sums.top1), top5: share(sums.top5), ece: f64::NAN };
+        progress.plateau.observe(&recipe.schedule, validation.map_or(train.loss, |summary| summary.loss));
+        let best = progress.best_epoch.and_then(|epoch| self.state.history.get(epoch as usize - 1)?.validation);
+        // Accuracies are often equal in small sets; then the loss decides. Without validation the newest weights are the best.
+        let better = match (best, validation) {
+            (Some(best), Some(now)) => now.top1 > best.top1 || now.top1 == best.top1 && now.loss < best.loss,
+            _ => true,
         };
-        let weights = self.machine.weights(&self.setup.weights).await?;
-        let optimizer = self.machine.optimizer_state().await?;
-        let state = &mut self.state;
-        state.plateau.observe(&recipe.schedule, record.validation_loss.unwrap_or(record.train_loss));
-        let position = &mut state.position;
-        *position = Position { epoch: position.epoch + 1, step: 0, totals: Totals::default(), ..*position };
-        let better = match (&state.best, validation) {
-            (None, _) | (_, None) => true,
-            // Equal accuracies are common in small sets; then the loss decides.
-            (Some(Best { validation: Some((top1, loss)), .. }), Some(now)) => now.0 > *top1 || now.0 == *top1 && now.1 < *loss,
-            (Some(_), Some(_)) => true,
-        };
-        position.waited = if better { 0 } else { position.waited + 1 };
-        let impatient = recipe.patience.is_some_and(|patience| position.waited >= patience);
-        let done = position.epoch >= recipe.epochs;
         if better {
-            state.best = Some(Best { epoch: position.epoch, validation, weights: weights.clone() });
+            progress.best_epoch = Some(progress.epoch);
         }
-        state.weights = weights;
-        state.optimizer = optimizer;
-        state.history.push(record.clone());
-        self.good = state.clone();
-        self.epoch_seconds = 0.0;
+        let waited = progress.epoch - progress.best_epoch.unwrap_or(0);
+        let impatient = recipe.early_stopping.is_some_and(|patience| waited >= patience);
+        let done = progress.epoch >= recipe.epochs;
+        let last_step =
+            Position { step: progress.step - 1, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
+        let learning_rate =
+            f64::from(recipe.learning_rate) * recipe.schedule.factor(last_step, &progress.plateau) * progress.rate_factor;
+        let epoch =
+            Epoch { epoch: progress.epoch, step: progress.step, learning_rate, train, validation, seconds: self.seconds };
+        if better {
+            self.state.best = weights;
+            self.state.latest = None;
+        } else {
+            self.state.latest = Some(weights);
+        }
+        self.state.history.push(epoch.clone());
+        self.seconds = 0.0;
         self.phase = if done || impatient { Phase::Finished { early: !done } } else { Phase::Training };
-        Ok(Event::Epoch(record))
+        Ok(Event::Epoch(Box::new(epoch)))
     }
 
-    /// The state now, between two chunks. In the middle of an epoch the weights are read back first.
-    pub async fn state(&mut self) -> Result<State> {
-        if self.state.position.step > 0 {
-            self.state.weights = self.machine.weights(&self.setup.weights).await?;
-            self.state.optimizer = self.machine.optimizer_state().await?;
+    /// The run as it stands between two chunks, to go on from.
+    pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut state = self.state.clone();
+        if state.progress.step > u64::from(state.progress.epoch) * self.setup.steps_per_epoch() {
+            state.latest = Some(self.machine.weights(self.state.latest()).await?);
+            state.optimizer = self.machine.optimizer_state().await?;
         }
-        Ok(self.state.clone())
+        Ok(state)
     }
 
-    /// Judges these pictures with the present weights.
+    /// Puts the best weights in place of the latest, to judge them; the run is over then.
+    pub fn take_best(&mut self) -> Result<()> {
+        self.machine.restore(&dict(&self.state.best), &[])?;
+        self.phase = Phase::Finished { early: self.state.progress.epoch < self.setup.recipe.epochs };
+        Ok(())
+    }
+
+    /// What the network says of these pictures with the weights it has now, without augmentation.
     pub async fn evaluate(&mut self, images: &[usize]) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(images.len());
         for batch in images.chunks(self.machine.evaluation_batch()) {
@@ -459,4 +475,20 @@ impl Trainer {
         self.machine.reset_totals();
         Ok(outcomes)
     }
+}
+
+impl Setup {
+    fn steps_per_epoch(&self) -> u64 {
+        (self.split.train.len() / self.recipe.batch as usize) as u64
+    }
+}
+
+/// Steps that fill [`CHUNK`], at most twice or half as many as before: the first ones also compile kernels.
+fn next_chunk(chunk: u64, steps: u64, seconds: f64) -> u64 {
+    let fitting = steps as f64 * CHUNK.as_secs_f64() / seconds.max(1e-6);
+    (fitting as u64).clamp(chunk / 2, chunk * 2).max(1)
+}
+
+fn dict(tensors: &Tensors) -> StateDict {
+    StateDict { tensors: tensors.clone(), ..StateDict::default() }
 }

@@ -3,21 +3,21 @@
 
 use std::collections::HashMap;
 
-use crate::gpu::{Context, Precision, Shape, Slice};
-use crate::model::graph::{Graph, Node, Op};
-use crate::ops::{Conv2d, ConvKernel, Linear};
-use crate::weights::{HostTensor, StateDict};
-use crate::Result;
+use indexmap::IndexMap;
 
-/// How parameters are sorted into regions: those of one region share learning rate and weight decay.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Grouping {
-    /// Factor on the learning rate by stage: stem, stage 1, 2, ..., head. Missing ones are 1.
-    pub multipliers: Vec<f32>,
-    /// Leave batch norms' parameters and all biases out of weight decay.
-    pub skip_norm_and_bias: bool,
+use crate::Result;
+use crate::gpu::{Context, Precision, Shape, Slice};
+use crate::model::graph::{Graph, Node, Op, Param};
+use crate::ops::{Conv2d, ConvKernel, Linear};
+use crate::weights::{self, HostTensor, StateDict};
+
+/// How parameters are sorted into regions: those with the same factor on the learning rate and the same weight decay lie
+/// together.
+pub struct Grouping<'a> {
     /// Buffers of state the optimizer keeps for every parameter: 0, 1 or 2.
     pub state_buffers: usize,
+    /// Factor on the learning rate, and weight decay, of a parameter.
+    pub group: &'a dyn Fn(&Param) -> (f32, f32),
 }
 
 /// How a parameter lies on the GPU.
@@ -84,8 +84,8 @@ pub struct Region {
     pub state: Vec<Slice>,
     /// Factor on the learning rate.
     pub multiplier: f32,
-    /// Whether weight decay applies.
-    pub decay: bool,
+    /// Weight decay.
+    pub decay: f32,
 }
 
 /// What a step changes.
@@ -103,12 +103,15 @@ impl Parameters {
     ///
     /// # Errors
     /// [`Error::Spec`] when the input is too small, [`Error::Limit`] when one parameter alone is larger than a binding.
-    pub fn new(ctx: &Context, graph: &Graph, input: Shape, grouping: &Grouping) -> Result<Self> {
+    pub fn new(ctx: &Context, graph: &Graph, input: Shape, grouping: &Grouping<'_>) -> Result<Self> {
         let shapes = graph.shapes(input.n, input.h, input.w)?;
-        let mut layout = Layout { alignment: ctx.limits().offset_alignment, limit: ctx.limits().storage_binding_bytes, ..Default::default() };
+        let mut layout = Layout {
+            alignment: ctx.limits().offset_alignment,
+            limit: ctx.limits().storage_binding_bytes,
+            ..Default::default()
+        };
         let mut kernels = HashMap::new();
         let nodes: HashMap<&str, &Node> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
-        let stages = graph.nodes.iter().filter_map(|node| stage(&node.name)).max().unwrap_or(0);
         for param in graph.params() {
             let (stem, role) = param.name.rsplit_once('.').unwrap_or((&param.name, ""));
             // Parameters are named after their node.
@@ -124,10 +127,7 @@ impl Parameters {
                 }
                 _ => Packing::Channels,
             };
-            let decay = packing != Packing::Channels || !grouping.skip_norm_and_bias;
-            let stage = stage(stem).unwrap_or(if is_stem(stem) { 0 } else { stages + 1 });
-            let multiplier = grouping.multipliers.get(stage).copied().unwrap_or(1.0);
-            let group = param.trainable.then_some((multiplier, decay));
+            let group = param.trainable.then(|| (grouping.group)(&param));
             layout.place(param.name, param.shape, packing, group);
         }
         let regions = layout
@@ -177,13 +177,20 @@ impl Parameters {
         self.read_from(ctx, |region| region.state.get(index), false).await
     }
 
+    /// Zeroes the optimizer's state.
+    pub fn clear_state(&self, ctx: &Context) {
+        for slice in self.regions.iter().flat_map(|region| &region.state) {
+            slice.write(ctx, &vec![0; slice.bytes() as usize]);
+        }
+    }
+
     /// Writes the optimizer's state buffer `index`, as [`read_state`](Self::read_state) gave it.
     ///
     /// # Errors
-    /// [`Error::TensorMismatch`] when a tensor is missing or has another shape.
-    pub fn load_state(&self, ctx: &Context, index: usize, state: &StateDict) -> Result<()> {
+    /// [`Error::TensorMismatch`](crate::Error::TensorMismatch) when a tensor is missing or has another shape.
+    pub fn load_state(&self, ctx: &Context, index: usize, state: &IndexMap<String, HostTensor>) -> Result<()> {
         for entry in self.entries.iter().filter(|entry| entry.region.is_some()) {
-            let packed = entry.packing.pack(state.get(&entry.name, &entry.shape)?);
+            let packed = entry.packing.pack(weights::get(state, &entry.name, &entry.shape)?);
             self.slice_of(entry, |region| &region.state[index]).write(ctx, &Precision::F32.encode(&packed));
         }
         Ok(())
@@ -260,20 +267,10 @@ impl Parameters {
     }
 }
 
-/// k for a layer of `layerK`, nothing for stem and head.
-fn stage(name: &str) -> Option<usize> {
-    name.strip_prefix("layer")?.split('.').next()?.parse().ok()
-}
-
-/// What stands neither in a stage nor here is the head: a pre-activation net's last norm and the classifier.
-fn is_stem(name: &str) -> bool {
-    ["conv1", "bn1"].contains(&name)
-}
-
 #[derive(Debug)]
 struct PlannedRegion {
     multiplier: f32,
-    decay: bool,
+    decay: f32,
     bytes: u64,
 }
 
@@ -288,7 +285,7 @@ struct Layout {
 
 impl Layout {
     /// Appends a parameter to the last region of its `(multiplier, decay)` group, or opens another when that one is full.
-    fn place(&mut self, name: String, shape: Vec<usize>, packing: Packing, group: Option<(f32, bool)>) {
+    fn place(&mut self, name: String, shape: Vec<usize>, packing: Packing, group: Option<(f32, f32)>) {
         let bytes = packing.packed_len(&shape) as u64 * 4;
         let room = bytes.next_multiple_of(self.alignment);
         let (region, offset) = match group {

@@ -2,13 +2,11 @@
 
 use super::parameters::Parameters;
 use super::tape::{self, BufferId, Sizes, Step, Tape};
-use crate::gpu::{
-    Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
-};
+use crate::gpu::{Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots};
 use crate::model::graph::{Graph, Op};
 use crate::ops::{
-    self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, LossKind, NormBackward,
-    NormForward, NormParams, Optimizer, Statistics, StepValues, Target, UpdateCall,
+    self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, LossKind, NormBackward, NormForward,
+    NormParams, Optimizer, Statistics, StepValues, Target, UpdateCall,
 };
 use crate::{Error, Result};
 
@@ -25,8 +23,6 @@ pub struct TrainingOptions {
     pub micro_batches: usize,
     /// How gradients become updates.
     pub optimizer: Optimizer,
-    /// Factor of the decay towards zero.
-    pub weight_decay: f32,
     /// Decay the weights themselves (AdamW) instead of adding it to the gradient (L2).
     pub decoupled: bool,
 }
@@ -66,6 +62,17 @@ pub struct Totals {
     pub not_finite: f64,
 }
 
+impl Totals {
+    /// Adds another run's sums.
+    pub fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.weight += other.weight;
+        self.top1 += other.top1;
+        self.top5 += other.top5;
+        self.not_finite += other.not_finite;
+    }
+}
+
 /// Forward, backward and update, ready to be replayed.
 #[derive(Debug)]
 pub struct TrainingPlan {
@@ -76,6 +83,7 @@ pub struct TrainingPlan {
     totals: Slice,
     values: Slice,
     norm: Slice,
+    gradients: Vec<Slice>,
     step: Recording,
     update: Recording,
     evaluate: Recording,
@@ -168,6 +176,7 @@ impl TrainingPlan {
             totals: scribe.totals,
             values,
             norm,
+            gradients: parameters.regions().iter().map(|region| region.gradients.clone()).collect(),
             step,
             update,
             evaluate,
@@ -243,6 +252,13 @@ impl TrainingPlan {
         Ok((values[0].sqrt(), values[1] as u32))
     }
 
+    /// Forgets totals and skipped updates, and gradients that no update has used.
+    pub fn forget(&self, ctx: &Context) {
+        self.reset_totals(ctx);
+        self.norm.write(ctx, &[0; 16]);
+        self.gradients.iter().for_each(|slice| slice.write(ctx, &vec![0; slice.bytes() as usize]));
+    }
+
     /// Bytes on the GPU.
     pub fn memory(&self) -> TrainingMemory {
         self.memory
@@ -286,7 +302,7 @@ fn record_update(
             values,
             norm,
             learning_rate_multiplier: region.multiplier,
-            weight_decay: if region.decay { options.weight_decay } else { 0.0 },
+            weight_decay: region.decay,
             decoupled: options.decoupled,
         };
         ops::record_update(&mut recorder, ctx, &call)?;
@@ -429,9 +445,7 @@ impl Scribe<'_> {
                 };
                 ops::record_norm_forward(recorder, ctx, &call)
             }
-            Step::NormBackward {
-                node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input,
-            } => {
+            Step::NormBackward { node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input } => {
                 let slices = NormSlices::new(self.parameters, name(*node));
                 let (accumulate, d_input) = (maybe(accumulate), maybe(d_input));
                 let call = NormBackward {
@@ -452,11 +466,15 @@ impl Scribe<'_> {
                 };
                 ops::record_norm_backward(recorder, ctx, &call)
             }
-            Step::Relu { node, input, output } => {
-                ops::record_relu(recorder, ctx, name(*node), &tensor(input), &tensor(output))
-            }
+            Step::Relu { node, input, output } => ops::record_relu(recorder, ctx, name(*node), &tensor(input), &tensor(output)),
             Step::ReluBackward { node, output, d_output, accumulate, d_input } => ops::record_relu_backward(
-                recorder, ctx, name(*node), &tensor(output), &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(output),
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Add { node, a, b, output } => {
                 ops::record_add(recorder, ctx, name(*node), &tensor(a), &tensor(b), false, &tensor(output))
@@ -470,11 +488,25 @@ impl Scribe<'_> {
             }
             Step::MaxPool { node, input, argmax, output } => {
                 let argmax = &self.buffers[argmax.0];
-                ops::record_max_pool_train(recorder, ctx, name(*node), self.pool(*node), &tensor(input), argmax, &tensor(output))
+                ops::record_max_pool_train(
+                    recorder,
+                    ctx,
+                    name(*node),
+                    self.pool(*node),
+                    &tensor(input),
+                    argmax,
+                    &tensor(output),
+                )
             }
             Step::MaxPoolBackward { node, argmax, d_output, accumulate, d_input } => ops::record_max_pool_backward(
-                recorder, ctx, name(*node), self.pool(*node), &self.buffers[argmax.0], &tensor(d_output),
-                maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                self.pool(*node),
+                &self.buffers[argmax.0],
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Shortcut { node, input, output } => {
                 let (stride, offset) = self.shortcut(*node);
@@ -483,17 +515,35 @@ impl Scribe<'_> {
             Step::ShortcutBackward { node, d_output, accumulate, d_input } => {
                 let (stride, offset) = self.shortcut(*node);
                 ops::record_shortcut_backward(
-                    recorder, ctx, name(*node), stride, offset, &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                    recorder,
+                    ctx,
+                    name(*node),
+                    stride,
+                    offset,
+                    &tensor(d_output),
+                    maybe(accumulate).as_ref(),
+                    &tensor(d_input),
                 )
             }
             Step::AvgPool { node, input, output } => {
                 ops::record_global_avg_pool(recorder, ctx, name(*node), &tensor(input), &tensor(output))
             }
             Step::AvgPoolBackward { node, d_output, accumulate, d_input } => ops::record_global_avg_pool_backward(
-                recorder, ctx, name(*node), &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Linear { node, input, output } => ops::record_linear(
-                recorder, ctx, name(*node), &tensor(input), &value(*node, "weight"), &value(*node, "bias"), &tensor(output),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(input),
+                &value(*node, "weight"),
+                &value(*node, "bias"),
+                &tensor(output),
             ),
             Step::LinearBackward { node, input, d_output, d_input } => {
                 let (d_weight, d_bias) = (gradient(*node, "weight"), gradient(*node, "bias"));
@@ -501,7 +551,12 @@ impl Scribe<'_> {
                 ops::record_linear_weight_gradient(recorder, ctx, name(*node), &input, &d_output, &d_weight, &d_bias)?;
                 match d_input {
                     Some(d_input) => ops::record_linear_input_gradient(
-                        recorder, ctx, name(*node), &d_output, &value(*node, "weight"), &tensor(d_input),
+                        recorder,
+                        ctx,
+                        name(*node),
+                        &d_output,
+                        &value(*node, "weight"),
+                        &tensor(d_input),
                     ),
                     None => Ok(()),
                 }
@@ -520,7 +575,12 @@ impl Scribe<'_> {
                 backward.record_weight(recorder, ctx, &call)
             }
             Step::ConvBiasBackward { node, d_output, scratch } => ops::record_channel_sum(
-                recorder, ctx, name(*node), &tensor(d_output), &self.buffers[scratch.0], &gradient(*node, "bias"),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(d_output),
+                &self.buffers[scratch.0],
+                &gradient(*node, "bias"),
             ),
             Step::ConvInputBackward { node, d_output, accumulate, d_input, scratch } => {
                 let (conv, backward) = self.convs.at(*node);
