@@ -15,6 +15,7 @@ pub struct Shader {
 
 /// Text for more than one kernel, by the name in a kernel's line `// uses: NAME`.
 const SHARED: &[(&str, &str)] = &[
+    ("shared/chunks.wgsl", include_str!("../../shaders/shared/chunks.wgsl")),
     ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
     ("shared/loss_target.wgsl", include_str!("../../shaders/shared/loss_target.wgsl")),
     ("shared/optimizer_step.wgsl", include_str!("../../shaders/shared/optimizer_step.wgsl")),
