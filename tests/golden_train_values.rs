@@ -64,10 +64,10 @@ fn a_sketch_measures_distances() {
     let spread: Vec<f32> = a.iter().zip(&noise).map(|(a, n)| a + 0.01 * n).collect();
     let mut single = a.clone();
     single[4321] += 0.01 * norm as f32;
-    let before = generator::sketch(&a);
+    let before = golden_train::sketch(&a);
     for changed in [spread, single] {
-        let after = generator::sketch(&changed);
-        let square = before.iter().zip(after).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / generator::SKETCH as f64;
+        let after = golden_train::sketch(&changed);
+        let square = before.iter().zip(after).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / golden_train::SKETCH as f64;
         let measured = square.sqrt() / norm;
         assert!((0.005..0.02).contains(&measured), "{measured}");
     }
