@@ -2,8 +2,9 @@
 //
 // One workgroup = one subgroup = a tile of 32 output pixels x 64 output channels. Lane l owns the 8 output channels
 // {l, l + 8} (in fours) of all 32 pixels; it loads the input of pixels l, l + 8, l + 16 and l + 24, and the lanes pass
-// these values round with subgroupShuffle, so each loaded value meets 64 channels. On such an adapter a load is a
-// scalar loop over the lanes, some 100 times the price of a multiplication, and workgroup memory is no cheaper.
+// these values round with subgroupShuffle, so each loaded value meets 64 channels. On such an adapter a load from a storage
+// buffer or workgroup memory is a scalar loop over the lanes; what is read often comes from textures, where it is a
+// tenth of that and still some 80 times the price of a multiplication.
 // Grid: x = tiles of pixels, y = tiles of channels, z = independent convolutions of the same shape (Z, usually 1).
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`, and `enable subgroups;` in browsers.
 
@@ -15,13 +16,13 @@ struct Params {
 }
 
 // (Z, N, H, W, C/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
+@group(0) @binding(0) var input: texture_2d<f32>;
 // (Z, ceil(O/64), KH, KW, C/4, 4 input channels, 16): vec4 over 4 output channels
-@group(0) @binding(1) var<storage, read> weight: array<vec4<Elem>>;
-// (O/4)
-@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(1) var weight: texture_2d<f32>;
 // (Z, N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(3) var<storage, read> residual: array<vec4<Elem>>;
+@group(0) @binding(2) var residual: texture_2d<f32>;
+// (O/4)
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 // (Z, N, OH, OW, O/4)
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(5) var<uniform> params: Params;
@@ -42,7 +43,7 @@ fn main(
 
     // Through arrayLength the loop bounds are no plain uniforms any more: Mesa's llvmpipe would otherwise compile the
     // shader anew, with the bounds as constants, for every dispatch.
-    let limit = arrayLength(&weight);
+    let limit = arrayLength(&output) | 0xffffu;
     let kernel_h = min(params.kernel_h, limit);
     let span = min(params.kernel_w * params.in_c4, limit); // vec4s under a kernel row: one piece of memory
     let width = params.in_w * params.in_c4;
@@ -71,16 +72,16 @@ fn main(
         for (var k = 0u; k < span; k++) {
             // columns: the 4 output channels that one input channel feeds
             let wa = mat4x4<f32>(
-                vec4<f32>(weight[w]), vec4<f32>(weight[w + 16u]), vec4<f32>(weight[w + 32u]), vec4<f32>(weight[w + 48u]));
+                texel(weight, w), texel(weight, w + 16u), texel(weight, w + 32u), texel(weight, w + 48u));
             let wb = mat4x4<f32>(
-                vec4<f32>(weight[w + 8u]), vec4<f32>(weight[w + 24u]), vec4<f32>(weight[w + 40u]), vec4<f32>(weight[w + 56u]));
+                texel(weight, w + 8u), texel(weight, w + 24u), texel(weight, w + 40u), texel(weight, w + 56u));
             let inside = x0 + k < end;
             let at = select(vec4<u32>(), start + k, inside);
             let keep = select(vec4<f32>(), vec4<f32>(1.0), inside);
-            multiply(&a0, &b0, vec4<f32>(input[at.x]) * keep.x, wa, wb);
-            multiply(&a1, &b1, vec4<f32>(input[at.y]) * keep.y, wa, wb);
-            multiply(&a2, &b2, vec4<f32>(input[at.z]) * keep.z, wa, wb);
-            multiply(&a3, &b3, vec4<f32>(input[at.w]) * keep.w, wa, wb);
+            multiply(&a0, &b0, texel(input, at.x) * keep.x, wa, wb);
+            multiply(&a1, &b1, texel(input, at.y) * keep.y, wa, wb);
+            multiply(&a2, &b2, texel(input, at.z) * keep.z, wa, wb);
+            multiply(&a3, &b3, texel(input, at.w) * keep.w, wa, wb);
             w += 4u * TILE_C4;
         }
     }
@@ -89,21 +90,23 @@ fn main(
     // its own channels would take 64 in a row, and compiling a load or store takes as long as 20 multiplications.
     // Behind the end the last pixel is written again, with the same value.
     let out = group.z * pixels + pixel;
+    let mine_a = bias_of(group.y * TILE_C4 + lane);
+    let mine_b = bias_of(group.y * TILE_C4 + lane + 8u);
     for (var other = 0u; other < min(8u, limit); other++) {
         let c4 = group.y * TILE_C4 + other;
+        let bias_a = subgroupShuffle(mine_a, other);
+        let bias_b = subgroupShuffle(mine_b, other);
         if (c4 < params.out_c4) {
-            let b = bias_of(c4);
-            store(out.x, c4, transposed(&a0, other, lane) + b);
-            store(out.y, c4, transposed(&a1, other, lane) + b);
-            store(out.z, c4, transposed(&a2, other, lane) + b);
-            store(out.w, c4, transposed(&a3, other, lane) + b);
+            store(out.x, c4, transposed(&a0, other, lane) + bias_a);
+            store(out.y, c4, transposed(&a1, other, lane) + bias_a);
+            store(out.z, c4, transposed(&a2, other, lane) + bias_a);
+            store(out.w, c4, transposed(&a3, other, lane) + bias_a);
         }
         if (c4 + 8u < params.out_c4) {
-            let b = bias_of(c4 + 8u);
-            store(out.x, c4 + 8u, transposed(&b0, other, lane) + b);
-            store(out.y, c4 + 8u, transposed(&b1, other, lane) + b);
-            store(out.z, c4 + 8u, transposed(&b2, other, lane) + b);
-            store(out.w, c4 + 8u, transposed(&b3, other, lane) + b);
+            store(out.x, c4 + 8u, transposed(&b0, other, lane) + bias_b);
+            store(out.y, c4 + 8u, transposed(&b1, other, lane) + bias_b);
+            store(out.z, c4 + 8u, transposed(&b2, other, lane) + bias_b);
+            store(out.w, c4 + 8u, transposed(&b3, other, lane) + bias_b);
         }
     }
 }
@@ -150,9 +153,14 @@ fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
     return v;
 }
 
-// The bias of 4 channels; a vec4 that is loaded once, not with every pixel.
+// Element `i` of an array that lies in a texture.
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
+}
+
+// The bias of 4 channels; 0 behind the last.
 fn bias_of(c4: u32) -> vec4<f32> {
-    return select(vec4<f32>(), bias[c4], (params.finish & 1u) != 0u);
+    return select(vec4<f32>(), bias[min(c4, params.out_c4 - 1u)], (params.finish & 1u) != 0u);
 }
 
 // Adds the residual, applies ReLU, stores. (arrayLength: a plain uniform would be compiled in, as above.)
@@ -160,6 +168,6 @@ fn store(pixel: u32, c4: u32, sum: vec4<f32>) {
     let at = pixel * params.out_c4 + c4;
     let lowest = select(-3.4028234e38, 0.0, (params.finish & 2u) != 0u);
     var v = sum;
-    if ((min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u) { v += vec4<f32>(residual[at]); }
+    if ((min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u) { v += texel(residual, at); }
     output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
 }

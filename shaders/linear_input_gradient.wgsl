@@ -1,4 +1,5 @@
-// Fully connected layer backward, gradient of the input: one thread an image and four inputs.
+// Fully connected layer backward, gradient of the input: one thread four images and four inputs, so that a weight is read once
+// for four images.
 
 struct Params { batch: u32, in_c4: u32, out_c4: u32 }
 
@@ -10,16 +11,30 @@ struct Params { batch: u32, in_c4: u32, out_c4: u32 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = id.x + id.y * groups.x * 64u;
-    if i >= params.batch * params.in_c4 { return; }
     let ic = i % params.in_c4;
-    let n = i / params.in_c4;
+    let n = i / params.in_c4 * 4u;
+    if n >= params.batch { return; }
     // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
     let out_c4 = min(params.out_c4, arrayLength(&weight));
-    var gradient = vec4<f32>();
+    // An image behind the end repeats the last one.
+    let image = min(n + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u));
+    let row = image * out_c4;
+    var g0 = vec4<f32>();
+    var g1 = vec4<f32>();
+    var g2 = vec4<f32>();
+    var g3 = vec4<f32>();
     for (var oc = 0u; oc < out_c4; oc++) {
-        let dy = vec4<f32>(d_output[n * out_c4 + oc]);
         let w = (ic * out_c4 + oc) * 4u;
-        gradient += vec4<f32>(dot(dy, weight[w]), dot(dy, weight[w + 1u]), dot(dy, weight[w + 2u]), dot(dy, weight[w + 3u]));
+        // A column an input, each over four outputs: dy * weights is the vec4 of dot(dy, column).
+        let weights = mat4x4<f32>(weight[w], weight[w + 1u], weight[w + 2u], weight[w + 3u]);
+        g0 += vec4<f32>(d_output[row.x + oc]) * weights;
+        g1 += vec4<f32>(d_output[row.y + oc]) * weights;
+        g2 += vec4<f32>(d_output[row.z + oc]) * weights;
+        g3 += vec4<f32>(d_output[row.w + oc]) * weights;
     }
-    d_input[i] = vec4<Elem>(gradient);
+    // A repeated image is written again with the same gradient.
+    d_input[image.w * params.in_c4 + ic] = vec4<Elem>(g3);
+    d_input[image.z * params.in_c4 + ic] = vec4<Elem>(g2);
+    d_input[image.y * params.in_c4 + ic] = vec4<Elem>(g1);
+    d_input[image.x * params.in_c4 + ic] = vec4<Elem>(g0);
 }

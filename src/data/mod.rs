@@ -3,6 +3,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 pub mod dataset;
 pub mod image;
+pub mod image_set;
 pub mod labels;
 pub mod preset;
 pub mod random;
@@ -11,6 +12,7 @@ pub mod sniff;
 pub mod split;
 
 pub use image::{RgbaImage, decode, probe};
+pub use image_set::{ImageSet, ImageSize};
 pub use preset::{ChannelOrder, Geometry, Preset, Resize};
 pub use resample::Filter;
 pub use sniff::Format;

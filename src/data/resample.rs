@@ -131,8 +131,12 @@ pub fn taps(image: (u32, u32), geometry: &Geometry, filter: Filter) -> (Taps, Ta
 
 /// Resizes and crops on the CPU: 8-bit RGB, row-major, of the preset's size. Alpha is ignored.
 pub fn resize_and_crop(image: &RgbaImage, preset: &Preset) -> Vec<u8> {
-    let geometry = preset.geometry(image.width, image.height);
-    let (columns, rows) = taps((image.width, image.height), &geometry, preset.filter);
+    resize_to(image, &preset.geometry(image.width, image.height), preset.filter)
+}
+
+/// [`resize_and_crop`] with a geometry of the caller's.
+pub fn resize_to(image: &RgbaImage, geometry: &Geometry, filter: Filter) -> Vec<u8> {
+    let (columns, rows) = taps((image.width, image.height), geometry, filter);
     let (out_w, out_h) = (geometry.crop.0 as usize, geometry.crop.1 as usize);
     let width = image.width as usize;
     let span = rows.span();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kernel::{Kernel, KernelKey};
+use super::{Precision, Texels};
 use crate::{Error, Result};
 
 /// Which kernels suit an adapter.
@@ -76,6 +77,7 @@ struct Inner {
     timestamps: bool,
     subgroup_lanes: Option<u32>,
     kernels: Mutex<HashMap<KernelKey, Arc<Kernel>>>,
+    texels: Mutex<HashMap<(usize, Precision), Texels>>,
     state: Arc<Mutex<DeviceState>>,
 }
 
@@ -165,6 +167,7 @@ impl Context {
                     && info.subgroup_min_size == info.subgroup_max_size)
                     .then_some(info.subgroup_min_size),
                 kernels: Mutex::default(),
+                texels: Mutex::default(),
                 state,
                 device,
                 queue,
@@ -228,6 +231,10 @@ impl Context {
 
     pub(super) fn kernels(&self) -> MutexGuard<'_, HashMap<KernelKey, Arc<Kernel>>> {
         lock(&self.inner.kernels)
+    }
+
+    pub(super) fn kept_texels(&self) -> MutexGuard<'_, HashMap<(usize, Precision), Texels>> {
+        lock(&self.inner.texels)
     }
 }
 

@@ -13,8 +13,15 @@ pub struct Shader {
     pub source: &'static str,
 }
 
+/// Text for more than one kernel, by the name in a kernel's line `// uses: NAME`.
+const SHARED: &[(&str, &str)] = &[
+    ("shared/finite.wgsl", include_str!("../../shaders/shared/finite.wgsl")),
+    ("shared/loss_target.wgsl", include_str!("../../shaders/shared/loss_target.wgsl")),
+    ("shared/optimizer_step.wgsl", include_str!("../../shaders/shared/optimizer_step.wgsl")),
+];
+
 impl Shader {
-    /// The text to compile: the extensions and the precision's prelude, then the file.
+    /// The text to compile: the extensions and the precision's prelude, the file, what it uses.
     pub fn text(&self, precision: Precision) -> String {
         let prelude = match precision {
             Precision::F32 => "alias Elem = f32;\n",
@@ -22,7 +29,10 @@ impl Shader {
         };
         // Browsers want the extension named; wgpu's own front end goes by the device's features and does not know the name.
         let subgroups = cfg!(target_arch = "wasm32") && self.source.contains("@builtin(subgroup_");
-        format!("{}{prelude}{}", if subgroups { "enable subgroups;\n" } else { "" }, self.source)
+        let used = |(name, _): &&(&str, &str)| self.source.lines().any(|line| line.strip_prefix("// uses: ") == Some(name));
+        let shared: String = SHARED.iter().filter(used).map(|(_, text)| *text).collect();
+        // Last, so that line numbers in a compiler's messages are those of the file.
+        format!("{}{prelude}{}{shared}", if subgroups { "enable subgroups;\n" } else { "" }, self.source)
     }
 }
 

@@ -11,6 +11,7 @@ mod profile;
 mod readback;
 mod recording;
 mod tensor;
+mod texels;
 
 pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
 pub use kernel::{Kernel, Shader};
@@ -18,11 +19,15 @@ pub use memory::{Assignment, Lifetime, assign_slots};
 pub use profile::DispatchTime;
 pub use recording::{Recorder, Recording};
 pub use tensor::{Precision, Shape, Slice, Tensor};
+pub use texels::Texels;
 
 /// Declares a [`Shader`] from `shaders/NAME.wgsl`.
 macro_rules! shader {
     ($name:literal) => {
-        $crate::gpu::Shader { name: $name, source: include_str!(concat!("../../shaders/", $name, ".wgsl")) }
+        $crate::gpu::Shader {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
+        }
     };
 }
 pub(crate) use shader;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::profile::Stopwatch;
-use super::{Context, DispatchTime, Kernel, Slice};
+use super::{Context, DispatchTime, Kernel, Precision, Slice, Texels};
 use crate::{Error, Result};
 
 /// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
@@ -14,8 +14,27 @@ pub struct Recorder {
 }
 
 enum Pending {
-    Dispatch { label: String, kernel: Arc<Kernel>, slices: Vec<Slice>, uniform: (u64, u64), workgroups: [u32; 3], cost: u64 },
-    Copy { from: Slice, to: Slice },
+    Dispatch {
+        label: String,
+        kernel: Arc<Kernel>,
+        texels: Vec<Texels>,
+        slices: Vec<Slice>,
+        uniform: (u64, u64),
+        workgroups: [u32; 3],
+        cost: u64,
+    },
+    Copy {
+        from: Slice,
+        to: Slice,
+    },
+    Stage {
+        from: Slice,
+        vec4s: u32,
+        to: Texels,
+    },
+    Clear {
+        slice: Slice,
+    },
 }
 
 /// Offsets of uniforms; WebGPU's default alignment, which no adapter exceeds.
@@ -43,6 +62,22 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
+        self.dispatch_texels(ctx, label, kernel, &[], slices, params, workgroups, cost)
+    }
+
+    /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `texels` are bound in front of `slices`.
+    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
+    pub fn dispatch_texels<P: bytemuck::NoUninit>(
+        &mut self,
+        ctx: &Context,
+        label: &str,
+        kernel: Arc<Kernel>,
+        texels: &[&Texels],
+        slices: &[&Slice],
+        params: P,
+        workgroups: [u32; 3],
+        cost: u64,
+    ) -> Result<()> {
         let limit = ctx.limits().workgroups_per_dimension;
         if let Some(count) = workgroups.into_iter().find(|count| *count > limit) {
             return Err(Error::Limit {
@@ -62,6 +97,7 @@ impl Recorder {
         self.steps.push(Pending::Dispatch {
             label: label.into(),
             kernel,
+            texels: texels.iter().map(|texels| (*texels).clone()).collect(),
             slices: slices.iter().map(|slice| (*slice).clone()).collect(),
             uniform: (offset as u64, size as u64),
             workgroups,
@@ -76,8 +112,34 @@ impl Recorder {
         self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
     }
 
-    /// Freezes the list.
+    /// Appends the copy of a slice's first `vec4s` into texture number `slot`, which the next dispatches read; see
+    /// [`Context::texels`].
+    ///
+    /// # Errors
+    /// [`Error::Limit`] when a texture cannot be that large.
+    pub fn stage(&mut self, ctx: &Context, slot: usize, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
+        let to = ctx.texels(slot, precision, vec4s)?;
+        self.steps.push(Pending::Stage { from: slice.clone(), vec4s: vec4s as u32, to: to.clone() });
+        Ok(to)
+    }
+
+    /// Appends zeroing a slice.
+    pub fn clear(&mut self, slice: &Slice) {
+        self.steps.push(Pending::Clear { slice: slice.clone() });
+    }
+
+    /// Freezes the list of a forward pass, which makes a few submits at most.
     pub fn finish(self, ctx: &Context) -> Recording {
+        self.freeze(ctx, MAX_SUBMITS)
+    }
+
+    /// Freezes a list of a training step's size: it is cut into as many submits as its work asks for, so that none runs long
+    /// enough for a browser to give up the device.
+    pub fn finish_long(self, ctx: &Context) -> Recording {
+        self.freeze(ctx, u64::MAX)
+    }
+
+    fn freeze(self, ctx: &Context, max_submits: u64) -> Recording {
         let uniform = ctx.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: self.uniforms.len().max(16).next_multiple_of(16) as u64,
@@ -92,15 +154,18 @@ impl Recorder {
             .into_iter()
             .map(|step| match step {
                 Pending::Copy { from, to } => Step::Copy { from, to },
-                Pending::Dispatch { label, kernel, slices, uniform: (offset, size), workgroups, cost } => {
+                Pending::Clear { slice } => Step::Clear { slice },
+                Pending::Stage { from, vec4s, to } => Step::Stage { from, vec4s, to },
+                Pending::Dispatch { label, kernel, texels, slices, uniform: (offset, size), workgroups, cost } => {
                     let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &uniform,
                         offset,
                         size: std::num::NonZeroU64::new(size),
                     });
-                    let entries: Vec<_> = slices
+                    let entries: Vec<_> = texels
                         .iter()
-                        .map(Slice::binding)
+                        .map(Texels::binding)
+                        .chain(slices.iter().map(Slice::binding))
                         .chain([params])
                         .enumerate()
                         .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
@@ -114,18 +179,21 @@ impl Recorder {
                 }
             })
             .collect();
-        Recording { steps }
+        Recording { steps, max_submits }
     }
 }
 
 enum Step {
     Dispatch { label: String, kernel: Arc<Kernel>, bind_group: wgpu::BindGroup, workgroups: [u32; 3], cost: u64 },
     Copy { from: Slice, to: Slice },
+    Stage { from: Slice, vec4s: u32, to: Texels },
+    Clear { slice: Slice },
 }
 
 /// A frozen list of steps.
 pub struct Recording {
     steps: Vec<Step>,
+    max_submits: u64,
 }
 
 impl std::fmt::Debug for Recording {
@@ -134,7 +202,7 @@ impl std::fmt::Debug for Recording {
     }
 }
 
-/// One run makes at most this many submits; reading its result is one more.
+/// A forward pass makes at most this many submits; reading its result is one more.
 const MAX_SUBMITS: u64 = 3;
 /// Work of a submit below which cutting it brings nothing: a fast GPU does this in milliseconds, a software adapter in
 /// about a second.
@@ -159,14 +227,14 @@ impl Recording {
     /// Long recordings are cut into a few submits of similar work: one that runs for seconds may cost the device.
     fn chunks(&self) -> Vec<std::ops::Range<usize>> {
         let total = self.cost();
-        let share = total.div_ceil(total.div_ceil(SUBMIT_COST).clamp(1, MAX_SUBMITS)).max(1);
+        let share = total.div_ceil(total.div_ceil(SUBMIT_COST).clamp(1, self.max_submits)).max(1);
         let mut chunks = Vec::new();
         let (mut start, mut done) = (0, 0);
         for (i, step) in self.steps.iter().enumerate() {
             done += step.cost();
             let boundary = share * (chunks.len() as u64 + 1);
             // A submit for the little work that is left would only cost.
-            if done >= boundary && total - done >= share / 2 && (chunks.len() as u64) < MAX_SUBMITS - 1 {
+            if done >= boundary && total - done >= share / 2 && (chunks.len() as u64) < self.max_submits - 1 {
                 chunks.push(start..i + 1);
                 start = i + 1;
             }
@@ -221,7 +289,7 @@ impl Step {
     fn cost(&self) -> u64 {
         match self {
             Self::Dispatch { cost, .. } => *cost,
-            Self::Copy { .. } => 0,
+            Self::Copy { .. } | Self::Stage { .. } | Self::Clear { .. } => 0,
         }
     }
 }
@@ -232,6 +300,14 @@ fn encode(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
         match step {
             Step::Copy { from, to } => {
                 encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
+                steps.next();
+            }
+            Step::Stage { from, vec4s, to } => {
+                to.encode_copy(encoder, &from.buffer, from.offset, *vec4s);
+                steps.next();
+            }
+            Step::Clear { slice } => {
+                encoder.clear_buffer(&slice.buffer, slice.offset, Some(slice.bytes));
                 steps.next();
             }
             Step::Dispatch { .. } => {

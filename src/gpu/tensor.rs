@@ -132,6 +132,16 @@ impl Slice {
         }
     }
 
+    /// Queues copies of whole slices, each to the start of another buffer's at least as long, in one submit.
+    pub fn copy_all(ctx: &Context, copies: &[(Slice, Slice)]) {
+        let mut encoder = ctx.device().create_command_encoder(&Default::default());
+        for (from, to) in copies {
+            assert!(from.bytes <= to.bytes, "copy of {} bytes into a slice of {}", from.bytes, to.bytes);
+            encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
+        }
+        ctx.queue().submit([encoder.finish()]);
+    }
+
     /// The part of `bytes` bytes from `offset`, which must be a multiple of the adapter's offset alignment.
     pub fn part(&self, offset: u64, bytes: u64) -> Self {
         assert!(offset + bytes <= self.bytes, "part {offset}+{bytes} of a slice of {}", self.bytes);

@@ -114,6 +114,44 @@ impl Graph {
             })
     }
 
+    /// Cuts the net behind `value`: the layers up to it, and the layers after it with `value` as their input.
+    ///
+    /// Training only the last layers runs the first part as an inference plan, which keeps no activations.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when a later layer reads something in front of the cut: the cut goes through a block.
+    pub fn split_at(&self, value: ValueId) -> Result<(Graph, Graph)> {
+        let channels = self.nodes[..=value.0].iter().rev().find_map(|node| match node.op {
+            Op::Input { channels } | Op::BatchNorm { channels, .. } => Some(channels),
+            Op::Conv2d(conv) => Some(conv.out_channels),
+            Op::ZeroPadShortcut { out_channels, .. } => Some(out_channels),
+            Op::Linear { out_features, .. } => Some(out_features),
+            _ => None,
+        });
+        let channels = channels.ok_or_else(|| Error::Spec("a net without an input cannot be cut".into()))?;
+        let moved = |id: &ValueId| (id.0 >= value.0).then(|| ValueId(id.0 - value.0));
+        let mut tail = Graph {
+            nodes: vec![Node { name: "input".into(), op: Op::Input { channels }, inputs: Vec::new() }],
+            ..Self::default()
+        };
+        for node in &self.nodes[value.0 + 1..] {
+            let inputs: Option<Vec<ValueId>> = node.inputs.iter().map(moved).collect();
+            let Some(inputs) = inputs else {
+                let cut = &self.nodes[value.0].name;
+                return Err(Error::Spec(format!(
+                    "`{}` reads past the cut behind `{cut}`: cut at the end of a block",
+                    node.name
+                )));
+            };
+            tail.nodes.push(Node { inputs, ..node.clone() });
+        }
+        let (head_aliases, tail_aliases) =
+            self.aliases.iter().cloned().partition(|(_, id): &(String, ValueId)| id.0 <= value.0);
+        tail.aliases = tail_aliases;
+        tail.aliases.iter_mut().for_each(|(_, id)| id.0 -= value.0);
+        Ok((Graph { nodes: self.nodes[..=value.0].to_vec(), aliases: head_aliases }, tail))
+    }
+
     /// Parameters and buffers in node order.
     pub fn params(&self) -> Vec<Param> {
         let mut params = Vec::new();

@@ -1,10 +1,11 @@
-//! Every ResNet as a table, the layer graph it becomes, and the plan that runs it.
+//! Every ResNet as a table, the layer graph it becomes, and the plans that run and train it.
 
 mod build;
 pub mod fuse;
 pub mod graph;
 pub mod plan;
 pub mod resnet;
+pub mod training;
 
 pub use plan::{InferencePlan, MemoryUse, PlanBuilder, PlanOptions};
 pub use resnet::ResNetSpec;

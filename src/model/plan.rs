@@ -75,8 +75,8 @@ impl std::fmt::Debug for RecorderBox {
 }
 
 impl PlanBuilder {
-    /// Fuses the graph, shares buffers and allocates them. The last layers (`fc` and `softmax`, or `avgpool` without a head)
-    /// can always be read.
+    /// Fuses the graph, shares buffers and allocates them. The last layers (`fc` and `softmax`, or whatever a net without a
+    /// head ends in) can always be read.
     ///
     /// # Errors
     /// [`Error::Spec`] when the image is too small, [`Error::Limit`] when an activation exceeds the adapter's binding size,
@@ -87,8 +87,9 @@ impl PlanBuilder {
         }
         let shapes = graph.shapes(options.batch, options.height, options.width)?;
         let mut outputs = Vec::new();
-        let results: &[&str] = if graph.value("fc").is_ok() { &["fc", "softmax"] } else { &["avgpool"] };
-        for name in results.iter().copied().chain(options.taps.iter().map(String::as_str)) {
+        let last = graph.nodes.last().map_or("", |node| node.name.as_str());
+        let results = if graph.value("fc").is_ok() { vec!["fc", "softmax"] } else { vec![last] };
+        for name in results.into_iter().chain(options.taps.iter().map(String::as_str)) {
             outputs.push((name.to_owned(), graph.value(name)?));
         }
         let kept: Vec<ValueId> = outputs.iter().map(|(_, value)| *value).collect();

@@ -1,5 +1,14 @@
-//! Training pictures on the GPU: a bank of 8-bit images, and batches gathered and augmented from it in one dispatch.
+//! Augmentation: drawn on the CPU, a few numbers a picture, and done on the GPU while a batch is gathered from the
+//! [`ImageBank`], in one dispatch.
 
+use rand_chacha::rand_core::Rng;
+
+use super::colour::Colour;
+use super::image_bank::MAX_CHUNKS;
+use super::{ImageBank, Picture, expect_bytes, grid};
+use crate::data::random::{below, normal, shuffle, unit};
+use crate::data::{ChannelOrder, Preset};
+use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
 use crate::{Error, Result};
 
 /// Random resized crop: the side and the proportion of a window that is stretched onto the whole input (Szegedy et al. 2015;
@@ -87,6 +96,158 @@ impl Augmentation {
         }
         Ok(())
     }
+
+    /// Draws for a batch, a picture a row, for an input of `size` (rows, columns). The same generator gives the same draws.
+    ///
+    /// With mixup every row gets a partner: each picture is mixed into exactly one row, perhaps its own.
+    pub fn draw_batch(&self, rng: &mut impl Rng, pictures: &[Picture], size: (usize, usize)) -> Vec<Draw> {
+        let mut draws: Vec<Draw> = pictures.iter().map(|picture| self.draw(rng, picture, size)).collect();
+        if self.mixup_alpha > 0.0 {
+            let mut partners: Vec<u32> = (0..draws.len() as u32).collect();
+            shuffle(rng, &mut partners);
+            for (draw, partner) in draws.iter_mut().zip(partners) {
+                draw.partner = partner;
+                draw.lambda = beta(rng, f64::from(self.mixup_alpha)) as f32;
+            }
+        }
+        draws
+    }
+
+    /// The draw of one picture, for an input of `size` (rows, columns); nothing is mixed in.
+    ///
+    /// Shift, then rotation, then flip, then crop take an output pixel back to the stored picture. Where the map leaves the
+    /// picture the input is zero, so a crop that is shifted or turned shows more of the picture first. The colour changes
+    /// come in random order, as torchvision's `ColorJitter`, and are one affine map, so that values are cut to 0..255 once, at
+    /// the end; the mean grey of contrast is that of the whole stored picture.
+    pub fn draw(&self, rng: &mut impl Rng, picture: &Picture, size: (usize, usize)) -> Draw {
+        let window = match &self.resized_crop {
+            Some(crop) => crop.draw(rng, picture),
+            None => Window::middle(picture),
+        };
+        let flip = self.flip && below(rng, 2) == 1;
+        let largest = f64::from(self.rotation_deg);
+        let angle = if largest > 0.0 { between(rng, -largest, largest).to_radians() } else { 0.0 };
+        let most = f64::from(self.shift_px);
+        let mut shift = || below(rng, 2 * u64::from(self.shift_px) + 1) as f64 - most;
+        let shift = (shift(), shift());
+        let mut draw = Draw::warped(picture, size, &window, flip, angle, shift);
+        draw.colour = self.colour(rng, picture.mean);
+        if self.erasing > 0.0 && unit(rng) < f64::from(self.erasing) {
+            draw.erase = erase(rng, size);
+        }
+        draw
+    }
+
+    fn colour(&self, rng: &mut impl Rng, mean: [f32; 3]) -> [[f32; 4]; 3] {
+        let factor = |rng: &mut _, strength: f32| between(rng, 1.0 - f64::from(strength), 1.0 + f64::from(strength));
+        let mut order = [0, 1, 2, 3];
+        shuffle(rng, &mut order);
+        let mut colour = Colour::SAME;
+        for change in order {
+            match change {
+                0 if self.brightness > 0.0 => colour = colour.brightness(factor(rng, self.brightness)),
+                1 if self.contrast > 0.0 => colour = colour.contrast(factor(rng, self.contrast), mean.map(f64::from)),
+                2 if self.saturation > 0.0 => colour = colour.saturation(factor(rng, self.saturation)),
+                3 if self.hue > 0.0 => {
+                    let most = f64::from(self.hue);
+                    colour = colour.hue(between(rng, -most, most));
+                }
+                _ => {}
+            }
+        }
+        colour.0.map(|row| row.map(|v| v as f32))
+    }
+}
+
+fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
+    low + (high - low) * unit(rng)
+}
+
+/// Where something of length `part` starts in `whole`.
+fn start(rng: &mut impl Rng, part: usize, whole: usize) -> usize {
+    below(rng, (whole - part + 1) as u64) as usize
+}
+
+/// Beta(alpha, alpha) from two Gamma variates.
+fn beta(rng: &mut impl Rng, alpha: f64) -> f64 {
+    let (ln_a, ln_b) = (ln_gamma_variate(rng, alpha), ln_gamma_variate(rng, alpha));
+    // a / (a + b); in logarithms, because for a small alpha both may be too small for any float.
+    1.0 / (1.0 + (ln_b - ln_a).exp())
+}
+
+/// The logarithm of a Gamma(alpha, 1) variate: Marsaglia and Tsang 2000, with their power of a uniform for alpha below 1.
+fn ln_gamma_variate(rng: &mut impl Rng, alpha: f64) -> f64 {
+    if alpha < 1.0 {
+        return ln_gamma_variate(rng, alpha + 1.0) + (1.0 - unit(rng)).ln() / alpha;
+    }
+    let d = alpha - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(rng);
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 && (1.0 - unit(rng)).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            return (d * v).ln();
+        }
+    }
+}
+
+/// The part of a stored picture that is stretched onto the input, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Window {
+    left: f64,
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Window {
+    fn whole(picture: &Picture) -> Self {
+        Self { left: 0.0, top: 0.0, width: picture.width as f64, height: picture.height as f64 }
+    }
+
+    /// The picture without its margin.
+    fn middle(picture: &Picture) -> Self {
+        let (margin, Self { width, height, .. }) = (picture.margin as f64, Self::whole(picture));
+        Self { left: margin, top: margin, width: width - 2.0 * margin, height: height - 2.0 * margin }
+    }
+}
+
+/// Tries before a random rectangle that never fits is given up, as in torchvision.
+const ATTEMPTS: usize = 10;
+
+impl ResizedCrop {
+    /// torchvision's `RandomResizedCrop.get_params`.
+    fn draw(&self, rng: &mut impl Rng, picture: &Picture) -> Window {
+        let (height, width) = (picture.height, picture.width);
+        let ratio = (f64::from(self.ratio.0), f64::from(self.ratio.1));
+        for _ in 0..ATTEMPTS {
+            let area = (width * height) as f64 * between(rng, f64::from(self.scale.0), f64::from(self.scale.1));
+            let aspect = between(rng, ratio.0.ln(), ratio.1.ln()).exp();
+            let (w, h) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
+            if (1..=width).contains(&w) && (1..=height).contains(&h) {
+                let (top, left) = (start(rng, h, height), start(rng, w, width));
+                return Window { left: left as f64, top: top as f64, width: w as f64, height: h as f64 };
+            }
+        }
+        // The largest central window of an allowed proportion.
+        let (w, h) = (width as f64, height as f64);
+        let (w, h) = (w.min((h * ratio.1).round().max(1.0)), h.min((w / ratio.0).round().max(1.0)));
+        Window { left: ((width as f64 - w) / 2.0).floor(), top: ((height as f64 - h) / 2.0).floor(), width: w, height: h }
+    }
+}
+
+/// torchvision's `RandomErasing`: 2 to 33 % of the area, proportions from 0.3 to 3.3.
+fn erase(rng: &mut impl Rng, (height, width): (usize, usize)) -> [u32; 4] {
+    for _ in 0..ATTEMPTS {
+        let area = (width * height) as f64 * between(rng, 0.02, 0.33);
+        let aspect = between(rng, 0.3f64.ln(), 3.3f64.ln()).exp();
+        let (h, w) = ((area * aspect).sqrt().round() as usize, (area / aspect).sqrt().round() as usize);
+        if h < height && w < width {
+            let (top, left) = (start(rng, h, height), start(rng, w, width));
+            return [left, top, left + w, top + h].map(|v| v as u32);
+        }
+    }
+    [0; 4]
 }
 
 /// One image of a batch as drawn on the CPU; the table of these is all that crosses the bus in a step.
@@ -110,4 +271,308 @@ pub struct Draw {
     pub partner: u32,
     /// Share of this row's own picture, 1 without mixup.
     pub lambda: f32,
+}
+
+impl Draw {
+    /// The picture as it is, stretched onto an input of `size` (rows, columns) where that is another size.
+    pub fn plain(picture: &Picture, size: (usize, usize)) -> Self {
+        Self::warped(picture, size, &Window::middle(picture), false, 0.0, (0.0, 0.0))
+    }
+
+    /// From pixel centres of the input back to those of the picture.
+    fn warped(picture: &Picture, size: (usize, usize), window: &Window, flip: bool, angle: f64, shift: (f64, f64)) -> Self {
+        let (height, width) = (size.0 as f64, size.1 as f64);
+        let (sin, cos) = angle.sin_cos();
+        // Of the centre of pixel (0, 0), from the centre of the input, after the shift.
+        let (x, y) = (0.5 - shift.0 - width / 2.0, 0.5 - shift.1 - height / 2.0);
+        let mut across = [cos, sin, width / 2.0 + cos * x + sin * y];
+        let down = [-sin, cos, height / 2.0 - sin * x + cos * y];
+        if flip {
+            across = [-across[0], -across[1], width - across[2]];
+        }
+        let (scale_x, scale_y) = (window.width / width, window.height / height);
+        let place = |[x, y, one]: [f64; 3], scale: f64, start: f64| [scale * x, scale * y, start + scale * one - 0.5, 0.0];
+        let (column, row) = (place(across, scale_x, window.left), place(down, scale_y, window.top));
+        let step = |axis: usize| column[axis].hypot(row[axis]);
+        Self {
+            column: column.map(|v| v as f32),
+            row: row.map(|v| v as f32),
+            colour: Colour::SAME.0.map(|row| row.map(|v| v as f32)),
+            erase: [0; 4],
+            source: picture.index,
+            // A hair over a whole number is rounding, or not worth another row of samples.
+            samples: (step(0).max(step(1)) - 0.01).ceil().clamp(1.0, f64::from(MAX_SAMPLES)) as u32,
+            partner: 0,
+            lambda: 1.0,
+        }
+    }
+}
+
+/// Samples along an axis that the shader takes at most.
+const MAX_SAMPLES: u32 = 8;
+
+const GATHER: Shader = shader!("augment_gather");
+
+/// Operands of [`record_augment`].
+#[derive(Debug, Clone, Copy)]
+pub struct AugmentCall<'a> {
+    /// Name in profiles.
+    pub label: &'a str,
+    /// The pictures.
+    pub bank: &'a ImageBank,
+    /// N [`Draw`]s of pictures of this bank, written before each run.
+    pub draws: &'a Slice,
+    /// Normalisation and channel order; a bank of one channel takes the first channel's mean and deviation.
+    pub preset: &'a Preset,
+    /// `(N, C, H, W)` with the bank's channels, written.
+    pub output: &'a Tensor,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    batch: u32,
+    height: u32,
+    width: u32,
+    picture_height: u32,
+    picture_width: u32,
+    picture_words: u32,
+    chunk_pictures: u32,
+    bgr: u32,
+    factor: [f32; 4],
+    offset: [f32; 4],
+}
+
+/// Gathers a batch by its draws, in one dispatch.
+///
+/// Between pixel centres colours are bilinear; the picture's edge reaches to the outer edge of its last pixels, beyond it
+/// there is nothing. Where the map shrinks by a factor s, the mean of ceil(s) x ceil(s) samples (at most 8 x 8) spread evenly
+/// over the output pixel is taken, a box filter: for whole factors exactly the mean of the pixels covered. Without any
+/// augmentation and with pictures of the input's size the result is exactly the normalised pixel.
+///
+/// # Errors
+/// [`Error::Usage`] when the bank's channels are not the output's or there are too few draws.
+pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall<'_>) -> Result<()> {
+    let AugmentCall { label, bank, draws, preset, output } = *call;
+    let shape = output.shape;
+    if shape.c != bank.channels() {
+        return Err(Error::Usage(format!(
+            "the network's input has {} channels, the stored pictures have {}; use pictures or a network that fit",
+            shape.c,
+            bank.channels()
+        )));
+    }
+    expect_bytes(label, "draws", draws, (shape.n * size_of::<Draw>()) as u64)?;
+    let (factor, offset) = preset.affine();
+    let first = |values: [f32; 3]| std::array::from_fn(|c| if c < shape.c { values[c] } else { 0.0 });
+    let (height, width) = bank.size();
+    let params = Params {
+        batch: shape.n as u32,
+        height: shape.h as u32,
+        width: shape.w as u32,
+        picture_height: height as u32,
+        picture_width: width as u32,
+        picture_words: (ImageBank::bytes_for(1, height, width, shape.c) / 4) as u32,
+        chunk_pictures: bank.chunk_pictures() as u32,
+        bgr: u32::from(shape.c == 3 && preset.channel_order == ChannelOrder::Bgr),
+        factor: first(factor),
+        offset: first(offset),
+    };
+    let chunks = bank.chunks();
+    let constants = [("CHUNKS", chunks.len() as f64), ("CHANNELS", shape.c as f64)];
+    // Bindings without pictures are never read.
+    let bound = (0..MAX_CHUNKS).map(|i| chunks.get(i).unwrap_or(&chunks[0]));
+    let operands: Vec<&Slice> = [draws, &output.slice].into_iter().chain(bound).collect();
+    let kernel = ctx.kernel(GATHER, output.precision, &constants);
+    recorder.dispatch(ctx, label, kernel, &operands, params, grid(ctx, shape.n * shape.h * shape.w), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    const PICTURE: Picture = Picture { index: 9, height: 30, width: 40, mean: [90.0, 120.0, 60.0] };
+    const SIZE: (usize, usize) = (30, 40);
+
+    fn draws(recipe: Augmentation, count: usize) -> Vec<Draw> {
+        recipe.validate().unwrap();
+        recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(11), &vec![PICTURE; count], SIZE)
+    }
+
+    fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
+        values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)))
+    }
+
+    #[track_caller]
+    fn assert_spread(what: &str, values: impl Iterator<Item = f32>, low: f32, high: f32) {
+        let (least, most) = spread(values);
+        let slack = 0.05 * (high - low);
+        assert!((low..=low + slack).contains(&least), "{what}: the least of many draws is {least}, expected {low}");
+        assert!((high - slack..=high).contains(&most), "{what}: the largest of many draws is {most}, expected {high}");
+    }
+
+    #[test]
+    fn a_seed_repeats_its_draws_and_another_does_not() {
+        let recipe = Augmentation {
+            shift_px: 4,
+            resized_crop: Some(ResizedCrop::default()),
+            flip: true,
+            rotation_deg: 10.0,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.4,
+            hue: 0.1,
+            erasing: 0.5,
+            mixup_alpha: 0.2,
+        };
+        let draw = |seed| recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(seed), &[PICTURE; 20], SIZE);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        // The stream is specified, so the numbers are the same on every machine and in every version.
+        let shifts = Augmentation { shift_px: 4, ..Augmentation::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let first: Vec<[f32; 2]> =
+            (0..3).map(|_| shifts.draw(&mut rng, &PICTURE, SIZE)).map(|draw| [draw.column[2], draw.row[2]]).collect();
+        assert_eq!(first, [[-2.0, 1.0], [4.0, -4.0], [0.0, 3.0]]);
+    }
+
+    #[test]
+    fn nothing_is_drawn_without_strengths() {
+        let none = Augmentation::default();
+        assert!(none.is_none());
+        assert!(draws(none, 50).iter().all(|draw| *draw == Draw::plain(&PICTURE, SIZE)));
+        let identity = Draw::plain(&PICTURE, SIZE);
+        assert_eq!((identity.column, identity.row), ([1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]));
+        assert_eq!((identity.samples, identity.source), (1, 9));
+    }
+
+    #[test]
+    fn geometry_keeps_to_its_strengths() {
+        let none = Augmentation::default();
+        let shifted = draws(Augmentation { shift_px: 3, ..none }, 500);
+        for shift in -3..=3 {
+            assert!(shifted.iter().any(|draw| draw.column[2] == shift as f32), "no shift by {shift}");
+            assert!(shifted.iter().any(|draw| draw.row[2] == shift as f32), "no shift by {shift}");
+        }
+        assert!(shifted.iter().all(|draw| draw.column[2].abs() <= 3.0 && draw.column[2].fract() == 0.0));
+
+        let flipped = draws(Augmentation { flip: true, ..none }, 500);
+        let mirrored = flipped.iter().filter(|draw| draw.column == [-1.0, 0.0, 39.0, 0.0]).count();
+        let same = flipped.iter().filter(|draw| **draw == Draw::plain(&PICTURE, SIZE)).count();
+        assert!(mirrored + same == 500 && (200..300).contains(&mirrored), "{mirrored} of 500 are mirrored");
+
+        let turned = draws(Augmentation { rotation_deg: 25.0, ..none }, 500);
+        assert_spread("angle", turned.iter().map(|draw| draw.column[1].atan2(draw.column[0]).to_degrees()), -25.0, 25.0);
+        // The centre stays where it is.
+        for draw in &turned {
+            let on = |map: [f32; 4]| map[0] * 19.5 + map[1] * 14.5 + map[2];
+            assert!((on(draw.column) - 19.5).abs() < 1e-4 && (on(draw.row) - 14.5).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn crops_lie_in_the_picture_and_have_the_asked_area_and_proportion() {
+        let crop = ResizedCrop { scale: (0.2, 0.9), ratio: (0.5, 2.0) };
+        let crops = draws(Augmentation { resized_crop: Some(crop), ..Augmentation::default() }, 2000);
+        let window = |draw: &Draw| (draw.column[0] * 40.0, draw.row[1] * 30.0);
+        assert_spread("area", crops.iter().map(|draw| window(draw).0 * window(draw).1 / 1200.0), 0.18, 0.92);
+        assert_spread("proportion", crops.iter().map(|draw| (window(draw).0 / window(draw).1).log2()), -1.1, 1.1);
+        for draw in &crops {
+            // From the outer edge of the first output pixel to that of the last one.
+            let edges = |map: [f32; 4], axis: usize, side: f32| (map[2] - map[axis] * 0.5, map[2] + map[axis] * (side - 0.5));
+            let ((left, right), (top, bottom)) = (edges(draw.column, 0, 40.0), edges(draw.row, 1, 30.0));
+            assert!(left >= -0.501 && right <= 39.501 && top >= -0.501 && bottom <= 29.501, "{draw:?}");
+        }
+        // A proportion no window of the picture has: the largest one of the nearest allowed proportion, in the middle.
+        let thin = ResizedCrop { scale: (1.0, 1.0), ratio: (0.25, 0.25) };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let window = thin.draw(&mut rng, &PICTURE);
+        assert_eq!(window, Window { left: 16.0, top: 0.0, width: 8.0, height: 30.0 });
+    }
+
+    #[test]
+    fn shrinking_takes_more_samples() {
+        let samples = |size| Draw::plain(&PICTURE, size).samples;
+        assert_eq!([samples((30, 40)), samples((60, 80)), samples((15, 20)), samples((29, 40))], [1, 1, 2, 2]);
+        assert_eq!([samples((10, 40)), samples((1, 1))], [3, 8]);
+    }
+
+    #[test]
+    fn erased_rectangles_have_the_asked_size_and_frequency() {
+        let erased = draws(Augmentation { erasing: 0.3, ..Augmentation::default() }, 2000);
+        let areas: Vec<f32> = erased
+            .iter()
+            .map(|draw| draw.erase)
+            .filter(|rectangle| *rectangle != [0; 4])
+            .map(|[left, top, right, bottom]| {
+                assert!(left < right && right <= 40 && top < bottom && bottom <= 30);
+                ((right - left) * (bottom - top)) as f32 / 1200.0
+            })
+            .collect();
+        assert!((500..700).contains(&areas.len()), "{} of 2000", areas.len());
+        // Sides are rounded to whole pixels.
+        assert_spread("area", areas.into_iter(), 0.016, 0.35);
+    }
+
+    #[test]
+    fn mixup_pairs_every_row_and_draws_from_beta() {
+        for alpha in [0.2, 1.0, 4.0] {
+            let mixed = draws(Augmentation { mixup_alpha: alpha, ..Augmentation::default() }, 4000);
+            let mut partners: Vec<u32> = mixed.iter().map(|draw| draw.partner).collect();
+            partners.sort_unstable();
+            assert!(partners.into_iter().eq(0..4000));
+            let lambdas = || mixed.iter().map(|draw| f64::from(draw.lambda));
+            assert!(lambdas().all(|lambda| (0.0..=1.0).contains(&lambda)));
+            let mean = lambdas().sum::<f64>() / 4000.0;
+            let variance = lambdas().map(|lambda| (lambda - mean).powi(2)).sum::<f64>() / 4000.0;
+            let expected = 1.0 / (4.0 * (2.0 * f64::from(alpha) + 1.0));
+            assert!((mean - 0.5).abs() < 0.03, "alpha {alpha}: mean {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.1, "alpha {alpha}: variance {variance}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn colour_strengths_are_kept() {
+        let none = Augmentation::default();
+        let bright = draws(Augmentation { brightness: 0.4, ..none }, 500);
+        assert_spread("brightness", bright.iter().map(|draw| draw.colour[0][0]), 0.6, 1.4);
+        let contrast = draws(Augmentation { contrast: 0.2, ..none }, 500);
+        assert_spread("contrast", contrast.iter().map(|draw| draw.colour[1][1]), 0.8, 1.2);
+        let saturated = draws(Augmentation { saturation: 0.3, ..none }, 500);
+        let factor = |draw: &Draw| draw.colour[0][0] - draw.colour[1][0];
+        assert_spread("saturation", saturated.iter().map(factor), 0.7, 1.3);
+        let turned = draws(Augmentation { hue: 0.1, ..none }, 500);
+        // cos of the largest turn is reached, and no turn at all.
+        let trace = |draw: &Draw| ((0..3).map(|c| draw.colour[c][c]).sum::<f32>() - 1.0) / 2.0;
+        assert_spread("hue", turned.iter().map(trace), (0.2 * std::f32::consts::PI).cos(), 1.0);
+    }
+
+    #[test]
+    fn strengths_are_checked() {
+        let none = Augmentation::default();
+        let crop = |scale, ratio| Augmentation { resized_crop: Some(ResizedCrop { scale, ratio }), ..none };
+        for (bad, word) in [
+            (Augmentation { hue: 0.6, ..none }, "hue of 0.6"),
+            (Augmentation { erasing: -0.1, ..none }, "erasing"),
+            (Augmentation { brightness: f32::NAN, ..none }, "brightness"),
+            (crop((0.0, 1.0), (1.0, 1.0)), "area"),
+            (crop((0.5, 0.4), (1.0, 1.0)), "area"),
+            (crop((0.5, 0.6), (0.0, 1.0)), "proportions"),
+        ] {
+            let message = bad.validate().unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+        assert!(crop((0.5, 1.0), (1.0, 1.0)).validate().is_ok());
+    }
+
+    #[test]
+    fn a_recipe_names_only_what_it_changes() {
+        let recipe: Augmentation = serde_json::from_str(r#"{"shift_px":4,"flip":true}"#).unwrap();
+        assert_eq!(recipe, Augmentation { shift_px: 4, flip: true, ..Augmentation::default() });
+        let text = serde_json::to_string(&recipe).unwrap();
+        assert_eq!(serde_json::from_str::<Augmentation>(&text).unwrap(), recipe);
+    }
 }

@@ -96,7 +96,8 @@ pub fn record_linear_input_gradient(
     let kernel = ctx.kernel(LINEAR_INPUT_GRADIENT, d_output.precision, &[]);
     let slices = [&d_output.slice, weight, &d_input.slice];
     let cost = (x.n * x.c * y.c) as u64;
-    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.vec4s()), cost)
+    // An invocation takes four images and four inputs.
+    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.n.div_ceil(4) * x.c4()), cost)
 }
 
 /// `d_weight (O, I) += d_output^T * input` and `d_bias (O) += sum over n of d_output`. `d_weight` is packed as

@@ -1,5 +1,7 @@
 //! Classification losses with their gradient and the counts behind loss and accuracy.
 
+use super::{expect_bytes, flag};
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, Tensor, shader};
 use crate::{Error, Result};
 
 /// What is minimised.
@@ -79,4 +81,105 @@ impl Target {
     pub fn mixed(label: u32, other: u32, lambda: f32) -> Self {
         Self { label, other, lambda, weight: 1.0 }
     }
+}
+
+const ROWS: Shader = shader!("loss_rows");
+const TOTALS: Shader = shader!("loss_totals");
+
+/// Operands of [`record_loss`].
+#[derive(Debug, Clone, Copy)]
+pub struct LossCall<'a> {
+    /// Name in profiles.
+    pub label: &'a str,
+    /// The loss.
+    pub kind: LossKind,
+    /// `(N, C, 1, 1)`.
+    pub logits: &'a Tensor,
+    /// N [`Target`]s.
+    pub targets: &'a Slice,
+    /// `(C)` f32, padded to fours; all 1 when classes count the same.
+    pub class_weights: &'a Slice,
+    /// Factor on the gradient: 1 / the number of micro-batches whose gradients are added up.
+    pub share: f32,
+    /// `(N, C, 1, 1)`, written: the gradient of the mean loss times `share`. None to evaluate only.
+    pub d_logits: Option<&'a Tensor>,
+    /// N vec4s, written: the loss (as torch's `reduction="none"`), the rank of the label's class (0: it is the top one), the
+    /// confidence (largest probability), the predicted class. A row of weight 0 becomes zeros. With logits that are not
+    /// finite the loss is NaN and the rank C.
+    pub rows: &'a Slice,
+    /// Two vec4s, added to: sum of weight * loss, sum of weights, right in the first one, right in the first five; then rows
+    /// whose loss is not finite (these count in none of the sums), 0, 0, 0. The mean loss is the first over the second.
+    pub totals: &'a Slice,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct RowsParams {
+    batch: u32,
+    classes: u32,
+    c4: u32,
+    smoothing: f32,
+    share: f32,
+    not_a_number: u32,
+}
+
+/// Loss, gradient and accuracy of a batch, in two dispatches.
+///
+/// The mean over a batch divides by the sum of the rows' weights. A row's weight is its [`Target::weight`], for softmax times
+/// the class weight of its label (of a mixture: the mixture of both), as torch's normaliser; for sigmoid the loss of a row is
+/// the mean over its classes, each times its class weight. Accuracy goes by the label with the larger share.
+///
+/// A row whose logits are not finite gets a gradient of NaN, so that the gradient norm sees it and the optimizer skips the step.
+///
+/// # Errors
+/// [`Error::Usage`] when an operand is too small or of another shape, or the smoothing makes no sense.
+pub fn record_loss(recorder: &mut Recorder, ctx: &Context, call: &LossCall<'_>) -> Result<()> {
+    let LossCall { label, kind, logits, targets, class_weights, rows, totals, .. } = *call;
+    kind.validate()?;
+    let shape = logits.shape;
+    if (shape.h, shape.w) != (1, 1) {
+        return Err(Error::Usage(format!("the loss `{label}` wants logits of one pixel, found {shape:?}")));
+    }
+    let (n, c4) = (shape.n as u64, shape.c4() as u64);
+    expect_bytes(label, "targets", targets, n * 16)?;
+    expect_bytes(label, "class weights", class_weights, c4 * 16)?;
+    expect_bytes(label, "rows", rows, n * 16)?;
+    expect_bytes(label, "totals", totals, 32)?;
+    let d_logits = match call.d_logits {
+        Some(tensor) if (tensor.shape, tensor.precision) == (shape, logits.precision) => tensor.slice.clone(),
+        Some(tensor) => {
+            return Err(Error::Usage(format!(
+                "the loss `{label}` wants a gradient like the logits, {shape:?}, found {tensor:?}"
+            )));
+        }
+        // The shader declares the binding whether or not it writes to it.
+        None => Slice::new(ctx, "no gradient", 16)?,
+    };
+    let sigmoid = flag(matches!(kind, LossKind::SigmoidCrossEntropy { .. }));
+    // Each thread reads what the others found: a software adapter wants few.
+    let threads = match ctx.family() {
+        Family::Gpu => 64.0,
+        Family::Cpu => 8.0,
+    };
+    let constants = [("SIGMOID", sigmoid), ("GRADIENT", flag(call.d_logits.is_some())), ("THREADS", threads)];
+    let params = RowsParams {
+        batch: shape.n as u32,
+        classes: shape.c as u32,
+        c4: shape.c4() as u32,
+        smoothing: kind.label_smoothing(),
+        share: call.share,
+        not_a_number: f32::NAN.to_bits(),
+    };
+    recorder.dispatch(
+        ctx,
+        label,
+        ctx.kernel(ROWS, logits.precision, &constants),
+        &[&logits.slice, targets, class_weights, &d_logits, rows],
+        params,
+        [shape.n as u32, 1, 1],
+        0,
+    )?;
+    let kernel = ctx.kernel(TOTALS, Precision::F32, &constants[..1]);
+    let operands = [rows, targets, class_weights, totals];
+    recorder.dispatch(ctx, &format!("{label}.totals"), kernel, &operands, shape.n as u32, [1, 1, 1], 0)
 }

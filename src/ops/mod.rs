@@ -2,13 +2,20 @@
 //!
 //! Activations are [`Tensor`](crate::gpu::Tensor)s: NHWC, channels in fours. Every `record_*` function appends dispatches to a
 //! [`Recorder`]; nothing runs before the recording does.
+//!
+//! Backward passes stand beside their forward passes and keep one convention: the gradient of an activation is written (`=`),
+//! plus another gradient of the same activation where one is given as `accumulate`; the gradient of a parameter is added (`+=`), in
+//! the layout of the parameter, so that micro-batches accumulate.
 
 mod add;
 mod augment;
 mod batch_norm;
 mod channel_sum;
 mod chunks;
+mod colour;
 mod conv2d;
+mod gather;
+mod image_bank;
 mod linear;
 mod loss;
 mod optimizer;
@@ -21,16 +28,18 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
-pub use augment::{Augmentation, Draw, ResizedCrop};
+pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
 pub use batch_norm::{
     Affine, NormBackward, NormForward, NormParams, Statistics, norm_saved_bytes, norm_scratch_bytes, record_batch_norm,
     record_norm_backward, record_norm_forward,
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
-pub use conv2d::{Blocking, Conv2d, ConvCall, ConvKernel, Method};
+pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
+pub use gather::record_gather;
+pub use image_bank::{ImageBank, Picture};
 pub use linear::{Linear, record_linear, record_linear_input_gradient, record_linear_weight_gradient};
-pub use loss::{LossKind, Target};
-pub use optimizer::{Optimizer, StepValues};
+pub use loss::{LossCall, LossKind, Target, record_loss};
+pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 pub use padding::Padding;
 pub use pool::{
     MaxPool, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool,
@@ -41,7 +50,8 @@ pub use relu::{record_relu, record_relu_backward};
 pub use shortcut::{record_shortcut, record_shortcut_backward};
 pub use softmax::record_softmax;
 
-use crate::gpu::{Context, Shader, shader};
+use crate::gpu::{Context, Shader, Slice, shader};
+use crate::{Error, Result};
 
 /// Invocations of a workgroup of every element-wise kernel; the shaders say the same.
 const ELEMENTWISE_WORKGROUP: usize = 64;
@@ -59,9 +69,19 @@ fn flag(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
+/// Bindings that are too short would read zeros and drop writes without a word.
+fn expect_bytes(label: &str, what: &str, slice: &Slice, bytes: u64) -> Result<()> {
+    if slice.bytes() >= bytes {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("`{label}` wants {what} of at least {bytes} bytes, found {}", slice.bytes())))
+}
+
 /// Every shader of the crate, for the test that validates them.
 pub const SHADERS: &[Shader] = &[
+    shader!("adam_update"),
     shader!("add_forward"),
+    shader!("augment_gather"),
     shader!("batch_norm_backward"),
     shader!("batch_norm_backward_scale"),
     shader!("batch_norm_backward_sums"),
@@ -70,27 +90,43 @@ pub const SHADERS: &[Shader] = &[
     shader!("batch_norm_statistics"),
     shader!("channel_sum_partial"),
     shader!("channel_sum_total"),
+    shader!("conv2d_d_weight_direct"),
+    shader!("conv2d_d_weight_subgroup4"),
+    shader!("conv2d_d_weight_subgroup8"),
+    shader!("conv2d_d_weight_sum"),
+    shader!("conv2d_d_weight_tiled"),
     shader!("conv2d_direct"),
+    shader!("conv2d_join_phases"),
+    shader!("conv2d_reverse_weights"),
     shader!("conv2d_subgroup4"),
     shader!("conv2d_subgroup8"),
+    shader!("conv2d_subgroup8x16"),
+    shader!("conv2d_subgroup8x32"),
     shader!("conv2d_tiled32"),
     shader!("conv2d_tiled64"),
     shader!("conv2d_winograd2_input"),
     shader!("conv2d_winograd2_output"),
     shader!("conv2d_winograd4_input"),
     shader!("conv2d_winograd4_output"),
+    shader!("gather_forward"),
     shader!("global_avg_pool_backward"),
     shader!("global_avg_pool_forward"),
+    shader!("gradient_norm_partial"),
+    shader!("gradient_norm_total"),
     shader!("linear_forward"),
     shader!("linear_input_gradient"),
     shader!("linear_weight_gradient"),
+    shader!("loss_rows"),
+    shader!("loss_totals"),
     shader!("max_pool_backward"),
     shader!("max_pool_forward"),
     shader!("max_pool_train"),
+    shader!("momentum_update"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
     shader!("relu_backward"),
     shader!("relu_forward"),
+    shader!("sgd_update"),
     shader!("shortcut_backward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),

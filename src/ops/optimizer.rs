@@ -1,5 +1,7 @@
 //! Optimizers: element-wise updates of flat f32 parameters, with weight decay and clipping of the global gradient norm.
 
+use super::{expect_bytes, flag, grid};
+use crate::gpu::{Context, Precision, Recorder, Shader, Slice, shader};
 use crate::{Error, Result};
 
 /// The rule that turns gradients into a step, with the numbers that do not change from step to step.
@@ -24,6 +26,7 @@ pub enum Optimizer {
         eps: f32,
     },
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101) as `torch.optim.AdamW`.
+    #[serde(rename = "adamw")]
     AdamW {
         /// Decay of the mean of gradients.
         beta1: f32,
@@ -130,4 +133,138 @@ impl StepValues {
             _align: [0; 3],
         }
     }
+}
+
+const SGD: Shader = shader!("sgd_update");
+const MOMENTUM: Shader = shader!("momentum_update");
+const ADAM: Shader = shader!("adam_update");
+const NORM_PARTIAL: Shader = shader!("gradient_norm_partial");
+const NORM_TOTAL: Shader = shader!("gradient_norm_total");
+
+/// vec4s that one thread updates, so that what it reads of the step counts little; the shaders say the same.
+const UPDATE_THREAD_VEC4S: usize = 8;
+/// vec4s that one workgroup of the norm's first pass adds up; the shader says the same.
+const NORM_WORKGROUP_VEC4S: u64 = 1024;
+/// Most regions one norm is taken over.
+const NORM_REGIONS: u64 = 64;
+
+/// Operands of [`record_update`]: one flat region of f32, all of it treated alike.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateCall<'a> {
+    /// Name in profiles.
+    pub label: &'a str,
+    /// The rule.
+    pub optimizer: &'a Optimizer,
+    /// The parameters, updated in place.
+    pub params: &'a Slice,
+    /// Their gradients, as large.
+    pub gradients: &'a Slice,
+    /// [`Optimizer::state_buffers`] slices, as large; zeros before the first step.
+    pub state: &'a [Slice],
+    /// [`StepValues`], written before each step.
+    pub values: &'a Slice,
+    /// What [`record_gradient_norm`] left.
+    pub norm: &'a Slice,
+    /// Factor on the learning rate for this region.
+    pub learning_rate_multiplier: f32,
+    /// Strength of weight decay, 0 for none.
+    pub weight_decay: f32,
+    /// Decay shrinks the parameter by `lr * weight_decay` of itself instead of joining the gradient as L2 does. [`Optimizer::AdamW`]
+    /// always does so.
+    pub decoupled: bool,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct UpdateParams {
+    count: u32,
+    rate_multiplier: f32,
+    decay: f32,
+    /// Momentum, or beta1, beta2, eps.
+    numbers: [f32; 3],
+}
+
+/// One step for one region, in one dispatch. The gradient is first multiplied by `min(1, max_norm / (norm + 1e-6))`, as
+/// `torch.nn.utils.clip_grad_norm_` does.
+///
+/// With a gradient norm that is not finite nothing is changed, neither parameters nor state; [`record_gradient_norm`] counts it.
+///
+/// # Errors
+/// [`Error::Usage`] when an operand has another size or number than its description says, or a number makes no sense.
+pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'_>) -> Result<()> {
+    let UpdateCall { label, optimizer, params, gradients, state, values, norm, .. } = *call;
+    optimizer.validate()?;
+    for (name, number) in [("weight decay", call.weight_decay), ("learning-rate multiplier", call.learning_rate_multiplier)] {
+        if !(number.is_finite() && number >= 0.0) {
+            return Err(Error::Usage(format!("a {name} of {number} cannot be used; give a number that is not negative")));
+        }
+    }
+    if state.len() != optimizer.state_buffers() {
+        return Err(Error::Usage(format!(
+            "`{label}` wants {} buffers of optimizer state, found {}",
+            optimizer.state_buffers(),
+            state.len()
+        )));
+    }
+    expect_bytes(label, "gradients", gradients, params.bytes())?;
+    for slice in state {
+        expect_bytes(label, "optimizer state", slice, params.bytes())?;
+    }
+    expect_bytes(label, "step values", values, size_of::<StepValues>() as u64)?;
+    expect_bytes(label, "a gradient norm", norm, 16)?;
+    let decoupled = ("DECOUPLED", flag(call.decoupled || matches!(optimizer, Optimizer::AdamW { .. })));
+    let (kernel, numbers) = match *optimizer {
+        Optimizer::Sgd { momentum: 0.0, .. } => (ctx.kernel(SGD, Precision::F32, &[decoupled]), [0.0; 3]),
+        Optimizer::Sgd { momentum, nesterov } => {
+            (ctx.kernel(MOMENTUM, Precision::F32, &[decoupled, ("NESTEROV", flag(nesterov))]), [momentum, 0.0, 0.0])
+        }
+        Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+            (ctx.kernel(ADAM, Precision::F32, &[decoupled]), [beta1, beta2, eps])
+        }
+    };
+    let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
+    let count = params.bytes() / 16;
+    let uniform =
+        UpdateParams { count: count as u32, rate_multiplier: call.learning_rate_multiplier, decay: call.weight_decay, numbers };
+    recorder.dispatch(ctx, label, kernel, &operands, uniform, grid(ctx, (count as usize).div_ceil(UPDATE_THREAD_VEC4S)), 0)
+}
+
+/// Bytes of scratch that [`record_gradient_norm`] needs for regions of `total_bytes` together.
+pub fn gradient_norm_scratch_bytes(total_bytes: u64) -> u64 {
+    (total_bytes.div_ceil(16 * NORM_WORKGROUP_VEC4S) + NORM_REGIONS) * 4
+}
+
+/// The norm of the gradients in all regions together: one dispatch a region and one more. Afterwards `norm` is (sum of
+/// squares, steps skipped because it was not finite (added to), norm, 0). Squares beyond f32 count as not finite too: that is
+/// a norm above 1.8e19.
+///
+/// # Errors
+/// [`Error::Usage`] when there are more than 64 regions or `scratch` is smaller than [`gradient_norm_scratch_bytes`] says.
+pub fn record_gradient_norm(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    label: &str,
+    gradients: &[Slice],
+    scratch: &Slice,
+    norm: &Slice,
+) -> Result<()> {
+    if gradients.len() as u64 > NORM_REGIONS {
+        return Err(Error::Usage(format!(
+            "`{label}` takes the norm of at most {NORM_REGIONS} regions, found {}",
+            gradients.len()
+        )));
+    }
+    expect_bytes(label, "scratch", scratch, gradient_norm_scratch_bytes(gradients.iter().map(Slice::bytes).sum()))?;
+    expect_bytes(label, "a gradient norm", norm, 16)?;
+    let kernel = ctx.kernel(NORM_PARTIAL, Precision::F32, &[]);
+    let mut first = 0;
+    for region in gradients {
+        let count = region.bytes() / 16;
+        let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
+        let params = [count as u32, first];
+        recorder.dispatch(ctx, label, kernel.clone(), &[region, scratch], params, [groups, 1, 1], 0)?;
+        first += groups;
+    }
+    let kernel = ctx.kernel(NORM_TOTAL, Precision::F32, &[]);
+    recorder.dispatch(ctx, &format!("{label}.total"), kernel, &[scratch, norm], first, [1, 1, 1], 0)
 }

@@ -29,6 +29,7 @@ use super::{Plateau, Recipe, Summary};
 use crate::data::Preset;
 use crate::model::graph::Param;
 use crate::model::resnet::ResNetSpec;
+use crate::model::training::Totals;
 use crate::ops::Optimizer;
 use crate::weights::{self, Dtype, HostTensor, RESUME_PREFIX, StateDict, detect, safetensors};
 use crate::{Error, Result};
@@ -77,6 +78,9 @@ pub struct Progress {
     pub train_images: u64,
     /// Images that validate.
     pub validation_images: u64,
+    /// Sums over the steps of the epoch that is under way.
+    #[serde(default)]
+    pub partial: Totals,
 }
 
 impl Default for Progress {
@@ -89,6 +93,7 @@ impl Default for Progress {
             plateau: Plateau::default(),
             train_images: 0,
             validation_images: 0,
+            partial: Totals::default(),
         }
     }
 }

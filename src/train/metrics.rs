@@ -41,7 +41,9 @@ pub struct Summary {
     pub top1: f64,
     /// Share of images whose class is among the five largest logits.
     pub top5: f64,
-    /// Expected calibration error, see [`calibration_error`].
+    /// Expected calibration error, see [`calibration_error`]. Not a number where probabilities were not read back, as of
+    /// training images.
+    #[serde(deserialize_with = "null_is_nan")]
     pub ece: f64,
 }
 

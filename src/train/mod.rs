@@ -1,13 +1,18 @@
-//! Training: the recipe and its pure parts (schedule, metrics, initial weights), and the checkpoint they are kept in.
+//! Training: the loop with its recipe, schedule, metrics and first weights, and the checkpoint they are kept in.
 
 pub mod checkpoint;
+mod feed;
 pub mod init;
+mod machine;
 pub mod metrics;
 pub mod recipe;
 pub mod schedule;
+mod trainer;
 
 pub use checkpoint::{Checkpoint, Epoch, Progress};
+pub use feed::Budget;
 pub use init::Init;
 pub use metrics::{Outcome, Report, Summary};
 pub use recipe::Recipe;
 pub use schedule::{Plateau, Position, RateStep, Schedule};
+pub use trainer::{Event, Outline, Setup, Steps, Trainer};

@@ -124,16 +124,7 @@ pub struct StateDict {
 impl StateDict {
     /// The tensor `name` if it has `shape`; otherwise an error naming both shapes.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&HostTensor> {
-        let mismatch = |found: String| Error::TensorMismatch {
-            tensor: shown(name),
-            expected: format!("a tensor of shape {shape:?}"),
-            found,
-        };
-        let tensor = self.tensors.get(name).ok_or_else(|| mismatch("no tensor of that name".into()))?;
-        if tensor.shape != shape {
-            return Err(mismatch(format!("shape {:?}", tensor.shape)));
-        }
-        Ok(tensor)
+        get(&self.tensors, name, shape)
     }
 
     /// Takes away prefixes that wrappers put in front of every name: `DataParallel`'s `module.`, `torch.compile`'s
@@ -152,6 +143,17 @@ impl StateDict {
                 .collect();
         }
     }
+}
+
+/// The tensor `name` of `tensors` if it has `shape`; otherwise an error naming both shapes.
+pub fn get<'a>(tensors: &'a IndexMap<String, HostTensor>, name: &str, shape: &[usize]) -> Result<&'a HostTensor> {
+    let mismatch =
+        |found: String| Error::TensorMismatch { tensor: shown(name), expected: format!("a tensor of shape {shape:?}"), found };
+    let tensor = tensors.get(name).ok_or_else(|| mismatch("no tensor of that name".into()))?;
+    if tensor.shape != shape {
+        return Err(mismatch(format!("shape {:?}", tensor.shape)));
+    }
+    Ok(tensor)
 }
 
 /// Reads a checkpoint: safetensors, or PyTorch's `.pth`, `.pt`, `.th`, `.bin` in the zip or the older format.

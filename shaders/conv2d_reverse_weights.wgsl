@@ -1,0 +1,69 @@
+// Weights of a convolution turned round for its input gradient: inputs and outputs change places, the kernel is flipped.
+//
+// One invocation = 4 inputs under one kernel position x all outputs of one forward tile, in blocks of 4 x 4. With stride s the
+// gradient falls apart into phases (see conv2d_join_phases), each a convolution of its own with every s-th kernel position in
+// each axis.
+// Grid: x = inputs / 4 with padding (in 64s), y = kernel positions, z = forward tiles.
+// Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+
+struct Params {
+    kernel: u32, // height and width
+    stride: u32,
+    in_c4: u32,
+    out_c4: u32,
+    tile_c4: u32, // output channels / 4 of a tile of the forward packing
+    reversed_c4: u32, // the same of the reversed packing, whose outputs are the inputs
+    reversed_tiles: u32,
+    phase: u32, // vec4s from one phase's weights to the next
+}
+
+// (ceil(O/tile), K, K, C/4, 4 input channels, tile/4): vec4 over 4 output channels
+@group(0) @binding(0) var weight: texture_2d<f32>;
+// phases of (ceil(C/tile), KH, KW, O/4, 4 output channels, tile/4): vec4 over 4 input channels
+@group(0) @binding(1) var<storage, read_write> reversed: array<vec4<Elem>>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i4 = id.x;
+    if (i4 >= params.reversed_tiles * params.reversed_c4) { return; }
+    let tap = id.y;
+
+    // the phase, the size of its kernel, and the position there, counted from the end
+    let k = vec2<u32>(tap / params.kernel, tap % params.kernel);
+    let t = k % params.stride;
+    let size = (params.kernel - 1u - t) / params.stride + 1u;
+    let at = size - 1u - k / params.stride;
+    let phase = t.x * min(params.kernel, params.stride) + t.y;
+
+    let tile = i4 / params.reversed_c4;
+    let column = i4 - tile * params.reversed_c4;
+    let row = (tile * size.x * size.y + at.x * size.y + at.y) * params.out_c4;
+    let first = id.z * params.tile_c4; // output channels / 4
+    // (arrayLength: a loop bound that is a plain uniform is compiled in by llvmpipe.)
+    let count = min(min(params.tile_c4, params.out_c4 - first), arrayLength(&reversed));
+    var source = ((id.z * params.kernel * params.kernel + tap) * params.in_c4 + i4) * 4u * params.tile_c4;
+    var to = phase * params.phase + (row + first) * 4u * params.reversed_c4 + column;
+    for (var i = 0u; i < count; i++) {
+        var block = mat4x4<f32>(); // a tile's last inputs may not exist
+        if (i4 < params.in_c4) {
+            block = transpose(mat4x4<f32>(
+                texel(source),
+                texel(source + params.tile_c4),
+                texel(source + 2u * params.tile_c4),
+                texel(source + 3u * params.tile_c4),
+            ));
+        }
+        reversed[to] = vec4<Elem>(block[0]);
+        reversed[to + params.reversed_c4] = vec4<Elem>(block[1]);
+        reversed[to + 2u * params.reversed_c4] = vec4<Elem>(block[2]);
+        reversed[to + 3u * params.reversed_c4] = vec4<Elem>(block[3]);
+        source += 1u;
+        to += 4u * params.reversed_c4;
+    }
+}
+
+// Element `i` of the weights, which lie in a texture: software adapters load much faster from there.
+fn texel(i: u32) -> vec4<f32> {
+    return textureLoad(weight, vec2<u32>(i % 2048u, i / 2048u), 0);
+}

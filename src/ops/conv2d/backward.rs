@@ -1,0 +1,307 @@
+//! The gradient by the input: a convolution of `d_output` with the weights turned round.
+//!
+//! `d_input[n, i, y, x] = sum over o, ky, kx of d_output[n, o, (y + pad - ky) / s, (x + pad - kx) / s] * weight[o, i, ky, kx]`,
+//! over those kernel positions whose quotients are whole (Dumoulin and Visin 2016, arXiv:1603.07285, chapter 4). With the kernel
+//! flipped that is a convolution, which the forward kernels compute. With a stride `s` a row `y` meets only every `s`-th kernel
+//! row, the same ones for all rows with the same `(y + pad) % s`: the gradient falls apart into `s * s` such convolutions
+//! without stride, so that no product with a zero is computed, and a last dispatch interleaves them.
+
+use super::blocking::Call;
+use super::weight_gradient::WeightGradient;
+use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, Params};
+use crate::Result;
+use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::ops::grid;
+
+/// How the gradients of one convolution are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvBackward {
+    /// The packing of the weights and of their gradient.
+    forward: Blocking,
+    /// The kernel of the convolution that gives `d_input`.
+    input: Blocking,
+    /// The kernel that gives `d_weight`.
+    weight: WeightGradient,
+}
+
+/// One gradient by the input to record: `d_input = gradient + accumulate`.
+#[derive(Debug)]
+pub struct ConvInputGradient<'a> {
+    /// Layer name.
+    pub label: &'a str,
+    /// Geometry of the forward convolution.
+    pub conv: &'a Conv2d,
+    /// `(N, O, H', W')`.
+    pub d_output: &'a Tensor,
+    /// The weights as [`ConvKernel::pack`] laid them out for the forward kernel, f32.
+    pub weight: &'a Slice,
+    /// Added to the gradient: another path's, of `d_input`'s shape and in another buffer.
+    pub accumulate: Option<&'a Tensor>,
+    /// `(N, I, H, W)`.
+    pub d_input: &'a Tensor,
+    /// As many slices as [`ConvBackward::input_scratch`] asked for.
+    pub scratch: &'a [Slice],
+}
+
+/// One gradient by the weights to record: `d_weight += gradient`.
+#[derive(Debug)]
+pub struct ConvWeightGradient<'a> {
+    /// Layer name.
+    pub label: &'a str,
+    /// Geometry of the forward convolution.
+    pub conv: &'a Conv2d,
+    /// `(N, I, H, W)`: what the forward convolution read.
+    pub input: &'a Tensor,
+    /// `(N, O, H', W')`.
+    pub d_output: &'a Tensor,
+    /// f32, in the packing of the forward kernel's weights. Padding entries stay as they are.
+    pub d_weight: &'a Slice,
+    /// As many slices as [`ConvBackward::weight_scratch`] asked for.
+    pub scratch: &'a [Slice],
+}
+
+const REVERSE_WEIGHTS: Shader = shader!("conv2d_reverse_weights");
+const JOIN_PHASES: Shader = shader!("conv2d_join_phases");
+
+/// conv2d_reverse_weights' `Params`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct ReverseParams {
+    kernel: u32,
+    stride: u32,
+    in_c4: u32,
+    out_c4: u32,
+    tile_c4: u32,
+    reversed_c4: u32,
+    reversed_tiles: u32,
+    phase: u32,
+}
+
+/// conv2d_join_phases' `Params`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct JoinParams {
+    count: u32,
+    height: u32,
+    width: u32,
+    c4: u32,
+    phase_h: u32,
+    phase_w: u32,
+    phase: u32,
+    kernel: u32,
+    stride: u32,
+    pad_top: u32,
+    pad_left: u32,
+    add: u32,
+}
+
+/// Bytes of a vec4 of f32.
+const VEC4_BYTES: u64 = 16;
+
+/// Phases lie one behind the other in a buffer and are bound one by one: in vec4s, WebGPU's alignment of a binding's offset,
+/// which no adapter exceeds.
+const PHASE_ALIGNMENT: usize = 256 / VEC4_BYTES as usize;
+
+impl ConvBackward {
+    /// The kernels for this layer on this adapter. `forward` is the kernel in whose packing the weights lie.
+    ///
+    /// # Panics
+    /// When `forward` is a Winograd kernel, whose weights are not the layer's: see [`ConvKernel::choose_for_training`].
+    pub fn choose(ctx: &Context, conv: &Conv2d, input: Shape, forward: ConvKernel) -> Self {
+        assert_eq!(forward.method, Method::Direct, "gradients are taken by directly packed weights");
+        Self {
+            forward: forward.blocking,
+            input: Blocking::choose(ctx, input.n * input.h * input.w, input.c),
+            weight: WeightGradient::choose(ctx, conv, input, forward.blocking),
+        }
+    }
+
+    /// Every way that the device can run, for the test that compares them all with the naive reference.
+    pub fn all(ctx: &Context, conv: &Conv2d, input: Shape) -> Vec<Self> {
+        let blockings = || Blocking::ALL.iter().copied().filter(|blocking| blocking.available(ctx));
+        let weights = WeightGradient::all(ctx, conv, input);
+        let mut all = Vec::new();
+        for forward in blockings() {
+            // Each input kernel with some weight kernel and each weight kernel with some input kernel: they do not meet.
+            let inputs: Vec<_> = blockings().collect();
+            for i in 0..inputs.len().max(weights.len()) {
+                all.push(Self { forward, input: inputs[i % inputs.len()], weight: weights[i % weights.len()] });
+            }
+        }
+        all
+    }
+
+    /// The forward kernel whose packing this one's weights have.
+    pub fn forward(&self) -> ConvKernel {
+        ConvKernel { method: Method::Direct, blocking: self.forward }
+    }
+
+    /// Bytes of each temporary buffer that [`record_input`](Self::record_input) needs.
+    pub fn input_scratch(&self, conv: &Conv2d, input: Shape) -> Vec<u64> {
+        let phases = Phases::new(conv, input);
+        let weights = (phases.count() * phases.weight_vec4s(conv, self.input)) as u64 * VEC4_BYTES;
+        if conv.stride == 1 {
+            return vec![weights];
+        }
+        vec![weights, (phases.count() * phases.vec4s()) as u64 * VEC4_BYTES]
+    }
+
+    /// Bytes of each temporary buffer that [`record_weight`](Self::record_weight) needs.
+    pub fn weight_scratch(&self, conv: &Conv2d, input: Shape) -> Vec<u64> {
+        self.weight.scratch(conv, input, self.forward)
+    }
+
+    /// Appends the dispatches of `d_input = gradient + accumulate`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::Error::Limit) when a grid needs more workgroups than the device allows.
+    pub fn record_input(&self, recorder: &mut Recorder, ctx: &Context, call: &ConvInputGradient<'_>) -> Result<()> {
+        let (conv, d_input, d_output) = (call.conv, call.d_input, call.d_output);
+        let (input, precision) = (d_input.shape, d_input.precision);
+        assert_eq!(d_output.shape, conv.output_shape(input), "d_output of `{}`", call.label);
+        let phases = Phases::new(conv, input);
+        let [weights, parts @ ..] = call.scratch else {
+            unreachable!("the caller passes the buffers that `input_scratch` asked for");
+        };
+
+        let (channels, tile) = (input.c4(), self.input.tile().1 / 4);
+        let reversed_tiles = channels.div_ceil(tile);
+        let params = ReverseParams {
+            kernel: conv.kernel as u32,
+            stride: conv.stride as u32,
+            in_c4: channels as u32,
+            out_c4: d_output.shape.c4() as u32,
+            tile_c4: (self.forward.tile().1 / 4) as u32,
+            reversed_c4: tile as u32,
+            reversed_tiles: reversed_tiles as u32,
+            phase: phases.weight_vec4s(conv, self.input) as u32,
+        };
+        let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
+        let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
+        let kernel = ctx.kernel(REVERSE_WEIGHTS, precision, &[]);
+        let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
+        let texels = recorder.stage(ctx, 1, call.weight, Precision::F32, vec4s)?;
+        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
+
+        let cost = conv.multiply_adds(input) / (phases.count() as u64);
+        for row in 0..phases.side {
+            for column in 0..phases.side {
+                let index = row * phases.side + column;
+                let part = |slice: &Slice, vec4s: usize| {
+                    let bytes = (vec4s * 4 * precision.bytes()) as u64;
+                    slice.part(index as u64 * bytes, bytes)
+                };
+                let ((kernel_h, pad_top), (kernel_w, pad_left)) = phases.windows(conv, row, column);
+                // With one phase this is the whole gradient, and the other path's is added here.
+                let (output, residual) = match parts {
+                    [] => (d_input.slice.clone(), call.accumulate),
+                    [parts, ..] => (part(parts, phases.vec4s()), None),
+                };
+                let params = Params {
+                    batch: input.n as u32,
+                    in_h: d_output.shape.h as u32,
+                    in_w: d_output.shape.w as u32,
+                    in_c4: d_output.shape.c4() as u32,
+                    out_h: phases.shape.h as u32,
+                    out_w: phases.shape.w as u32,
+                    out_c4: channels as u32,
+                    kernel_h,
+                    kernel_w,
+                    stride: 1,
+                    pad_top,
+                    pad_left,
+                    finish: if residual.is_some() { ADD_RESIDUAL } else { 0 },
+                    unused: [0; 3],
+                };
+                let weight = part(weights, phases.weight_vec4s(conv, self.input));
+                let call = Call {
+                    label: call.label,
+                    precision,
+                    count: 1,
+                    input: &d_output.slice,
+                    weight: &weight,
+                    // There is none; its binding still needs a buffer.
+                    bias: &weight,
+                    residual: residual.map(|tensor| &tensor.slice),
+                    output: &output,
+                    cost,
+                };
+                self.input.record(recorder, ctx, &call, params)?;
+            }
+        }
+
+        let [parts, ..] = parts else { return Ok(()) };
+        let (pad_top, pad_left) = conv.pads(input);
+        let params = JoinParams {
+            count: input.vec4s() as u32,
+            height: input.h as u32,
+            width: input.w as u32,
+            c4: channels as u32,
+            phase_h: phases.shape.h as u32,
+            phase_w: phases.shape.w as u32,
+            phase: phases.vec4s() as u32,
+            kernel: conv.kernel as u32,
+            stride: conv.stride as u32,
+            pad_top: pad_top as u32,
+            pad_left: pad_left as u32,
+            add: u32::from(call.accumulate.is_some()),
+        };
+        let addend = call.accumulate.map_or(parts, |tensor| &tensor.slice);
+        let kernel = ctx.kernel(JOIN_PHASES, precision, &[]);
+        let slices = [parts, addend, &d_input.slice];
+        recorder.dispatch(ctx, call.label, kernel, &slices, params, grid(ctx, input.vec4s()), 0)
+    }
+
+    /// Appends the dispatches of `d_weight += gradient`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::Error::Limit) when a grid needs more workgroups than the device allows.
+    pub fn record_weight(&self, recorder: &mut Recorder, ctx: &Context, call: &ConvWeightGradient<'_>) -> Result<()> {
+        self.weight.record(self.forward, recorder, ctx, call)
+    }
+}
+
+/// The convolutions without stride into which an input gradient falls apart, numbered by `(y + pad) % s`, `(x + pad) % s`.
+struct Phases {
+    /// Phases of each axis: those remainders that some kernel position has.
+    side: usize,
+    /// Of the result of one phase.
+    shape: Shape,
+    /// Padding of the forward convolution: above and on the left.
+    pads: (usize, usize),
+}
+
+impl Phases {
+    fn new(conv: &Conv2d, input: Shape) -> Self {
+        let shape = Shape { h: input.h.div_ceil(conv.stride), w: input.w.div_ceil(conv.stride), ..input };
+        Self { side: conv.kernel.min(conv.stride), shape, pads: conv.pads(input) }
+    }
+
+    fn count(&self) -> usize {
+        self.side * self.side
+    }
+
+    /// vec4s from one phase's result to the next.
+    fn vec4s(&self) -> usize {
+        self.shape.vec4s().next_multiple_of(PHASE_ALIGNMENT)
+    }
+
+    /// vec4s from one phase's weights to the next.
+    fn weight_vec4s(&self, conv: &Conv2d, blocking: Blocking) -> usize {
+        let taps = conv.kernel.div_ceil(conv.stride).pow(2);
+        (blocking.packed_len(conv.in_channels, conv.out_channels, taps) / 4).next_multiple_of(PHASE_ALIGNMENT)
+    }
+
+    /// `(kernel height, padding above)` and `(kernel width, padding on the left)` of one phase. A padding may be negative:
+    /// it wraps, and the kernels' index arithmetic wraps back.
+    fn windows(&self, conv: &Conv2d, row: usize, column: usize) -> ((u32, u32), (u32, u32)) {
+        let window = |remainder: usize, pad: usize| {
+            let size = (conv.kernel - 1 - remainder) / conv.stride + 1;
+            // The first pixel of the phase is the `first`-th of the axis, and meets this kernel position last.
+            let first = (remainder + conv.stride - pad % conv.stride) % conv.stride;
+            let last = (first + pad - remainder) / conv.stride;
+            (size as u32, (size as u32).wrapping_sub(1).wrapping_sub(last as u32))
+        };
+        (window(row, self.pads.0), window(column, self.pads.1))
+    }
+}

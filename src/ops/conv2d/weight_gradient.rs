@@ -1,0 +1,244 @@
+//! The gradient by the weights: a matrix product over all pixels of the batch.
+//!
+//! `d_weight[o, i, ky, kx] += sum over n, y, x of input[n, i, y*stride - pad + ky, x*stride - pad + kx] * d_output[n, o, y, x]`.
+//! As a matrix it has a row for each kernel position and input channel, in the order of the forward packing, and a column for
+//! each output channel. It is small where the sums are longest (a first layer of 64 channels: 147 x 64 over all pixels), so the
+//! pixels are cut into chunks, summed side by side, until there are enough workgroups; a last dispatch adds the partial sums.
+
+use super::{Blocking, Conv2d, ConvWeightGradient};
+use crate::Result;
+use crate::gpu::{Context, Family, Precision, Recorder, Shader, Shape, shader};
+use crate::ops::grid;
+
+/// A kernel, and how many pixels each of its workgroups sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WeightGradient {
+    blocking: WeightBlocking,
+    chunk: usize,
+}
+
+/// How the sums are spread over invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WeightBlocking {
+    /// 8 rows x 8 channels an invocation, in registers.
+    Registers,
+    /// 16 rows x 32 channels a subgroup of 4 lanes: SwiftShader.
+    Subgroup4,
+    /// 32 rows x 64 channels a subgroup of 8 lanes: llvmpipe.
+    Subgroup8,
+    /// Tiles of 64 x 64 in workgroup memory: GPUs.
+    Tiled,
+}
+
+/// The shaders' `Params`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    batch: u32,
+    in_h: u32,
+    in_w: u32,
+    in_c4: u32,
+    out_h: u32,
+    out_w: u32,
+    out_c4: u32,
+    kernel_w: u32,
+    stride: u32,
+    pad_top: u32,
+    pad_left: u32,
+    rows: u32,
+    tile_c4: u32,
+    columns: u32,
+    chunk: u32,
+    add: u32,
+}
+
+/// conv2d_d_weight_sum's `Params`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct SumParams {
+    count: u32,
+    chunks: u32,
+}
+
+const SUM: Shader = shader!("conv2d_d_weight_sum");
+
+/// Chunks end at multiples of this: what the tiled kernel takes a step.
+const CHUNK_STEP: usize = 16;
+
+/// Shorter chunks cost more in partial sums than their workgroups gain.
+const MIN_CHUNK: usize = 64;
+
+/// The longest sum of one invocation: the error of a sum in order grows with its length.
+const MAX_CHUNK: usize = 32_768;
+
+/// Workgroups that keep a GPU busy.
+const GPU_WORKGROUPS: usize = 256;
+
+/// Workgroups that keep a software adapter's cores busy to the end.
+const CPU_WORKGROUPS: usize = 16;
+
+/// Largest buffer of partial sums.
+const PARTIAL_BYTES: usize = 16 << 20;
+
+impl WeightGradient {
+    pub(super) fn choose(ctx: &Context, conv: &Conv2d, input: Shape, forward: Blocking) -> Self {
+        let blocking = if ctx.family() == Family::Gpu {
+            WeightBlocking::Tiled
+        } else {
+            match Blocking::choose(ctx, 0, conv.out_channels) {
+                Blocking::Subgroup8 | Blocking::Subgroup8x32 | Blocking::Subgroup8x16 => WeightBlocking::Subgroup8,
+                Blocking::Subgroup4 => WeightBlocking::Subgroup4,
+                _ => WeightBlocking::Registers,
+            }
+        };
+        let matrix = Matrix::new(conv, forward);
+        let [x, y] = blocking.tiles(matrix);
+        let wanted = if ctx.family() == Family::Gpu { GPU_WORKGROUPS } else { CPU_WORKGROUPS };
+        let most = PARTIAL_BYTES.min(ctx.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16);
+        let pixels = pixels(conv, input);
+        let chunks = wanted.div_ceil(x * y).min(pixels / MIN_CHUNK).max(pixels.div_ceil(MAX_CHUNK)).clamp(1, most.max(1));
+        Self { blocking, chunk: pixels.div_ceil(chunks).next_multiple_of(CHUNK_STEP) }
+    }
+
+    /// Every kernel that the device can run, with one chunk and with many.
+    pub(super) fn all(ctx: &Context, conv: &Conv2d, input: Shape) -> Vec<Self> {
+        let whole = pixels(conv, input).next_multiple_of(CHUNK_STEP);
+        [WeightBlocking::Registers, WeightBlocking::Subgroup4, WeightBlocking::Subgroup8, WeightBlocking::Tiled]
+            .into_iter()
+            .filter(|blocking| blocking.available(ctx))
+            .flat_map(|blocking| [CHUNK_STEP, whole].map(|chunk| Self { blocking, chunk }))
+            .collect()
+    }
+
+    fn chunks(self, conv: &Conv2d, input: Shape) -> usize {
+        pixels(conv, input).div_ceil(self.chunk).max(1)
+    }
+
+    pub(super) fn scratch(self, conv: &Conv2d, input: Shape, forward: Blocking) -> Vec<u64> {
+        match self.chunks(conv, input) {
+            1 => Vec::new(),
+            chunks => vec![(chunks * Matrix::new(conv, forward).vec4s() * 16) as u64],
+        }
+    }
+
+    pub(super) fn record(
+        self,
+        forward: Blocking,
+        recorder: &mut Recorder,
+        ctx: &Context,
+        call: &ConvWeightGradient<'_>,
+    ) -> Result<()> {
+        let (conv, input, output) = (call.conv, call.input.shape, call.d_output.shape);
+        assert_eq!(output, conv.output_shape(input), "d_output of `{}`", call.label);
+        let precision = call.input.precision;
+        let matrix = Matrix::new(conv, forward);
+        let chunks = self.chunks(conv, input);
+        let (pad_top, pad_left) = conv.pads(input);
+        let params = Params {
+            batch: input.n as u32,
+            in_h: input.h as u32,
+            in_w: input.w as u32,
+            in_c4: input.c4() as u32,
+            out_h: output.h as u32,
+            out_w: output.w as u32,
+            out_c4: output.c4() as u32,
+            kernel_w: conv.kernel as u32,
+            stride: conv.stride as u32,
+            pad_top: pad_top as u32,
+            pad_left: pad_left as u32,
+            rows: matrix.rows as u32,
+            tile_c4: matrix.tile_c4 as u32,
+            columns: matrix.columns as u32,
+            chunk: self.chunk as u32,
+            add: u32::from(chunks == 1),
+        };
+        let partials = match call.scratch {
+            _ if chunks == 1 => None,
+            [partials, ..] => Some(partials),
+            [] => unreachable!("the caller passes the buffer that `weight_scratch` asked for"),
+        };
+        let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
+        let [x, y] = self.blocking.tiles(matrix);
+        let blocks = [x as u32, y as u32, chunks as u32];
+        let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
+        if self.blocking == WeightBlocking::Subgroup8 {
+            let values = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
+            let gradients = recorder.stage(ctx, 1, &call.d_output.slice, precision, output.vec4s())?;
+            let earlier = match partials {
+                None => recorder.stage(ctx, 2, call.d_weight, Precision::F32, matrix.vec4s())?,
+                Some(_) => values.clone(),
+            };
+            let texels = [&values, &gradients, &earlier];
+            recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[target], params, blocks, cost)?;
+        } else {
+            let slices = [&call.input.slice, &call.d_output.slice, target];
+            recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, cost)?;
+        }
+
+        let Some(partials) = partials else { return Ok(()) };
+        let params = SumParams { count: matrix.vec4s() as u32, chunks: chunks as u32 };
+        let kernel = ctx.kernel(SUM, precision, &[]);
+        recorder.dispatch(ctx, call.label, kernel, &[partials, call.d_weight], params, grid(ctx, matrix.vec4s()), 0)
+    }
+}
+
+impl WeightBlocking {
+    fn shader(self) -> Shader {
+        match self {
+            Self::Registers => shader!("conv2d_d_weight_direct"),
+            Self::Subgroup4 => shader!("conv2d_d_weight_subgroup4"),
+            Self::Subgroup8 => shader!("conv2d_d_weight_subgroup8"),
+            Self::Tiled => shader!("conv2d_d_weight_tiled"),
+        }
+    }
+
+    fn available(self, ctx: &Context) -> bool {
+        match self {
+            Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
+            Self::Subgroup8 => ctx.subgroup_lanes() == Some(8),
+            Self::Registers | Self::Tiled => true,
+        }
+    }
+
+    /// Workgroups over the rows and over the columns.
+    fn tiles(self, matrix: Matrix) -> [usize; 2] {
+        let tiles = |rows: usize, columns: usize| [matrix.rows.div_ceil(rows), matrix.columns.div_ceil(columns)];
+        match self {
+            // 64 invocations of 2 x 2 vec4s each, in one dimension.
+            Self::Registers => [(matrix.rows.div_ceil(2) * matrix.columns / 2).div_ceil(64), 1],
+            Self::Subgroup4 => tiles(4, 8),
+            Self::Subgroup8 => tiles(8, 16),
+            Self::Tiled => tiles(16, 16),
+        }
+    }
+}
+
+/// The gradient as a matrix in the forward kernel's packing, rows and columns in fours.
+#[derive(Debug, Clone, Copy)]
+struct Matrix {
+    rows: usize,
+    /// With the padding of the last tile.
+    columns: usize,
+    tile_c4: usize,
+}
+
+impl Matrix {
+    fn new(conv: &Conv2d, forward: Blocking) -> Self {
+        let (_, tile) = forward.tile();
+        Self {
+            rows: conv.taps() * conv.in_channels.div_ceil(4),
+            columns: conv.out_channels.next_multiple_of(tile) / 4,
+            tile_c4: tile / 4,
+        }
+    }
+
+    fn vec4s(self) -> usize {
+        self.rows * 4 * self.columns
+    }
+}
+
+/// Output pixels of the whole batch.
+fn pixels(conv: &Conv2d, input: Shape) -> usize {
+    let output = conv.output_shape(input);
+    output.n * output.h * output.w
+}

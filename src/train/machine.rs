@@ -1,0 +1,206 @@
+//! Everything of a run that lives on the GPU; built anew from host memory when the device was lost.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::Outcome;
+use super::checkpoint::Tensors;
+use super::feed::Feed;
+use super::recipe::{Recipe, TrainDepth};
+use super::trainer::Setup;
+use crate::data::ImageSet;
+use crate::gpu::{Context, Precision, Shape};
+use crate::model::graph::{Graph, Param};
+use crate::model::training::{Grouping, Parameters, Totals, TrainingMemory, TrainingOptions, TrainingPlan};
+use crate::ops::Statistics;
+use crate::weights::StateDict;
+use crate::{Error, Result};
+
+/// A network, cut in front of the first layer that learns.
+#[derive(Debug, Clone)]
+pub(super) struct Graphs {
+    /// Layers that stay as they are.
+    pub frozen: Option<Graph>,
+    /// Layers that learn.
+    pub trained: Graph,
+}
+
+impl Graphs {
+    pub(super) fn new(graph: &Graph, depth: TrainDepth) -> Result<Self> {
+        let first = match depth {
+            TrainDepth::All => return Ok(Self { frozen: None, trained: graph.clone() }),
+            TrainDepth::Head => graph.value("avgpool")?.0 + 1,
+            TrainDepth::FromStage(stage) => {
+                let prefix = format!("layer{stage}.");
+                let found = graph.nodes.iter().position(|node| node.name.starts_with(&prefix));
+                found.ok_or_else(|| Error::Usage(format!("this network has no stage {stage} to train from")))?
+            }
+        };
+        // Nodes stand in execution order: the one in front of a stage ends what comes before it.
+        let (frozen, trained) = graph.split_at(crate::model::graph::ValueId(first - 1))?;
+        Ok(Self { frozen: Some(frozen), trained })
+    }
+
+    /// What the trained layers read for so many images.
+    fn input(&self, images: usize, set: &ImageSet) -> Result<Shape> {
+        let size = set.size();
+        let shape = Shape::new(images, 3, size.height as usize, size.width as usize);
+        let Some(frozen) = &self.frozen else { return Ok(shape) };
+        let shapes = frozen.shapes(images, shape.h, shape.w)?;
+        Ok(shapes.last().copied().unwrap_or(shape))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    ctx: Context,
+    feed: Feed,
+    parameters: Parameters,
+    plan: TrainingPlan,
+    statistics: Statistics,
+    micro_batch: usize,
+}
+
+impl Machine {
+    /// With `recipe.accumulation` parts of a batch, or as many more as it takes to fit; the recipe is changed to say so.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] with numbers and a proposal when not even one image at a time fits.
+    pub(super) fn new(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &mut Recipe, weights: &StateDict) -> Result<Self> {
+        let mut refusal = None;
+        for parts in (recipe.accumulation..=recipe.batch).filter(|parts| recipe.batch.is_multiple_of(*parts)) {
+            recipe.accumulation = parts;
+            match Self::with_recipe(ctx, setup, graphs, recipe, weights) {
+                Err(error @ Error::Limit { .. }) => refusal = Some(error),
+                built => return built,
+            }
+        }
+        Err(refusal.unwrap_or_else(|| Error::Usage("a batch of 0 images trains nothing; give 1 or more".into())))
+    }
+
+    fn with_recipe(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &Recipe, weights: &StateDict) -> Result<Self> {
+        let micro_batch = recipe.micro_batch() as usize;
+        let input = graphs.input(micro_batch, &setup.images)?;
+        let group = |param: &Param| (recipe.rate_multiplier(&param.name), recipe.decay(param));
+        let grouping = Grouping { state_buffers: recipe.optimizer.state_buffers(), group: &group };
+        let parameters = Parameters::new(ctx, &graphs.trained, input, &grouping)?;
+        let needed = TrainingPlan::estimate(ctx, &graphs.trained, &parameters, input)?.total();
+        let limit = setup.budget.training_bytes;
+        if needed > limit {
+            return Err(Error::Limit {
+                what: format!("training with {micro_batch} images at a time"),
+                needed,
+                limit,
+                hint: "train fewer layers (the head, or from a later stage on), use smaller images or a smaller network, or \
+                       allow more memory"
+                    .into(),
+            });
+        }
+        parameters.load(ctx, weights)?;
+        let frozen = graphs.frozen.as_ref().map(|graph| (graph, weights));
+        let feed = Feed::new(ctx, &setup.images, &setup.preset, micro_batch, frozen, recipe.augmentation, setup.budget)?;
+        let counts = setup.class_counts();
+        let statistics = recipe.statistics(&setup.spec);
+        let options = TrainingOptions {
+            loss: recipe.loss,
+            class_weights: recipe.class_weights.resolve(&counts),
+            statistics,
+            micro_batches: recipe.accumulation as usize,
+            optimizer: recipe.optimizer,
+            decoupled: recipe.decays_decoupled(),
+        };
+        let plan = TrainingPlan::new(ctx, &graphs.trained, &parameters, feed.output(), &options)?;
+        ctx.check()?;
+        Ok(Self { ctx: ctx.clone(), feed, parameters, plan, statistics, micro_batch })
+    }
+
+    /// Queues a whole step over these images. `number` counts steps from 1.
+    pub(super) fn step(
+        &mut self,
+        set: &ImageSet,
+        images: &[usize],
+        rng: &mut ChaCha8Rng,
+        learning_rate: f32,
+        number: u32,
+        clip_norm: Option<f32>,
+    ) -> Result<()> {
+        for part in images.chunks(self.micro_batch) {
+            let targets = self.feed.fill(&self.ctx, set, part, Some(rng))?;
+            self.plan.set_targets(&self.ctx, &targets);
+            self.plan.accumulate(&self.ctx)?;
+        }
+        self.plan.update(&self.ctx, learning_rate, number, clip_norm)
+    }
+
+    /// Most images of one evaluation.
+    pub(super) fn evaluation_batch(&self) -> usize {
+        self.micro_batch
+    }
+
+    /// Runs these images (at most [`evaluation_batch`](Self::evaluation_batch)) as inference does.
+    pub(super) async fn evaluate(&mut self, set: &ImageSet, images: &[usize]) -> Result<Vec<Outcome>> {
+        let targets = self.feed.fill(&self.ctx, set, images, None)?;
+        self.plan.set_targets(&self.ctx, &targets);
+        self.plan.evaluate(&self.ctx)?;
+        let rows = Precision::F32.decode(&self.plan.rows().read(&self.ctx).await?);
+        let outcome = |(image, row): (&usize, &[f32; 4])| Outcome::from_row(set.labels[*image], *row);
+        Ok(images.iter().zip(rows.as_chunks().0).map(outcome).collect())
+    }
+
+    pub(super) fn reset_totals(&self) {
+        self.plan.reset_totals(&self.ctx);
+    }
+
+    /// Waits for the queued steps.
+    pub(super) async fn totals(&self) -> Result<Totals> {
+        self.plan.totals(&self.ctx).await
+    }
+
+    /// Updates left out because their gradient was not finite.
+    pub(super) async fn skipped(&self) -> Result<u32> {
+        Ok(self.plan.skipped(&self.ctx).await?.1)
+    }
+
+    /// All weights: what the trained layers' are now, over `others`.
+    pub(super) async fn weights(&self, others: &Tensors) -> Result<Tensors> {
+        let mut weights = others.clone();
+        weights.extend(self.parameters.read(&self.ctx).await?.tensors);
+        Ok(weights)
+    }
+
+    /// The optimizer's state buffers.
+    pub(super) async fn optimizer_state(&self) -> Result<Vec<Tensors>> {
+        let mut buffers = Vec::new();
+        for index in 0..self.parameters.state_buffers() {
+            buffers.push(self.parameters.read_state(&self.ctx, index).await?.tensors);
+        }
+        Ok(buffers)
+    }
+
+    /// Goes back to these weights and this state; without a state the optimizer begins anew.
+    pub(super) fn restore(&self, weights: &StateDict, optimizer: &[Tensors]) -> Result<()> {
+        self.parameters.load(&self.ctx, weights)?;
+        self.parameters.clear_state(&self.ctx);
+        for (index, tensors) in optimizer.iter().enumerate() {
+            self.parameters.load_state(&self.ctx, index, tensors)?;
+        }
+        self.plan.forget(&self.ctx);
+        Ok(())
+    }
+
+    pub(super) fn dispatches(&self) -> usize {
+        self.plan.dispatches()
+    }
+
+    pub(super) fn uses_batch_statistics(&self) -> bool {
+        matches!(self.statistics, Statistics::Batch { .. })
+    }
+
+    /// Of training, and of what feeds it.
+    pub(super) fn memory(&self) -> (TrainingMemory, u64) {
+        (self.plan.memory(), self.feed.bytes())
+    }
+
+    pub(super) fn keeps_features(&self) -> bool {
+        self.feed.keeps_features()
+    }
+}

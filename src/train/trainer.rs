@@ -1,0 +1,494 @@
+//! The training loop in pieces: every [`Trainer::advance`] is a chunk of work, after which a page may draw, a person may pause
+//! and a program may save.
+//!
+//! Everything random is drawn from the recipe's seed and the position in the run, so that a run that was stopped and resumed
+//! is the run that was not. No step waits for the GPU; sums are read once a chunk.
+
+use serde::Serialize;
+use web_time::{Duration, Instant};
+
+use super::checkpoint::{Checkpoint, Epoch, Tensors};
+use super::feed::Budget;
+use super::machine::{Graphs, Machine};
+use super::{Outcome, Position, Progress, Recipe, Summary};
+use crate::data::random::{Stream, generator, shuffle};
+use crate::data::split::Split;
+use crate::data::{ImageSet, Preset};
+use crate::gpu::Context;
+use crate::model::ResNetSpec;
+use crate::model::graph::Graph;
+use crate::model::training::{Totals, TrainingMemory};
+use crate::weights::StateDict;
+use crate::{Error, Result};
+
+/// What is trained, on what and how.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The network, with as many classes as the set.
+    pub spec: ResNetSpec,
+    /// How pictures become input.
+    pub preset: Preset,
+    /// How it is trained.
+    pub recipe: Recipe,
+    /// All pictures.
+    pub images: ImageSet,
+    /// Which of them train and which judge.
+    pub split: Split,
+    /// GPU memory.
+    pub budget: Budget,
+}
+
+/// What a chunk of work came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Steps were done.
+    Steps(Steps),
+    /// Validation images were judged; the share done, 0 to 1.
+    Validating(f32),
+    /// An epoch ended: a good moment to save.
+    Epoch(Box<Epoch>),
+    /// A loss was no finite number. The run went back to the end of an epoch and goes on with half the rate.
+    Reverted {
+        /// Epochs done there.
+        epoch: u32,
+        /// Factor on the schedule's rate from here on.
+        rate_factor: f64,
+    },
+    /// Nothing is left to do.
+    Finished {
+        /// Validation had not become better for as long as the recipe waits.
+        early: bool,
+    },
+}
+
+/// Figures while an epoch goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Steps {
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// Steps done of it.
+    pub step: u64,
+    /// Its steps.
+    pub steps: u64,
+    /// Mean loss so far in this epoch, over augmented images and with weights that move.
+    pub loss: f64,
+    /// Top-1 accuracy of the same, 0 to 1.
+    pub top1: f64,
+    /// Rate of the last step.
+    pub learning_rate: f64,
+    /// Training images a second in this chunk.
+    pub images_per_s: f64,
+}
+
+/// A run in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Outline {
+    /// Images of a step.
+    pub batch: u32,
+    /// Parts a step is run in: more than the recipe says where a batch does not fit.
+    pub accumulation: u32,
+    /// Steps of an epoch. Images that fill no whole batch wait for the next epoch's order.
+    pub steps_per_epoch: u64,
+    /// Epochs asked for.
+    pub epochs: u32,
+    /// Scalars that learn.
+    pub trained_parameters: usize,
+    /// Scalars in all.
+    pub parameters: usize,
+    /// Whether batch norm uses and updates batch statistics.
+    pub batch_statistics: bool,
+    /// Whether what the frozen layers compute is kept.
+    pub keeps_features: bool,
+    /// Dispatches of a step's part with its update.
+    pub dispatches: usize,
+    /// Parameters, gradients, optimizer state, activations.
+    pub memory: TrainingMemory,
+    /// Pictures, kept features and the frozen layers, in bytes.
+    pub feed_bytes: u64,
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Trainer {
+    setup: Setup,
+    graphs: Graphs,
+    machine: Machine,
+    /// Where the run stands; its weights and optimizer state are those of the end of the last epoch.
+    state: Checkpoint,
+    phase: Phase,
+    /// Steps of the next chunk.
+    chunk: u64,
+    /// Time spent on this epoch, in seconds.
+    seconds: f64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Training,
+    Validating(Vec<Outcome>),
+    Finished { early: bool },
+}
+
+/// What a chunk should take on the GPU: whoever stops a run waits for this.
+const CHUNK: Duration = Duration::from_millis(300);
+/// Time on the CPU after which a chunk takes no further step: a page draws in between.
+const TURN: Duration = Duration::from_millis(12);
+/// Ten halvings of the learning rate; a loss that is then still no number has another cause.
+const SMALLEST_RATE_FACTOR: f64 = 1.0 / 1024.0;
+
+impl Setup {
+    /// # Errors
+    /// [`Error::Usage`] for a recipe that does not fit the network, or a set nothing can be learned from.
+    fn check(&self) -> Result<()> {
+        self.recipe.validate_for(&self.spec)?;
+        let classes = self.images.classes.len();
+        if self.spec.classes != Some(classes) {
+            let has = self.spec.classes.unwrap_or(0);
+            return Err(Error::Usage(format!("the network has {has} classes, but the pictures have {classes}")));
+        }
+        if self.split.train.is_empty() {
+            return Err(Error::Usage("there are no pictures to train on; add some to each class".into()));
+        }
+        let size = self.images.size();
+        if (size.width, size.height) != self.preset.crop {
+            return Err(Error::Usage(format!(
+                "the pictures are {} x {} pixels, but the preset wants {} x {}",
+                size.width, size.height, self.preset.crop.0, self.preset.crop.1
+            )));
+        }
+        Ok(())
+    }
+
+    /// Training images of each class.
+    pub(super) fn class_counts(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.images.classes.len()];
+        self.split.train.iter().for_each(|image| counts[self.images.labels[*image] as usize] += 1);
+        counts
+    }
+}
+
+impl Trainer {
+    /// Plans a run from `weights`, which hold a value for each parameter and statistic of the network
+    /// ([`initialise`](super::init::initialise), [`transfer`](super::init::transfer)). Nothing is trained yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a recipe or a set nothing can be trained with, [`Error::Limit`] when it does not fit, with numbers
+    /// and a proposal.
+    pub fn new(ctx: &Context, setup: Setup, weights: StateDict) -> Result<Self> {
+        let state = Checkpoint {
+            spec: setup.spec.clone(),
+            classes: setup.images.classes.clone(),
+            pixels: setup.preset.clone(),
+            recipe: setup.recipe.clone(),
+            progress: Progress {
+                train_images: setup.split.train.len() as u64,
+                validation_images: setup.split.validation.len() as u64,
+                ..Progress::default()
+            },
+            history: Vec::new(),
+            best: weights.tensors,
+            latest: None,
+            optimizer: Vec::new(),
+        };
+        Self::start(ctx, setup, state)
+    }
+
+    /// Goes on where a checkpoint stands, to the same result as if it had never stopped. Network, recipe and pixels are the
+    /// checkpoint's; more epochs may be asked for in its recipe.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
+    pub fn resume(ctx: &Context, checkpoint: Checkpoint, images: ImageSet, split: Split, budget: Budget) -> Result<Self> {
+        let found = (split.train.len() as u64, split.validation.len() as u64);
+        let wanted = (checkpoint.progress.train_images, checkpoint.progress.validation_images);
+        if found != wanted || checkpoint.classes != images.classes {
+            return Err(Error::Usage(format!(
+                "the run began with {} training and {} validation pictures of {} classes, but there are {} and {} of {}; give \
+                 the same folder, or start a new run from these weights",
+                wanted.0,
+                wanted.1,
+                checkpoint.classes.len(),
+                found.0,
+                found.1,
+                images.classes.len()
+            )));
+        }
+        let setup = Setup {
+            spec: checkpoint.spec.clone(),
+            preset: checkpoint.pixels.clone(),
+            recipe: checkpoint.recipe.clone(),
+            images,
+            split,
+            budget,
+        };
+        Self::start(ctx, setup, checkpoint)
+    }
+
+    fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint) -> Result<Self> {
+        setup.check()?;
+        // A set smaller than a batch is one batch.
+        let recipe = &mut state.recipe;
+        if setup.split.train.len() < recipe.batch as usize {
+            recipe.batch = setup.split.train.len() as u32;
+            recipe.accumulation = 1;
+        }
+        let graphs = Graphs::new(&setup.spec.build()?, recipe.depth)?;
+        let weights = dict(state.latest());
+        let machine = Machine::new(ctx, &setup, &graphs, &mut state.recipe, &weights)?;
+        setup.recipe = state.recipe.clone();
+        machine.restore(&weights, &state.optimizer)?;
+        let phase =
+            if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
+        Ok(Self { setup, graphs, machine, state, phase, chunk: 1, seconds: 0.0 })
+    }
+
+    /// Goes on with another device after the old one was lost, from the end of the last epoch.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn recover(&mut self, ctx: &Context) -> Result<()> {
+        let weights = dict(self.state.latest());
+        self.machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights)?;
+        self.go_back()
+    }
+
+    /// Back to the end of the last epoch.
+    fn go_back(&mut self) -> Result<()> {
+        let progress = &mut self.state.progress;
+        progress.step = u64::from(progress.epoch) * self.setup.steps_per_epoch();
+        progress.partial = Totals::default();
+        self.machine.restore(&dict(self.state.latest()), &self.state.optimizer)?;
+        self.phase = Phase::Training;
+        self.seconds = 0.0;
+        Ok(())
+    }
+
+    /// The run in numbers.
+    pub fn outline(&self) -> Outline {
+        let (memory, feed_bytes) = self.machine.memory();
+        let trained_parameters = self.graphs.trained.parameter_count();
+        Outline {
+            batch: self.setup.recipe.batch,
+            accumulation: self.setup.recipe.accumulation,
+            steps_per_epoch: self.setup.steps_per_epoch(),
+            epochs: self.setup.recipe.epochs,
+            trained_parameters,
+            parameters: trained_parameters + self.graphs.frozen.as_ref().map_or(0, Graph::parameter_count),
+            batch_statistics: self.machine.uses_batch_statistics(),
+            keeps_features: self.machine.keeps_features(),
+            dispatches: self.machine.dispatches(),
+            memory,
+            feed_bytes,
+        }
+    }
+
+    /// What the run was set up with.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The run as of the end of the last epoch, with its history and the best weights so far.
+    pub fn last_epoch(&self) -> &Checkpoint {
+        &self.state
+    }
+
+    /// Does a chunk of the work.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] when the device is gone: [`recover`](Self::recover) goes on. [`Error::Usage`] when the loss stays
+    /// no finite number at a thousandth of the rate.
+    pub async fn advance(&mut self) -> Result<Event> {
+        match std::mem::replace(&mut self.phase, Phase::Training) {
+            Phase::Training => self.train().await,
+            Phase::Validating(done) => self.validate(done).await,
+            Phase::Finished { early } => {
+                self.phase = Phase::Finished { early };
+                Ok(Event::Finished { early })
+            }
+        }
+    }
+
+    async fn train(&mut self) -> Result<Event> {
+        let start = Instant::now();
+        let recipe = &self.setup.recipe;
+        let steps = self.setup.steps_per_epoch();
+        let epoch = self.state.progress.epoch;
+        let end = steps * u64::from(epoch + 1);
+        let order = self.order(epoch);
+        let first = self.state.progress.step;
+        let mut learning_rate = 0.0;
+        while self.state.progress.step < end.min(first + self.chunk)
+            && (self.state.progress.step == first || start.elapsed() < TURN)
+        {
+            learning_rate = self.learning_rate();
+            let number = self.state.progress.step;
+            let images = &order[(number % steps) as usize * recipe.batch as usize..][..recipe.batch as usize];
+            let mut rng = generator(recipe.seed, Stream::Augment(number as u32));
+            let rate = learning_rate as f32;
+            self.machine.step(&self.setup.images, images, &mut rng, rate, number as u32 + 1, recipe.clip_norm)?;
+            self.state.progress.step += 1;
+        }
+        let totals = self.machine.totals().await?;
+        let done = self.state.progress.step;
+        // A gradient can overflow where the loss does not; that is looked at once an epoch, for it costs a wait.
+        if totals.not_finite > 0.0 || done == end && self.machine.skipped().await? > 0 {
+            return self.revert();
+        }
+        self.machine.reset_totals();
+        let elapsed = start.elapsed().as_secs_f64();
+        self.seconds += elapsed;
+        self.chunk = next_chunk(self.chunk, done - first, elapsed);
+        let sums = &mut self.state.progress.partial;
+        sums.add(&totals);
+        if done == end {
+            self.phase = Phase::Validating(Vec::new());
+        }
+        let step = done - u64::from(epoch) * steps;
+        Ok(Event::Steps(Steps {
+            epoch: epoch + 1,
+            step,
+            steps,
+            loss: sums.loss / sums.weight,
+            top1: sums.top1 / (step * u64::from(recipe.batch)) as f64,
+            learning_rate,
+            images_per_s: ((done - first) * u64::from(recipe.batch)) as f64 / elapsed,
+        }))
+    }
+
+    /// The training images of an epoch.
+    fn order(&self, epoch: u32) -> Vec<usize> {
+        let mut order = self.setup.split.train.clone();
+        shuffle(&mut generator(self.setup.recipe.seed, Stream::Order(epoch)), &mut order);
+        order
+    }
+
+    /// Rate of the next step.
+    fn learning_rate(&self) -> f64 {
+        let Progress { step, plateau, rate_factor, .. } = &self.state.progress;
+        let recipe = &self.setup.recipe;
+        let position = Position { step: *step, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
+        f64::from(recipe.learning_rate) * recipe.schedule.factor(position, plateau) * rate_factor
+    }
+
+    fn revert(&mut self) -> Result<Event> {
+        let rate_factor = self.state.progress.rate_factor / 2.0;
+        if rate_factor < SMALLEST_RATE_FACTOR {
+            return Err(Error::Usage(
+                "the loss is not a finite number even at a thousandth of the learning rate: check the weights, and the mean and \
+                 std of the pixels"
+                    .into(),
+            ));
+        }
+        self.state.progress.rate_factor = rate_factor;
+        self.go_back()?;
+        Ok(Event::Reverted { epoch: self.state.progress.epoch, rate_factor })
+    }
+
+    async fn validate(&mut self, mut done: Vec<Outcome>) -> Result<Event> {
+        let start = Instant::now();
+        let images = &self.setup.split.validation;
+        while done.len() < images.len() {
+            let rest = &images[done.len()..];
+            let batch = &rest[..rest.len().min(self.machine.evaluation_batch())];
+            done.extend(self.machine.evaluate(&self.setup.images, batch).await?);
+            if start.elapsed() >= TURN {
+                break;
+            }
+        }
+        self.seconds += start.elapsed().as_secs_f64();
+        if done.len() < images.len() {
+            let share = done.len() as f32 / images.len() as f32;
+            self.phase = Phase::Validating(done);
+            return Ok(Event::Validating(share));
+        }
+        self.end_epoch(&done).await
+    }
+
+    async fn end_epoch(&mut self, outcomes: &[Outcome]) -> Result<Event> {
+        self.machine.reset_totals();
+        let validation = (!outcomes.is_empty()).then(|| Summary::of(outcomes));
+        let weights = self.machine.weights(self.state.latest()).await?;
+        self.state.optimizer = self.machine.optimizer_state().await?;
+
+        let recipe = &self.setup.recipe;
+        let images = self.setup.steps_per_epoch() * u64::from(recipe.batch);
+        let progress = &mut self.state.progress;
+        let sums = std::mem::take(&mut progress.partial);
+        progress.epoch += 1;
+        let share = |count: f64| count / images as f64;
+        let train =
+            Summary { images, loss: sums.loss / sums.weight, top1: share(sums.top1), top5: share(sums.top5), ece: f64::NAN };
+        progress.plateau.observe(&recipe.schedule, validation.map_or(train.loss, |summary| summary.loss));
+        let best = progress.best_epoch.and_then(|epoch| self.state.history.get(epoch as usize - 1)?.validation);
+        // Accuracies are often equal in small sets; then the loss decides. Without validation the newest weights are the best.
+        let better = match (best, validation) {
+            (Some(best), Some(now)) => now.top1 > best.top1 || now.top1 == best.top1 && now.loss < best.loss,
+            _ => true,
+        };
+        if better {
+            progress.best_epoch = Some(progress.epoch);
+        }
+        let waited = progress.epoch - progress.best_epoch.unwrap_or(0);
+        let impatient = recipe.early_stopping.is_some_and(|patience| waited >= patience);
+        let done = progress.epoch >= recipe.epochs;
+        let last_step =
+            Position { step: progress.step - 1, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
+        let learning_rate =
+            f64::from(recipe.learning_rate) * recipe.schedule.factor(last_step, &progress.plateau) * progress.rate_factor;
+        let epoch =
+            Epoch { epoch: progress.epoch, step: progress.step, learning_rate, train, validation, seconds: self.seconds };
+        if better {
+            self.state.best = weights;
+            self.state.latest = None;
+        } else {
+            self.state.latest = Some(weights);
+        }
+        self.state.history.push(epoch.clone());
+        self.seconds = 0.0;
+        self.phase = if done || impatient { Phase::Finished { early: !done } } else { Phase::Training };
+        Ok(Event::Epoch(Box::new(epoch)))
+    }
+
+    /// The run as it stands between two chunks, to go on from.
+    pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut state = self.state.clone();
+        if state.progress.step > u64::from(state.progress.epoch) * self.setup.steps_per_epoch() {
+            state.latest = Some(self.machine.weights(self.state.latest()).await?);
+            state.optimizer = self.machine.optimizer_state().await?;
+        }
+        Ok(state)
+    }
+
+    /// Puts the best weights in place of the latest, to judge them; the run is over then.
+    pub fn take_best(&mut self) -> Result<()> {
+        self.machine.restore(&dict(&self.state.best), &[])?;
+        self.phase = Phase::Finished { early: self.state.progress.epoch < self.setup.recipe.epochs };
+        Ok(())
+    }
+
+    /// What the network says of these pictures with the weights it has now, without augmentation.
+    pub async fn evaluate(&mut self, images: &[usize]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(images.len());
+        for batch in images.chunks(self.machine.evaluation_batch()) {
+            outcomes.extend(self.machine.evaluate(&self.setup.images, batch).await?);
+        }
+        self.machine.reset_totals();
+        Ok(outcomes)
+    }
+}
+
+impl Setup {
+    fn steps_per_epoch(&self) -> u64 {
+        (self.split.train.len() / self.recipe.batch as usize) as u64
+    }
+}
+
+/// Steps that fill [`CHUNK`], at most twice or half as many as before: the first ones also compile kernels.
+fn next_chunk(chunk: u64, steps: u64, seconds: f64) -> u64 {
+    let fitting = steps as f64 * CHUNK.as_secs_f64() / seconds.max(1e-6);
+    (fitting as u64).clamp(chunk / 2, chunk * 2).max(1)
+}
+
+fn dict(tensors: &Tensors) -> StateDict {
+    StateDict { tensors: tensors.clone(), ..StateDict::default() }
+}
