@@ -42,7 +42,7 @@ fn pictures(count: usize, classes: usize) -> ImageSet {
         let mut pixels = Vec::new();
         for y in 0..SIDE {
             for x in 0..SIDE {
-                let along = if class % 2 == 0 { x } else { y };
+                let along = if class.is_multiple_of(2) { x } else { y };
                 for channel in 0..3 {
                     let bright = along == place && channel == class / 2 % 3;
                     pixels.push(below(&mut rng, 120) as u8 + if bright { 120 } else { 0 });
@@ -138,7 +138,7 @@ fn a_run_that_was_stopped_ends_as_the_one_that_was_not() {
     // Into the second epoch: after the first steps of it.
     while !matches!(pollster::block_on(first.advance()).unwrap(), Event::Steps(steps) if steps.epoch == 2) {}
     let stopped = pollster::block_on(first.checkpoint()).unwrap();
-    assert!(stopped.progress.step % 3 != 0, "stopped within an epoch");
+    assert!(!stopped.progress.step.is_multiple_of(3), "stopped within an epoch");
     drop(first);
     // Through a file, as a program would.
     let restored = Checkpoint::from_bytes("run.safetensors", &stopped.to_bytes().unwrap()).unwrap();
