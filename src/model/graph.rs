@@ -130,17 +130,23 @@ impl Graph {
         });
         let channels = channels.ok_or_else(|| Error::Spec("a net without an input cannot be cut".into()))?;
         let moved = |id: &ValueId| (id.0 >= value.0).then(|| ValueId(id.0 - value.0));
-        let mut tail =
-            Graph { nodes: vec![Node { name: "input".into(), op: Op::Input { channels }, inputs: Vec::new() }], ..Self::default() };
+        let mut tail = Graph {
+            nodes: vec![Node { name: "input".into(), op: Op::Input { channels }, inputs: Vec::new() }],
+            ..Self::default()
+        };
         for node in &self.nodes[value.0 + 1..] {
             let inputs: Option<Vec<ValueId>> = node.inputs.iter().map(moved).collect();
             let Some(inputs) = inputs else {
                 let cut = &self.nodes[value.0].name;
-                return Err(Error::Spec(format!("`{}` reads past the cut behind `{cut}`: cut at the end of a block", node.name)));
+                return Err(Error::Spec(format!(
+                    "`{}` reads past the cut behind `{cut}`: cut at the end of a block",
+                    node.name
+                )));
             };
             tail.nodes.push(Node { inputs, ..node.clone() });
         }
-        let (head_aliases, tail_aliases) = self.aliases.iter().cloned().partition(|(_, id): &(String, ValueId)| id.0 <= value.0);
+        let (head_aliases, tail_aliases) =
+            self.aliases.iter().cloned().partition(|(_, id): &(String, ValueId)| id.0 <= value.0);
         tail.aliases = tail_aliases;
         tail.aliases.iter_mut().for_each(|(_, id)| id.0 -= value.0);
         Ok((Graph { nodes: self.nodes[..=value.0].to_vec(), aliases: head_aliases }, tail))

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
+use crate::Result;
 use crate::gpu::{Context, Precision, Shape, Slice};
 use crate::model::graph::{Graph, Node, Op};
 use crate::ops::{Conv2d, ConvKernel, Linear};
 use crate::weights::{HostTensor, StateDict};
-use crate::Result;
 
 /// How parameters are sorted into regions: those of one region share learning rate and weight decay.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -105,7 +105,11 @@ impl Parameters {
     /// [`Error::Spec`] when the input is too small, [`Error::Limit`] when one parameter alone is larger than a binding.
     pub fn new(ctx: &Context, graph: &Graph, input: Shape, grouping: &Grouping) -> Result<Self> {
         let shapes = graph.shapes(input.n, input.h, input.w)?;
-        let mut layout = Layout { alignment: ctx.limits().offset_alignment, limit: ctx.limits().storage_binding_bytes, ..Default::default() };
+        let mut layout = Layout {
+            alignment: ctx.limits().offset_alignment,
+            limit: ctx.limits().storage_binding_bytes,
+            ..Default::default()
+        };
         let mut kernels = HashMap::new();
         let nodes: HashMap<&str, &Node> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
         let stages = graph.nodes.iter().filter_map(|node| stage(&node.name)).max().unwrap_or(0);

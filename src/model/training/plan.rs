@@ -2,13 +2,11 @@
 
 use super::parameters::Parameters;
 use super::tape::{self, BufferId, Sizes, Step, Tape};
-use crate::gpu::{
-    Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
-};
+use crate::gpu::{Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots};
 use crate::model::graph::{Graph, Op};
 use crate::ops::{
-    self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, LossKind, NormBackward,
-    NormForward, NormParams, Optimizer, Statistics, StepValues, Target, UpdateCall,
+    self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, LossKind, NormBackward, NormForward,
+    NormParams, Optimizer, Statistics, StepValues, Target, UpdateCall,
 };
 use crate::{Error, Result};
 
@@ -429,9 +427,7 @@ impl Scribe<'_> {
                 };
                 ops::record_norm_forward(recorder, ctx, &call)
             }
-            Step::NormBackward {
-                node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input,
-            } => {
+            Step::NormBackward { node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input } => {
                 let slices = NormSlices::new(self.parameters, name(*node));
                 let (accumulate, d_input) = (maybe(accumulate), maybe(d_input));
                 let call = NormBackward {
@@ -452,11 +448,15 @@ impl Scribe<'_> {
                 };
                 ops::record_norm_backward(recorder, ctx, &call)
             }
-            Step::Relu { node, input, output } => {
-                ops::record_relu(recorder, ctx, name(*node), &tensor(input), &tensor(output))
-            }
+            Step::Relu { node, input, output } => ops::record_relu(recorder, ctx, name(*node), &tensor(input), &tensor(output)),
             Step::ReluBackward { node, output, d_output, accumulate, d_input } => ops::record_relu_backward(
-                recorder, ctx, name(*node), &tensor(output), &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(output),
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Add { node, a, b, output } => {
                 ops::record_add(recorder, ctx, name(*node), &tensor(a), &tensor(b), false, &tensor(output))
@@ -470,11 +470,25 @@ impl Scribe<'_> {
             }
             Step::MaxPool { node, input, argmax, output } => {
                 let argmax = &self.buffers[argmax.0];
-                ops::record_max_pool_train(recorder, ctx, name(*node), self.pool(*node), &tensor(input), argmax, &tensor(output))
+                ops::record_max_pool_train(
+                    recorder,
+                    ctx,
+                    name(*node),
+                    self.pool(*node),
+                    &tensor(input),
+                    argmax,
+                    &tensor(output),
+                )
             }
             Step::MaxPoolBackward { node, argmax, d_output, accumulate, d_input } => ops::record_max_pool_backward(
-                recorder, ctx, name(*node), self.pool(*node), &self.buffers[argmax.0], &tensor(d_output),
-                maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                self.pool(*node),
+                &self.buffers[argmax.0],
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Shortcut { node, input, output } => {
                 let (stride, offset) = self.shortcut(*node);
@@ -483,17 +497,35 @@ impl Scribe<'_> {
             Step::ShortcutBackward { node, d_output, accumulate, d_input } => {
                 let (stride, offset) = self.shortcut(*node);
                 ops::record_shortcut_backward(
-                    recorder, ctx, name(*node), stride, offset, &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                    recorder,
+                    ctx,
+                    name(*node),
+                    stride,
+                    offset,
+                    &tensor(d_output),
+                    maybe(accumulate).as_ref(),
+                    &tensor(d_input),
                 )
             }
             Step::AvgPool { node, input, output } => {
                 ops::record_global_avg_pool(recorder, ctx, name(*node), &tensor(input), &tensor(output))
             }
             Step::AvgPoolBackward { node, d_output, accumulate, d_input } => ops::record_global_avg_pool_backward(
-                recorder, ctx, name(*node), &tensor(d_output), maybe(accumulate).as_ref(), &tensor(d_input),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(d_output),
+                maybe(accumulate).as_ref(),
+                &tensor(d_input),
             ),
             Step::Linear { node, input, output } => ops::record_linear(
-                recorder, ctx, name(*node), &tensor(input), &value(*node, "weight"), &value(*node, "bias"), &tensor(output),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(input),
+                &value(*node, "weight"),
+                &value(*node, "bias"),
+                &tensor(output),
             ),
             Step::LinearBackward { node, input, d_output, d_input } => {
                 let (d_weight, d_bias) = (gradient(*node, "weight"), gradient(*node, "bias"));
@@ -501,7 +533,12 @@ impl Scribe<'_> {
                 ops::record_linear_weight_gradient(recorder, ctx, name(*node), &input, &d_output, &d_weight, &d_bias)?;
                 match d_input {
                     Some(d_input) => ops::record_linear_input_gradient(
-                        recorder, ctx, name(*node), &d_output, &value(*node, "weight"), &tensor(d_input),
+                        recorder,
+                        ctx,
+                        name(*node),
+                        &d_output,
+                        &value(*node, "weight"),
+                        &tensor(d_input),
                     ),
                     None => Ok(()),
                 }
@@ -520,7 +557,12 @@ impl Scribe<'_> {
                 backward.record_weight(recorder, ctx, &call)
             }
             Step::ConvBiasBackward { node, d_output, scratch } => ops::record_channel_sum(
-                recorder, ctx, name(*node), &tensor(d_output), &self.buffers[scratch.0], &gradient(*node, "bias"),
+                recorder,
+                ctx,
+                name(*node),
+                &tensor(d_output),
+                &self.buffers[scratch.0],
+                &gradient(*node, "bias"),
             ),
             Step::ConvInputBackward { node, d_output, accumulate, d_input, scratch } => {
                 let (conv, backward) = self.convs.at(*node);

@@ -16,23 +16,85 @@ pub(super) struct BufferId(pub usize);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// `output = conv(input) [+ residual]`.
-    Conv { node: usize, input: BufferId, residual: Option<BufferId>, output: BufferId },
+    Conv {
+        node: usize,
+        input: BufferId,
+        residual: Option<BufferId>,
+        output: BufferId,
+    },
     /// `output = [relu](norm(input) [+ residual])`.
-    Norm { node: usize, input: BufferId, residual: Option<BufferId>, relu: bool, output: BufferId, saved: BufferId, scratch: BufferId },
+    Norm {
+        node: usize,
+        input: BufferId,
+        residual: Option<BufferId>,
+        relu: bool,
+        output: BufferId,
+        saved: BufferId,
+        scratch: BufferId,
+    },
     /// `output = max(input, 0)`.
-    Relu { node: usize, input: BufferId, output: BufferId },
+    Relu {
+        node: usize,
+        input: BufferId,
+        output: BufferId,
+    },
     /// `output = a + b`.
-    Add { node: usize, a: BufferId, b: BufferId, output: BufferId },
-    MaxPool { node: usize, input: BufferId, argmax: BufferId, output: BufferId },
-    Shortcut { node: usize, input: BufferId, output: BufferId },
-    AvgPool { node: usize, input: BufferId, output: BufferId },
-    Linear { node: usize, input: BufferId, output: BufferId },
+    Add {
+        node: usize,
+        a: BufferId,
+        b: BufferId,
+        output: BufferId,
+    },
+    MaxPool {
+        node: usize,
+        input: BufferId,
+        argmax: BufferId,
+        output: BufferId,
+    },
+    Shortcut {
+        node: usize,
+        input: BufferId,
+        output: BufferId,
+    },
+    AvgPool {
+        node: usize,
+        input: BufferId,
+        output: BufferId,
+    },
+    Linear {
+        node: usize,
+        input: BufferId,
+        output: BufferId,
+    },
     /// The loss of the logits and its gradient.
-    Loss { logits: BufferId, d_logits: BufferId },
-    LinearBackward { node: usize, input: BufferId, d_output: BufferId, d_input: Option<BufferId> },
-    ConvWeightBackward { node: usize, input: BufferId, d_output: BufferId, scratch: Vec<BufferId> },
-    ConvBiasBackward { node: usize, d_output: BufferId, scratch: BufferId },
-    ConvInputBackward { node: usize, d_output: BufferId, accumulate: Option<BufferId>, d_input: BufferId, scratch: Vec<BufferId> },
+    Loss {
+        logits: BufferId,
+        d_logits: BufferId,
+    },
+    LinearBackward {
+        node: usize,
+        input: BufferId,
+        d_output: BufferId,
+        d_input: Option<BufferId>,
+    },
+    ConvWeightBackward {
+        node: usize,
+        input: BufferId,
+        d_output: BufferId,
+        scratch: Vec<BufferId>,
+    },
+    ConvBiasBackward {
+        node: usize,
+        d_output: BufferId,
+        scratch: BufferId,
+    },
+    ConvInputBackward {
+        node: usize,
+        d_output: BufferId,
+        accumulate: Option<BufferId>,
+        d_input: BufferId,
+        scratch: Vec<BufferId>,
+    },
     /// With a residual, `d_output` is masked in place by the ReLU and becomes the residual's gradient.
     NormBackward {
         node: usize,
@@ -46,14 +108,43 @@ pub(super) enum Step {
         accumulate: Option<BufferId>,
         d_input: Option<BufferId>,
     },
-    ReluBackward { node: usize, output: BufferId, d_output: BufferId, accumulate: Option<BufferId>, d_input: BufferId },
-    MaxPoolBackward { node: usize, argmax: BufferId, d_output: BufferId, accumulate: Option<BufferId>, d_input: BufferId },
-    ShortcutBackward { node: usize, d_output: BufferId, accumulate: Option<BufferId>, d_input: BufferId },
-    AvgPoolBackward { node: usize, d_output: BufferId, accumulate: Option<BufferId>, d_input: BufferId },
+    ReluBackward {
+        node: usize,
+        output: BufferId,
+        d_output: BufferId,
+        accumulate: Option<BufferId>,
+        d_input: BufferId,
+    },
+    MaxPoolBackward {
+        node: usize,
+        argmax: BufferId,
+        d_output: BufferId,
+        accumulate: Option<BufferId>,
+        d_input: BufferId,
+    },
+    ShortcutBackward {
+        node: usize,
+        d_output: BufferId,
+        accumulate: Option<BufferId>,
+        d_input: BufferId,
+    },
+    AvgPoolBackward {
+        node: usize,
+        d_output: BufferId,
+        accumulate: Option<BufferId>,
+        d_input: BufferId,
+    },
     /// `sum = a + b`: the gradients of two readers.
-    AddGradients { a: BufferId, b: BufferId, sum: BufferId },
+    AddGradients {
+        a: BufferId,
+        b: BufferId,
+        sum: BufferId,
+    },
     /// `to = from`: a gradient that two values share is about to be masked in place for one of them.
-    CopyGradient { from: BufferId, to: BufferId },
+    CopyGradient {
+        from: BufferId,
+        to: BufferId,
+    },
 }
 
 /// Bytes of the buffers that kernels want besides values; given by the caller, because they depend on the device.
@@ -315,9 +406,8 @@ impl Writer<'_> {
                 touched.extend(accumulate.into_iter().chain(d_input));
                 let residual_value = residual;
                 let residual = residual.is_some();
-                let step = Step::NormBackward {
-                    node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input,
-                };
+                let step =
+                    Step::NormBackward { node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input };
                 self.push(step, &touched);
                 if let Some(value) = residual_value {
                     self.pass_on(value, d_output, gradients);
