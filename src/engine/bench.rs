@@ -14,14 +14,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures_util::future::{Either, join3, ready};
+use futures_util::future::join3;
 use js_sys::{JSON, JsString, Promise, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
 use wasm_bindgen_futures::future_to_promise;
 
 use crate::gpu::{Context, ContextOptions, Precision};
-use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
 use crate::web::{CancelToken, fetch_bytes, now_ms};
 use crate::{Error, Result, weights};
 
@@ -171,17 +171,25 @@ impl Bench {
         let weights_url = format!("{assets}/{model}.safetensors");
         let input_url = format!("{assets}/input_b{batch}_{size}.f32");
         let cancel = CancelToken::new();
-        let device = match self.ctx.clone() {
-            Some(ctx) => Either::Left(ready(Ok(ctx))),
-            None => Either::Right(Context::new(ContextOptions::default())),
+        let options = PlanOptions { batch: *batch, precision: config.precision, ..PlanOptions::new(*size) };
+        // Everything but the weights is ready, and compiled, by the time they are there.
+        let prepared = async {
+            let ctx = match self.ctx.clone() {
+                Some(ctx) => ctx,
+                None => Context::new(ContextOptions::default()).await?,
+            };
+            let builder = PlanBuilder::new(&ctx, &graph, options)?;
+            builder.warm_up(&ctx)?;
+            Ok::<_, Error>((ctx, builder))
         };
-        let (ctx, file, input) =
-            join3(device, fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
-        let ctx = ctx?;
+        let (prepared, file, input) =
+            join3(prepared, fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
+        let (ctx, mut builder) = prepared?;
         self.ctx = Some(ctx.clone());
         let state = weights::read(&weights_url, &file?)?;
-        let options = PlanOptions { batch: *batch, precision: config.precision, ..PlanOptions::new(*size) };
-        let plan = InferencePlan::new(&ctx, &graph, &state, options)?;
+        while builder.advance(&ctx, &graph, &state)? {}
+        ctx.check()?;
+        let plan = builder.finish();
         drop(state);
         let input = Precision::F32.decode(&input?);
         let shape = plan.input().shape;
