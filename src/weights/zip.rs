@@ -148,7 +148,7 @@ mod tests {
 
     fn archive(large: bool, comment: &str) -> Vec<u8> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        writer.set_comment(comment);
+        writer.set_comment(comment).unwrap();
         for (name, contents) in [("net/data.pkl", &b"pickle"[..]), ("net/data/0", &[1, 2, 3])] {
             let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
             writer.start_file(name, options).unwrap();
