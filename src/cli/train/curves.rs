@@ -17,7 +17,7 @@ struct Curve {
     name: &'static str,
     colour: RGBColor,
     /// Epoch and value; values that are no numbers are left out.
-    points: Vec<(f64, f64)>,
+    points: Vec<(u32, f64)>,
 }
 
 /// The picture.
@@ -26,7 +26,7 @@ struct Curve {
 /// [`Error::Usage`] when it cannot be drawn.
 pub(super) fn svg(history: &[Epoch]) -> Result<String> {
     let curve = |name, colour, value: &dyn Fn(&Epoch) -> Option<f64>| {
-        let point = |epoch: &Epoch| value(epoch).filter(|value| value.is_finite()).map(|value| (f64::from(epoch.epoch), value));
+        let point = |epoch: &Epoch| value(epoch).filter(|value| value.is_finite()).map(|value| (epoch.epoch, value));
         Curve { name, colour, points: history.iter().filter_map(point).collect() }
     };
     let losses = [
@@ -49,22 +49,29 @@ fn draw(text: &mut String, losses: &[Curve], accuracies: &[Curve]) -> Drawn {
     root.fill(&WHITE)?;
     let (above, below) = root.split_vertically(HEIGHT);
     let largest = losses.iter().flat_map(|curve| &curve.points).fold(0.0, |most: f64, point| most.max(point.1));
-    chart(&above, "Loss", losses, if largest > 0.0 { 1.05 * largest } else { 1.0 })?;
-    chart(&below, "Top-1 accuracy (%)", accuracies, 100.0)?;
+    let top = if largest > 0.0 { 1.05 * largest } else { 1.0 };
+    chart(&above, "Loss", losses, top, SeriesLabelPosition::UpperRight)?;
+    chart(&below, "Top-1 accuracy (%)", accuracies, 100.0, SeriesLabelPosition::LowerRight)?;
     root.present()?;
     Ok(())
 }
 
-fn chart(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, title: &str, curves: &[Curve], top: f64) -> Drawn {
-    let epochs = curves.iter().flat_map(|curve| &curve.points).fold(1.0, |most: f64, point| most.max(point.0));
+fn chart(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    title: &str,
+    curves: &[Curve],
+    top: f64,
+    legend: SeriesLabelPosition,
+) -> Drawn {
+    let epochs = curves.iter().flat_map(|curve| &curve.points).map(|point| point.0).max().unwrap_or(1);
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
         // A run of one epoch is a point; the axis needs a length.
-        .build_cartesian_2d(0.0..epochs.max(2.0), 0.0..top)?;
-    chart.configure_mesh().x_desc("epoch").x_label_formatter(&|x| format!("{x:.0}")).light_line_style(WHITE).draw()?;
+        .build_cartesian_2d(1..epochs.max(2), 0.0..top)?;
+    chart.configure_mesh().x_desc("epoch").light_line_style(WHITE).draw()?;
     for curve in curves.iter().filter(|curve| !curve.points.is_empty()) {
         let style = curve.colour.stroke_width(2);
         chart
@@ -72,7 +79,7 @@ fn chart(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, title: &str
             .label(curve.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    chart.configure_series_labels().position(legend).background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
     Ok(())
 }
 

@@ -108,7 +108,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     }
     let spinner = output::spinner("preparing the network");
     let trainer = match begin {
-        Begin::New(spec, weights) => Trainer::new(&ctx, Setup { spec, preset, recipe, images, split, budget }, weights),
+        Begin::New { spec, weights } => {
+            Trainer::new(&ctx, Setup { spec: *spec, preset, recipe, images, split, budget }, *weights)
+        }
         Begin::Resume(checkpoint) => Trainer::resume(&ctx, *checkpoint, images, split, budget),
     };
     spinner.finish_and_clear();

@@ -23,8 +23,14 @@ pub(super) struct Plan {
 
 /// Where a run begins.
 pub(super) enum Begin {
-    New(ResNetSpec, StateDict),
+    New { spec: Box<ResNetSpec>, weights: Box<StateDict> },
     Resume(Box<Checkpoint>),
+}
+
+impl Begin {
+    fn new(spec: ResNetSpec, weights: StateDict) -> Self {
+        Self::New { spec: Box::new(spec), weights: Box::new(weights) }
+    }
 }
 
 impl Plan {
@@ -39,7 +45,7 @@ impl Plan {
                 let preset = arguments.pixels.preset_or(|| usual_preset(&spec))?;
                 recipe.validate_for(&spec)?;
                 let weights = initialise(&spec.build()?, recipe.init, recipe.zero_init_last_norm, recipe.seed)?;
-                Ok(Self { origin: "from scratch".into(), preset, recipe, begin: Begin::New(spec, weights) })
+                Ok(Self { origin: "from scratch".into(), preset, recipe, begin: Begin::new(spec, weights) })
             }
             None => Self::pretrained(arguments, &arguments.model.source()?, recipe, classes),
         }
@@ -82,7 +88,7 @@ impl Plan {
         let (weights, new_head) = transfer(&spec.build()?, &found.weights, recipe.init, recipe.seed)?;
         let head = if new_head { "with a new head" } else { "with its own head" };
         let origin = format!("from the weights of {} {head}", source.name);
-        Ok(Self { origin, preset, recipe, begin: Begin::New(spec, weights) })
+        Ok(Self { origin, preset, recipe, begin: Begin::new(spec, weights) })
     }
 }
 
