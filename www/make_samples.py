@@ -3,7 +3,7 @@
     pip install pillow numpy
     python make_samples.py [NAME...]
 
-Everything is drawn here from curves and gradients, so the pictures are ours to ship. Each is a 256 x 256 JPEG.
+Everything is drawn here from curves and gradients, so the pictures are ours to ship. Each is a 224 x 224 JPEG.
 """
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 HERE = Path(__file__).parent / "samples"
-SIZE = 256
+SIZE = 224
 SCALE = 4  # drawn larger, so that edges come out smooth
 N = SIZE * SCALE
 
@@ -445,7 +445,7 @@ def main():
         if wanted and scene.__name__ not in wanted:
             continue
         picture = scene().resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-        grain(picture, number).save(HERE / f"{scene.__name__}.jpg", quality=60, optimize=True, progressive=True)
+        grain(picture, number).save(HERE / f"{scene.__name__}.jpg", quality=55, optimize=True, progressive=True)
 
 
 if __name__ == "__main__":

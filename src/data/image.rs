@@ -3,13 +3,19 @@
 //! Colours follow Pillow's `Image.open(f).convert("RGB")`, which the networks' reference pipelines use: transparency is
 //! dropped, not composed on a background; grey is repeated in three channels; palettes are looked up; of 16 bits the upper
 //! eight are kept; colour profiles are not applied.
+//!
+//! In the page [`decode`] reads JPEG and PNG alone: every browser with WebGPU has decoders for the others, and ours would be a
+//! sixth of what a visitor downloads.
 
 use std::io::Cursor;
 
-use image::codecs::{bmp, gif, jpeg, png, webp};
-use image::{DynamicImage, ImageDecoder, ImageError};
+#[cfg(not(target_arch = "wasm32"))]
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageError};
 
-use super::Format;
+use super::{Format, header};
 use crate::{Error, Result};
 
 /// Longest side of a picture that is read.
@@ -59,7 +65,7 @@ impl RgbaImage {
 /// What is known of a picture before its pixels are unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
-    /// The file's format; AVIF is the only one here that [`decode`] does not read.
+    /// The file's format; [`Format::is_decodable`] tells whether [`decode`] reads it.
     pub format: Format,
     /// Columns and rows as stored, before the EXIF orientation; `None` where only the decoder can tell.
     pub size: Option<(u32, u32)>,
@@ -86,25 +92,32 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
             file_name,
             format!("This is not a picture that can be read but {what}; use a JPEG, PNG, WebP, GIF or BMP picture."),
         )),
-        Format::Avif => {
-            let size = avif_size(bytes);
-            if let Some((width, height)) = size {
-                check_size(file_name, width, height)?;
-            }
-            Ok(Probe { format, size })
-        }
         _ => {
-            let (width, height) = open(format, bytes).map_err(|e| broken(file_name, format, &e))?.dimensions();
-            check_size(file_name, width, height)?;
-            if format == Format::Jpeg && !jpeg_is_whole(bytes) {
+            let size = header::size(format, bytes);
+            match size {
+                Some((width, height)) => check_size(file_name, width, height)?,
+                None if format == Format::Avif => {}
+                None => {
+                    let name = format.name();
+                    let reason = format!(
+                        "The header of the {name} picture is damaged or cut off; download or export it again, or use another one."
+                    );
+                    return Err(refuse(file_name, reason));
+                }
+            }
+            if format == Format::Jpeg && !header::is_whole(format, bytes) {
                 return Err(cut_off(file_name, format));
             }
-            Ok(Probe { format, size: Some((width, height)) })
+            if let (Format::Gif, Some(size)) = (format, size) {
+                check_gif_size(file_name, size, bytes.len())?;
+            }
+            Ok(Probe { format, size })
         }
     }
 }
 
-/// Unpacks a picture: JPEG, PNG, WebP, GIF (first frame) or BMP, turned upright by its EXIF orientation.
+/// Unpacks a picture, turned upright by its EXIF orientation: JPEG, PNG and, on the command line, WebP, GIF (first frame) and
+/// BMP.
 ///
 /// # Errors
 /// [`Error::Image`] with a sentence for the person: not a picture, broken or cut off, too large (found before anything is
@@ -120,49 +133,89 @@ pub fn decode(file_name: &str, bytes: &[u8]) -> Result<RgbaImage> {
             ),
         ));
     }
-    let image = unpack(format, bytes).map_err(|e| broken(file_name, format, &e))?;
-    let (width, height) = (image.width(), image.height());
-    Ok(RgbaImage { width, height, pixels: into_rgba(image) })
+    unpack(file_name, format, bytes)
 }
 
-fn unpack(format: Format, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
-    let mut decoder = open(format, bytes)?;
-    // A damaged EXIF block does not spoil the picture.
-    let orientation = decoder.orientation().ok();
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    if let Some(orientation) = orientation {
-        image.apply_orientation(orientation);
-    }
-    Ok(image)
-}
-
-/// A decoder that has read the header and nothing else.
-fn open(format: Format, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
+fn unpack(file_name: &str, format: Format, bytes: &[u8]) -> Result<RgbaImage> {
     let cursor = Cursor::new(bytes);
-    Ok(match format {
-        Format::Jpeg => Box::new(jpeg::JpegDecoder::new(cursor)?),
-        Format::Png => Box::new(png::PngDecoder::new(cursor)?),
-        Format::WebP => Box::new(webp::WebPDecoder::new(cursor)?),
-        Format::Gif => Box::new(gif::GifDecoder::new(cursor)?),
-        Format::Bmp => Box::new(bmp::BmpDecoder::new(cursor)?),
-        Format::Avif | Format::Heic | Format::Other(_) => {
-            return Err(ImageError::Unsupported(image::error::ImageFormatHint::Name(format.name().into()).into()));
-        }
-    })
+    let broken = |error: ImageError| broken(file_name, format, &error);
+    match format {
+        Format::Jpeg => read(file_name, format, JpegDecoder::new(cursor).map_err(broken)?),
+        Format::Png => read(file_name, format, PngDecoder::new(cursor).map_err(broken)?),
+        #[cfg(not(target_arch = "wasm32"))]
+        Format::WebP => read(file_name, format, WebPDecoder::new(cursor).map_err(broken)?),
+        #[cfg(not(target_arch = "wasm32"))]
+        Format::Gif => read(file_name, format, GifDecoder::new(cursor).map_err(broken)?),
+        #[cfg(not(target_arch = "wasm32"))]
+        Format::Bmp => read(file_name, format, BmpDecoder::new(cursor).map_err(broken)?),
+        _ => Err(broken(ImageError::Unsupported(image::error::ImageFormatHint::Name(format.name().into()).into()))),
+    }
 }
 
-/// To 8-bit RGBA by Pillow's rules.
-fn into_rgba(image: DynamicImage) -> Vec<u8> {
-    let high = |v: u16| (v >> 8) as u8;
-    match image {
-        DynamicImage::ImageLuma16(b) => b.iter().flat_map(|&l| [high(l), high(l), high(l), 255]).collect(),
-        DynamicImage::ImageLumaA16(b) => {
-            b.pixels().flat_map(|p| [high(p.0[0]), high(p.0[0]), high(p.0[0]), high(p.0[1])]).collect()
-        }
-        DynamicImage::ImageRgb16(b) => b.pixels().flat_map(|p| [high(p.0[0]), high(p.0[1]), high(p.0[2]), 255]).collect(),
-        DynamicImage::ImageRgba16(b) => b.iter().map(|&v| high(v)).collect(),
-        other => other.into_rgba8().into_raw(),
+/// `DynamicImage` would do the same; it has code for every colour type and operation, most of the page's size once.
+fn read<D: ImageDecoder>(file_name: &str, format: Format, mut decoder: D) -> Result<RgbaImage> {
+    let (width, height) = decoder.dimensions();
+    check_size(file_name, width, height)?;
+    // A damaged EXIF block does not spoil the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let colour = decoder.color_type();
+    // At most 8 bytes for each of MAX_PIXELS.
+    let bytes = decoder.total_bytes() as usize;
+    let mut raw = Vec::new();
+    raw.try_reserve_exact(bytes).map_err(|_| {
+        refuse(file_name, format!("There is no memory for {width} x {height} pixels; make the picture smaller first."))
+    })?;
+    raw.resize(bytes, 0);
+    decoder.read_image(&mut raw).map_err(|error| broken(file_name, format, &error))?;
+    let pixels = into_rgba(raw, colour.channel_count().into(), colour.bytes_per_pixel() / colour.channel_count());
+    Ok(upright(RgbaImage { width, height, pixels }, orientation))
+}
+
+/// To 8-bit RGBA by Pillow's rules, from samples of one or two bytes (native order).
+fn into_rgba(raw: Vec<u8>, channels: usize, sample_bytes: u8) -> Vec<u8> {
+    if (channels, sample_bytes) == (4, 1) {
+        return raw;
     }
+    let step = usize::from(sample_bytes);
+    let high = if cfg!(target_endian = "little") { step - 1 } else { 0 };
+    let pixels = raw.chunks_exact(channels * step);
+    let rgba = pixels.flat_map(|pixel| {
+        let sample = |channel: usize| pixel[channel * step + high];
+        match channels {
+            1 => [sample(0), sample(0), sample(0), 255],
+            2 => [sample(0), sample(0), sample(0), sample(1)],
+            3 => [sample(0), sample(1), sample(2), 255],
+            _ => [sample(0), sample(1), sample(2), sample(3)],
+        }
+    });
+    rgba.collect()
+}
+
+/// Turns and mirrors a picture as its EXIF block asks.
+fn upright(image: RgbaImage, orientation: Orientation) -> RgbaImage {
+    // Where an upright pixel comes from: axes exchanged first, then counted from the other end.
+    let (exchange, flip_x, flip_y) = match orientation {
+        Orientation::NoTransforms => return image,
+        Orientation::FlipHorizontal => (false, true, false),
+        Orientation::Rotate180 => (false, true, true),
+        Orientation::FlipVertical => (false, false, true),
+        Orientation::Rotate90FlipH => (true, false, false),
+        Orientation::Rotate90 => (true, false, true),
+        Orientation::Rotate270FlipH => (true, true, true),
+        Orientation::Rotate270 => (true, true, false),
+    };
+    let (columns, rows) = (image.width as usize, image.height as usize);
+    let (width, height) = if exchange { (rows, columns) } else { (columns, rows) };
+    let mut pixels = Vec::with_capacity(image.pixels.len());
+    for y in 0..height {
+        for x in 0..width {
+            let (x, y) = if exchange { (y, x) } else { (x, y) };
+            let x = if flip_x { columns - 1 - x } else { x };
+            let y = if flip_y { rows - 1 - y } else { y };
+            pixels.extend_from_slice(&image.pixels[(y * columns + x) * 4..][..4]);
+        }
+    }
+    RgbaImage { width: width as u32, height: height as u32, pixels }
 }
 
 /// Refuses a picture without pixels or over [`MAX_SIDE_PX`] or [`MAX_PIXELS`].
@@ -186,11 +239,26 @@ pub fn check_size(file_name: &str, width: u32, height: u32) -> Result<()> {
     Ok(())
 }
 
+/// LZW can repeat a byte some 2700 times (runs of up to 4095 pixels in codes of 12 bits), so a large screen in a small file is
+/// damage. Small pictures are left alone: their first frame may cover a part of the screen.
+fn check_gif_size(file_name: &str, (width, height): (u32, u32), bytes: usize) -> Result<()> {
+    const EXPANSION: u64 = 4096;
+    const SMALL: u64 = 16_000_000;
+    if u64::from(width) * u64::from(height) <= SMALL.max(EXPANSION * bytes as u64) {
+        return Ok(());
+    }
+    let reason = format!(
+        "The GIF picture is damaged ({width} x {height} pixels cannot be in {bytes} bytes); download or export it again, or use \
+         another one."
+    );
+    Err(refuse(file_name, reason))
+}
+
 fn refuse(file_name: &str, reason: String) -> Error {
     Error::Image { file: file_name.into(), reason }
 }
 
-fn cut_off(file_name: &str, format: Format) -> Error {
+pub(crate) fn cut_off(file_name: &str, format: Format) -> Error {
     let name = format.name();
     refuse(file_name, format!("The {name} picture stops before its end; download or copy it again."))
 }
@@ -212,38 +280,6 @@ fn broken(file_name: &str, format: Format, error: &ImageError) -> Error {
             format!("The {name} picture is damaged ({detail}); download or export it again, or use another one."),
         ),
     }
-}
-
-/// Whether a JPEG has an end: decoders fill what is missing with grey and say nothing.
-///
-/// The segments before the first scan are skipped by their length, because an embedded thumbnail has an end marker too.
-/// In a scan 0xFF is always followed by a zero or a restart marker, so FF D9 after it can only be the end.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
-        if marker == 0xff {
-            // Fill bytes may precede a marker.
-            at += 1;
-            continue;
-        }
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        if marker == START_OF_SCAN {
-            return bytes.get(at..).is_some_and(|scan| scan.windows(2).any(|pair| pair == [0xff, 0xd9]));
-        }
-    }
-    false
-}
-
-/// The largest image extent of an AVIF: the `ispe` properties (ISO 23008-12, 6.5.3) hold a version word, width and height.
-fn avif_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    // Properties stand in the `meta` box at the start.
-    let head = &bytes[..bytes.len().min(64 * 1024)];
-    let word = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]);
-    head.windows(16)
-        .filter(|w| w.starts_with(b"ispe"))
-        .map(|w| (word(&w[8..]), word(&w[12..])))
-        .max_by_key(|(width, height)| u64::from(*width) * u64::from(*height))
 }
 
 #[cfg(test)]
@@ -328,6 +364,35 @@ mod tests {
         let mut avif = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf".to_vec();
         avif.extend(b"\0\0\0\x14ispe\0\0\0\0\0\0\xc3\x50\0\0\0\x10");
         assert!(reason(&avif).starts_with("The picture is 50000 x 16 pixels"));
+    }
+
+    #[test]
+    fn a_small_gif_with_a_huge_screen_is_damage() {
+        let mut gif = encoded(image::ImageFormat::Gif, 4, 4);
+        gif[6..10].copy_from_slice(&[0x88, 0x13, 0x88, 0x13]);
+        let reason = reason(&gif);
+        assert!(reason.starts_with("The GIF picture is damaged (5000 x 5000 pixels cannot be in"), "{reason}");
+    }
+
+    #[test]
+    fn pictures_are_turned_as_the_image_crate_turns_them() {
+        let raw: Vec<u8> = (0..3 * 5 * 4).collect();
+        for exif in 1..=8 {
+            let orientation = Orientation::from_exif(exif).unwrap();
+            let mut expected = image::DynamicImage::from(image::RgbaImage::from_raw(3, 5, raw.clone()).unwrap());
+            expected.apply_orientation(orientation);
+            let found = upright(RgbaImage { width: 3, height: 5, pixels: raw.clone() }, orientation);
+            assert_eq!((found.width, found.height), (expected.width(), expected.height()), "{exif}");
+            assert_eq!(found.pixels, expected.into_bytes(), "{exif}");
+        }
+    }
+
+    #[test]
+    fn samples_become_rgba() {
+        assert_eq!(into_rgba(vec![7, 9], 1, 1), [7, 7, 7, 255, 9, 9, 9, 255]);
+        assert_eq!(into_rgba(vec![7, 9], 2, 1), [7, 7, 7, 9]);
+        let wide: Vec<u8> = [0x1234_u16, 0x5678, 0x9abc].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        assert_eq!(into_rgba(wide, 3, 2), [0x12, 0x56, 0x9a, 255]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod dataset;
+pub mod header;
 pub mod image;
 pub mod image_set;
 pub mod labels;

@@ -39,9 +39,14 @@ impl Format {
         }
     }
 
-    /// Whether [`decode`](super::decode) reads it everywhere. AVIF is left to the browser.
+    /// Whether [`decode`](super::decode) reads it: in the page JPEG and PNG, on the command line WebP, GIF and BMP too. AVIF
+    /// is left to the browser.
     pub fn is_decodable(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Png | Self::WebP | Self::Gif | Self::Bmp)
+        match self {
+            Self::Jpeg | Self::Png => true,
+            Self::WebP | Self::Gif | Self::Bmp => cfg!(not(target_arch = "wasm32")),
+            Self::Avif | Self::Heic | Self::Other(_) => false,
+        }
     }
 
     /// Recognises `bytes`, the start of a file (512 bytes are enough).

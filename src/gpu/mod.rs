@@ -15,19 +15,31 @@ mod texels;
 
 pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
 pub use kernel::{Kernel, Shader};
+pub(crate) use kernel::{stripped, stripped_length};
 pub use memory::{Assignment, Lifetime, assign_slots};
 pub use profile::DispatchTime;
 pub use recording::{Recorder, Recording};
 pub use tensor::{Precision, Shape, Slice, Tensor};
 pub use texels::Texels;
 
+/// The text of a file in `shaders/`, stripped of its comments as the program is compiled.
+macro_rules! wgsl {
+    ($($path:literal),+) => {{
+        const FILE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $($path),+));
+        const TEXT: [u8; $crate::gpu::stripped_length(FILE)] = $crate::gpu::stripped(FILE);
+        const SOURCE: &str = match std::str::from_utf8(&TEXT) {
+            Ok(text) => text,
+            Err(_) => panic!("a shader's file is UTF-8, and so is what is left without its comments"),
+        };
+        SOURCE
+    }};
+}
+pub(crate) use wgsl;
+
 /// Declares a [`Shader`] from `shaders/NAME.wgsl`.
 macro_rules! shader {
     ($name:literal) => {
-        $crate::gpu::Shader {
-            name: $name,
-            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $name, ".wgsl")),
-        }
+        $crate::gpu::Shader { name: $name, source: $crate::gpu::wgsl!($name, ".wgsl") }
     };
 }
 pub(crate) use shader;

@@ -5,7 +5,7 @@ use super::graph::{Graph, Op, ValueId};
 use crate::gpu::{
     Assignment, Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
 };
-use crate::ops::{self, Affine, ConvCall, ConvKernel, Linear};
+use crate::ops::{self, Affine, Conv2d, ConvCall, ConvKernel, Linear, Method};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -95,7 +95,13 @@ impl PlanBuilder {
         let kept: Vec<ValueId> = outputs.iter().map(|(_, value)| *value).collect();
         let steps = fuse(graph, &kept);
 
-        let kernels: Vec<Option<ConvKernel>> = steps.iter().map(|s| conv_kernel(ctx, graph, s, &shapes, &options)).collect();
+        let mut kernels: Vec<_> = steps.iter().map(|s| conv_kernel(ctx, graph, s, &shapes, &options)).collect();
+        if options.conv_kernel.is_none() {
+            limit_winograd(&mut kernels, |step, kernel| match convolution(graph, &steps[step]) {
+                Some(conv) => kernel.saving(conv, shapes[steps[step].inputs[0].0]),
+                None => 0,
+            });
+        }
         let layout = Layout::new(graph, &steps, &kernels, &shapes, &kept, options.precision);
         let slots = layout
             .assignment
@@ -326,16 +332,41 @@ fn slot_bytes(bytes: u64) -> u64 {
     bytes.max(16).next_multiple_of(16)
 }
 
-fn conv_kernel(ctx: &Context, graph: &Graph, step: &Step, shapes: &[Shape], options: &PlanOptions) -> Option<ConvKernel> {
+fn convolution<'a>(graph: &'a Graph, step: &Step) -> Option<&'a Conv2d> {
     let Kind::Conv { conv, .. } = step.kind else { return None };
     let Op::Conv2d(conv) = &graph.nodes[conv].op else { return None };
+    Some(conv)
+}
+
+fn conv_kernel(ctx: &Context, graph: &Graph, step: &Step, shapes: &[Shape], options: &PlanOptions) -> Option<ConvKernel> {
+    let conv = convolution(graph, step)?;
     let wanted = options.conv_kernel.filter(|kernel| kernel.supports(conv));
     Some(wanted.unwrap_or_else(|| ConvKernel::choose(ctx, conv, shapes[step.inputs[0].0], options.precision)))
 }
 
+/// Dispatches up to which a plan may be filled with Winograd's, which are three where the direct method has one. A larger
+/// plan may grow by a tenth.
+const FULL_PLAN: usize = 60;
+
+/// Takes Winograd from the layers it saves least, as `saving` tells by step and kernel, until the plan is not too full.
+fn limit_winograd(kernels: &mut [Option<ConvKernel>], saving: impl Fn(usize, ConvKernel) -> usize) {
+    let full = FULL_PLAN.max(kernels.len() * 11 / 10);
+    let affordable = full.saturating_sub(kernels.len()) / 2;
+    let mut layers: Vec<_> = kernels
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(step, kernel)| kernel.as_mut().map(|kernel| (step, kernel)))
+        .filter(|(_, kernel)| kernel.method != Method::Direct)
+        .collect();
+    // The sort is stable: among equals the earlier layers keep it.
+    layers.sort_by_cached_key(|(step, kernel)| std::cmp::Reverse(saving(*step, **kernel)));
+    for (_, kernel) in layers.into_iter().skip(affordable) {
+        kernel.method = Method::Direct;
+    }
+}
+
 fn scratch_bytes(graph: &Graph, step: &Step, kernel: ConvKernel, shapes: &[Shape], precision: Precision) -> Vec<u64> {
-    let Kind::Conv { conv, .. } = step.kind else { return Vec::new() };
-    let Op::Conv2d(conv) = &graph.nodes[conv].op else { return Vec::new() };
+    let Some(conv) = convolution(graph, step) else { return Vec::new() };
     kernel.scratch(conv, shapes[step.inputs[0].0], precision)
 }
 
@@ -367,4 +398,29 @@ fn affine(graph: &Graph, node: usize, weights: &StateDict) -> Result<Affine> {
     let Op::BatchNorm { channels, eps } = node.op else { unreachable!("called with a batch norm") };
     let get = |suffix: &str| Ok::<_, Error>(&weights.get(&format!("{}.{suffix}", node.name), &[channels])?.data);
     Ok(Affine::new(get("weight")?, get("bias")?, get("running_mean")?, get("running_var")?, eps))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Blocking;
+
+    #[test]
+    fn winograd_stays_where_it_saves_most_and_plans_stay_short() {
+        let kernel = |method| Some(ConvKernel { method, blocking: Blocking::Subgroup8 });
+        let dispatches = |kernels: &[Option<ConvKernel>]| {
+            kernels.iter().map(|k| if k.is_some_and(|k| k.method != Method::Direct) { 3 } else { 1 }).sum::<usize>()
+        };
+        // As ResNet-18: room for all.
+        let mut small = vec![kernel(Method::Winograd4); 18];
+        small.resize(24, None);
+        limit_winograd(&mut small, |_, _| 1);
+        assert_eq!(dispatches(&small), 60);
+        // As ResNet-50, where later layers save more: the last two keep it.
+        let mut large = vec![kernel(Method::Direct); 46];
+        large.resize(57, kernel(Method::Winograd2));
+        limit_winograd(&mut large, |step, _| step);
+        assert_eq!(dispatches(&large), 61);
+        assert!(large[55..].iter().all(|k| *k == kernel(Method::Winograd2)));
+    }
 }

@@ -1,13 +1,13 @@
 //! Pictures through the browser's decoder: off the main thread, with every format the browser has, and for JPEG the same
-//! library (libjpeg-turbo) as the reference pipelines. The `image` crate stands behind it.
+//! library (libjpeg-turbo) as the reference pipelines. For JPEG and PNG the `image` crate stands behind it.
 //!
 //! What reaches the network must not depend on the way the pixels came:
 //! - The bytes are [probed](probe) first, so that a bad file gets the same sentence as on the command line.
 //! - No colour management: [`RgbaImage`] keeps the numbers in the file, as Pillow does.
 //! - A canvas holds colours multiplied by alpha and so forgets those under transparency, which Pillow keeps: a picture that
-//!   turns out to be transparent is decoded again by the `image` crate.
+//!   PNG that turns out to be transparent is decoded again by the `image` crate.
 //! - Some browsers blur what is read from a canvas, against fingerprinting. A canvas of known colours shows it, and then
-//!   the `image` crate is used throughout.
+//!   the `image` crate is used for JPEG and PNG.
 
 use std::cell::OnceCell;
 
@@ -17,8 +17,9 @@ use web_sys::{Blob, File, ImageBitmap, ImageBitmapOptions, OffscreenCanvas, Offs
 
 use super::js::{wait, window, words};
 use super::task::yield_now;
-use crate::data::image::check_size;
-use crate::data::{Format, RgbaImage, decode, probe};
+use crate::data::header::is_whole;
+use crate::data::image::{check_size, cut_off};
+use crate::data::{RgbaImage, decode, probe};
 use crate::{Error, Result};
 
 /// Largest file that is taken for a picture.
@@ -62,8 +63,12 @@ pub async fn decode_bytes(name: &str, bytes: &[u8]) -> Result<RgbaImage> {
 
 async fn decode_blob(name: &str, blob: &Blob, bytes: &[u8]) -> Result<RgbaImage> {
     let format = probe(name, bytes)?.format;
-    // Browsers show what they have of a file that stops early; the crate says so.
-    let browser = canvas_is_exact() && (!format.is_decodable() || is_whole(format, bytes));
+    // Browsers show what they have of a file that stops early.
+    let whole = is_whole(format, bytes);
+    if !whole && !format.is_decodable() {
+        return Err(cut_off(name, format));
+    }
+    let browser = canvas_is_exact() && whole;
     if !format.is_decodable() || browser {
         match by_browser(name, blob).await {
             Ok(image) if !format.is_decodable() || is_opaque(&image) => return Ok(image),
@@ -183,37 +188,4 @@ fn paints_exactly() -> Result<bool, JsValue> {
     }
     let pixels = read(&context, SIDE, SIDE)?;
     Ok(pixels.chunks_exact(4).zip(0..).all(|(pixel, at)| pixel[..3] == colour(at % SIDE, at / SIDE) && pixel[3] == 255))
-}
-
-/// Whether the file reaches its end, as far as its structure tells. [`probe`] has looked at JPEG.
-fn is_whole(format: Format, bytes: &[u8]) -> bool {
-    match format {
-        // The last chunk of a PNG is an empty IEND (PNG specification, 11.2.5).
-        Format::Png => png_has_end(bytes),
-        // A RIFF file says its length after the first four bytes, without the eight of this header.
-        Format::WebP => bytes.get(4..8).is_some_and(|n| bytes.len() as u64 >= u64::from(little(n)) + 8),
-        // The trailer of a GIF; zeros may follow it.
-        Format::Gif => bytes.iter().rev().find(|byte| **byte != 0) == Some(&0x3b),
-        // A bitmap says where its pixels begin; how many there are only the decoder knows.
-        Format::Bmp => false,
-        _ => true,
-    }
-}
-
-fn png_has_end(bytes: &[u8]) -> bool {
-    let mut at = 8;
-    while let Some(&[a, b, c, d, ref kind @ ..]) = bytes.get(at..at + 8) {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        // Length, name and checksum are four bytes each.
-        let Some(next) = at.checked_add(length).and_then(|end| end.checked_add(12)) else { return false };
-        if kind == b"IEND" {
-            return true;
-        }
-        at = next;
-    }
-    false
-}
-
-fn little(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))
 }

@@ -104,6 +104,12 @@ impl ConvKernel {
             .unwrap_or(self)
     }
 
+    /// What Winograd takes off the direct method's cost for this layer on a software adapter, in multiply-adds; 0 for the
+    /// direct method itself.
+    pub(crate) fn saving(self, conv: &Conv2d, input: Shape) -> usize {
+        Self { method: Method::Direct, ..self }.cost(conv, input).saturating_sub(self.cost(conv, input))
+    }
+
     /// Time on a software adapter, in multiply-adds: what tiles compute, empty parts too, and what is loaded and stored
     /// besides.
     fn cost(self, conv: &Conv2d, input: Shape) -> usize {
