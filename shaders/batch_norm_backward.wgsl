@@ -1,9 +1,5 @@
 // Batch norm backward, d_input = scale * dz + factor * (x - mean) + offset: one thread a chunk of pixels and four channels.
-
-struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
-}
+// uses: shared/chunks.wgsl
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
 @group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;         // [pixels][c4]
@@ -11,7 +7,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> scratch: array<vec4<f32>>;           // [factor, offset][c4], ...
 @group(0) @binding(4) var<storage, read> accumulate: array<vec4<Elem>>;       // [pixels][c4], or anything without ACCUMULATE
 @group(0) @binding(5) var<storage, read_write> d_input: array<vec4<Elem>>;    // [pixels][c4]
-@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(6) var<uniform> chunks: Chunks;
 
 // ReLU right behind the norm; d_output behind a residual addition is masked already.
 override RELU: bool = false;
@@ -22,18 +18,19 @@ override ACCUMULATE: bool = false;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let thread = id.x + id.y * groups.x * 64u;
-    if thread >= params.chunks * params.c4 { return; }
-    let c = thread % params.c4;
-    let first = thread / params.c4 * params.stride;
-    let count = min(params.length, (params.pixels - first + params.step - 1u) / params.step);
+    if thread >= chunks.count * chunks.c4 { return; }
+    let c = thread % chunks.c4;
+    let chunk = thread / chunks.c4;
+    let first = chunk * chunks.stride;
+    let length = chunk_length(chunks, chunk);
 
     let mean = saved[c];
-    let scale = saved[2u * params.c4 + c];
-    let shift = saved[3u * params.c4 + c];
+    let scale = saved[2u * chunks.c4 + c];
+    let shift = saved[3u * chunks.c4 + c];
     let factor = scratch[c];
-    let offset = scratch[params.c4 + c];
-    for (var k = 0u; k < count; k++) {
-        let i = (first + k * params.step) * params.c4 + c;
+    let offset = scratch[chunks.c4 + c];
+    for (var k = 0u; k < length; k++) {
+        let i = (first + k * chunks.step) * chunks.c4 + c;
         var value = vec4<f32>(d_output[i]);
         if RELU || BATCH {
             let x = vec4<f32>(input[i]);

@@ -1,16 +1,12 @@
 // Batch norm backward, from the chunks' sums to the parameters' gradients and the coefficients of d_input.
 // One workgroup = 8 groups of four channels (x) times ROWS threads (y) that share the chunks of a group.
-
-struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
-}
+// uses: shared/chunks.wgsl
 
 @group(0) @binding(0) var<storage, read_write> scratch: array<vec4<f32>>;     // [factor, offset][c4], [chunks][the two sums][c4]
 @group(0) @binding(1) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
 @group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;    // [c4], +=
 @group(0) @binding(3) var<storage, read_write> d_bias: array<vec4<f32>>;      // [c4], +=
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(4) var<uniform> chunks: Chunks;
 
 // Threads that share the chunks, a power of two up to 16; 1 where barriers are dear.
 override ROWS: u32 = 16;
@@ -24,12 +20,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let c = group.x * 8u + local.x;
     let thread = local.y * 8u + local.x;
     var total = Sums();
-    if c < params.c4 {
+    if c < chunks.c4 {
         // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
-        let chunks = min(params.chunks, arrayLength(&scratch));
-        for (var k = local.y; k < chunks; k += ROWS) {
-            let at = 2u * (k + 1u) * params.c4 + c;
-            total = Sums(total.dz + scratch[at], total.product + scratch[at + params.c4]);
+        let count = min(chunks.count, arrayLength(&scratch));
+        for (var k = local.y; k < count; k += ROWS) {
+            let at = 2u * (k + 1u) * chunks.c4 + c;
+            total = Sums(total.dz + scratch[at], total.product + scratch[at + chunks.c4]);
         }
     }
     if ROWS > 1u {
@@ -43,15 +39,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             }
         }
     }
-    if local.y > 0u || c >= params.c4 { return; }
+    if local.y > 0u || c >= chunks.c4 { return; }
 
-    let inverse_std = saved[params.c4 + c];
-    let scale = saved[2u * params.c4 + c];
+    let inverse_std = saved[chunks.c4 + c];
+    let scale = saved[2u * chunks.c4 + c];
     let gradient = total.product * inverse_std;
     d_weight[c] += gradient;
     d_bias[c] += total.dz;
     // Through mean and variance of the batch: d_input = scale * dz + factor * (x - mean) + offset.
-    let pixels = f32(params.pixels);
+    let pixels = f32(chunks.pixels);
     scratch[c] = -scale * inverse_std * gradient / pixels;
-    scratch[params.c4 + c] = -scale * total.dz / pixels;
+    scratch[chunks.c4 + c] = -scale * total.dz / pixels;
 }

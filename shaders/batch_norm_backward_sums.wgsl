@@ -1,17 +1,13 @@
 // Batch norm backward, sums of dz and dz * (x - mean) of each chunk, where dz is d_output behind the ReLU:
 // one thread a chunk of pixels and four channels.
-
-struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
-}
+// uses: shared/chunks.wgsl
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
 @group(0) @binding(1) var<storage, read> output: array<vec4<Elem>>;           // [pixels][c4], looked at with MASK
 @group(0) @binding(2) var<storage, read_write> d_output: array<vec4<Elem>>;   // [pixels][c4], becomes dz with MASK
 @group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
 @group(0) @binding(4) var<storage, read_write> scratch: array<vec4<f32>>;     // [factor, offset][c4], [chunks][the two sums][c4]
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(5) var<uniform> chunks: Chunks;
 
 // ReLU right behind the norm: dz follows from the input.
 override RELU: bool = false;
@@ -21,19 +17,19 @@ override MASK: bool = false;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let thread = id.x + id.y * groups.x * 64u;
-    if thread >= params.chunks * params.c4 { return; }
-    let c = thread % params.c4;
-    let chunk = thread / params.c4;
-    let first = chunk * params.stride;
-    let count = min(params.length, (params.pixels - first + params.step - 1u) / params.step);
+    if thread >= chunks.count * chunks.c4 { return; }
+    let c = thread % chunks.c4;
+    let chunk = thread / chunks.c4;
+    let first = chunk * chunks.stride;
+    let length = chunk_length(chunks, chunk);
 
     let mean = saved[c];
-    let scale = saved[2u * params.c4 + c];
-    let shift = saved[3u * params.c4 + c];
+    let scale = saved[2u * chunks.c4 + c];
+    let shift = saved[3u * chunks.c4 + c];
     var sum = vec4<f32>();
     var product = vec4<f32>();
-    for (var k = 0u; k < count; k++) {
-        let i = (first + k * params.step) * params.c4 + c;
+    for (var k = 0u; k < length; k++) {
+        let i = (first + k * chunks.step) * chunks.c4 + c;
         let x = vec4<f32>(input[i]);
         var dz = vec4<f32>(d_output[i]);
         if RELU { dz = select(vec4<f32>(), dz, x * scale + shift > vec4<f32>()); }
@@ -44,6 +40,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         sum += dz;
         product += dz * (x - mean);
     }
-    scratch[2u * (chunk + 1u) * params.c4 + c] = sum;
-    scratch[(2u * (chunk + 1u) + 1u) * params.c4 + c] = product;
+    scratch[2u * (chunk + 1u) * chunks.c4 + c] = sum;
+    scratch[(2u * (chunk + 1u) + 1u) * chunks.c4 + c] = product;
 }

@@ -1,9 +1,9 @@
 // Batch norm as scale and shift by channel, with an optional residual and ReLU: one thread a chunk of pixels and four channels.
+// uses: shared/chunks.wgsl
 
 struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
-    scale_at: u32, shift_at: u32,                     // where the two vectors start
+    @size(32) chunks: Chunks,
+    scale_at: u32, shift_at: u32, // where the two vectors start
 }
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;          // [pixels][c4]
@@ -18,16 +18,18 @@ override RELU: bool = false;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let chunks = params.chunks;
     let thread = id.x + id.y * groups.x * 64u;
-    if thread >= params.chunks * params.c4 { return; }
-    let c = thread % params.c4;
-    let first = thread / params.c4 * params.stride;
-    let count = min(params.length, (params.pixels - first + params.step - 1u) / params.step);
+    if thread >= chunks.count * chunks.c4 { return; }
+    let c = thread % chunks.c4;
+    let chunk = thread / chunks.c4;
+    let first = chunk * chunks.stride;
+    let length = chunk_length(chunks, chunk);
 
     let a = scale[params.scale_at + c];
     let b = shift[params.shift_at + c];
-    for (var k = 0u; k < count; k++) {
-        let i = (first + k * params.step) * params.c4 + c;
+    for (var k = 0u; k < length; k++) {
+        let i = (first + k * chunks.step) * chunks.c4 + c;
         var value = vec4<f32>(input[i]) * a + b;
         if RESIDUAL { value += vec4<f32>(residual[i]); }
         if RELU { value = max(value, vec4<f32>()); }

@@ -1,9 +1,9 @@
 // Batch norm, from statistics to scale and shift; batch statistics are merged from the chunks' and update the running ones.
 // One workgroup = 8 groups of four channels (x) times ROWS threads (y) that share the chunks of a group.
+// uses: shared/chunks.wgsl
 
 struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
+    @size(32) chunks: Chunks,
     eps: f32, momentum: f32,
 }
 
@@ -26,7 +26,7 @@ struct Moments { count: f32, mean: vec4<f32>, deviations: vec4<f32> }
 
 var<workgroup> rows: array<Moments, 128>;
 
-/// Chan, Golub and LeVeque 1979: moments of two samples together. Either may be empty.
+// Chan, Golub and LeVeque 1979: moments of two samples together. Either may be empty.
 fn merge(a: Moments, b: Moments) -> Moments {
     let count = a.count + b.count;
     let share = b.count / max(count, 1.0);
@@ -34,16 +34,14 @@ fn merge(a: Moments, b: Moments) -> Moments {
     return Moments(count, a.mean + delta * share, a.deviations + b.deviations + delta * delta * (a.count * share));
 }
 
-fn batch_moments(c: u32, row: u32, thread: u32) -> Moments {
+fn batch_moments(chunks: Chunks, c: u32, row: u32, thread: u32) -> Moments {
     var total = Moments(0.0, vec4<f32>(), vec4<f32>());
-    if c < params.c4 {
+    if c < chunks.c4 {
         // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
-        let chunks = min(params.chunks, arrayLength(&chunk_moments));
-        for (var k = row; k < chunks; k += ROWS) {
-            let left = params.pixels - k * params.stride;
-            let count = min(params.length, (left + params.step - 1u) / params.step);
-            let at = 2u * k * params.c4 + c;
-            total = merge(total, Moments(f32(count), chunk_moments[at], chunk_moments[at + params.c4]));
+        let count = min(chunks.count, arrayLength(&chunk_moments));
+        for (var k = row; k < count; k += ROWS) {
+            let at = 2u * k * chunks.c4 + c;
+            total = merge(total, Moments(f32(chunk_length(chunks, k)), chunk_moments[at], chunk_moments[at + chunks.c4]));
         }
     }
     if ROWS > 1u {
@@ -59,18 +57,19 @@ fn batch_moments(c: u32, row: u32, thread: u32) -> Moments {
 
 @compute @workgroup_size(8, ROWS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+    let chunks = params.chunks;
     let c = group.x * 8u + local.x;
     var mean: vec4<f32>;
     var variance: vec4<f32>;
     if BATCH {
-        let total = batch_moments(c, local.y, local.y * 8u + local.x);
+        let total = batch_moments(chunks, c, local.y, local.y * 8u + local.x);
         mean = total.mean;
         variance = total.deviations / max(total.count, 1.0);
     }
-    if local.y > 0u || c >= params.c4 { return; }
+    if local.y > 0u || c >= chunks.c4 { return; }
 
     if BATCH {
-        let pixels = f32(params.pixels);
+        let pixels = f32(chunks.pixels);
         let update = select(variance, variance * (pixels / (pixels - 1.0)), UNBIASED);
         running_mean[c] += params.momentum * (mean - running_mean[c]);
         running_var[c] += params.momentum * (update - running_var[c]);
@@ -81,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let inverse_std = 1.0 / sqrt(variance + params.eps);
     let scale = weight[c] * inverse_std;
     saved[c] = mean;
-    saved[params.c4 + c] = inverse_std;
-    saved[2u * params.c4 + c] = scale;
-    saved[3u * params.c4 + c] = bias[c] - mean * scale;
+    saved[chunks.c4 + c] = inverse_std;
+    saved[2u * chunks.c4 + c] = scale;
+    saved[3u * chunks.c4 + c] = bias[c] - mean * scale;
 }

@@ -1,31 +1,27 @@
 // Batch norm, mean and squared deviations of each chunk (Welford 1962): one thread a chunk of pixels and four channels.
-
-struct Params {
-    pixels: u32, c4: u32,
-    chunks: u32, length: u32, stride: u32, step: u32, // pixels of a chunk: chunk * stride + i * step, i < length
-}
+// uses: shared/chunks.wgsl
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
 @group(0) @binding(1) var<storage, read_write> moments: array<vec4<f32>>;     // [chunks][mean, squared deviations][c4]
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<uniform> chunks: Chunks;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let thread = id.x + id.y * groups.x * 64u;
-    if thread >= params.chunks * params.c4 { return; }
-    let c = thread % params.c4;
-    let chunk = thread / params.c4;
-    let first = chunk * params.stride;
-    let count = min(params.length, (params.pixels - first + params.step - 1u) / params.step);
+    if thread >= chunks.count * chunks.c4 { return; }
+    let c = thread % chunks.c4;
+    let chunk = thread / chunks.c4;
+    let first = chunk * chunks.stride;
+    let length = chunk_length(chunks, chunk);
 
     var mean = vec4<f32>();
     var deviations = vec4<f32>();
-    for (var k = 0u; k < count; k++) {
-        let x = vec4<f32>(input[(first + k * params.step) * params.c4 + c]);
+    for (var k = 0u; k < length; k++) {
+        let x = vec4<f32>(input[(first + k * chunks.step) * chunks.c4 + c]);
         let delta = x - mean;
         mean += delta / f32(k + 1u);
         deviations += delta * (x - mean);
     }
-    moments[2u * chunk * params.c4 + c] = mean;
-    moments[(2u * chunk + 1u) * params.c4 + c] = deviations;
+    moments[2u * chunk * chunks.c4 + c] = mean;
+    moments[(2u * chunk + 1u) * chunks.c4 + c] = deviations;
 }

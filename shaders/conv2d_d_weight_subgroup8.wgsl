@@ -100,14 +100,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
     // Every lane stores the rows it loaded, the channels of one lane after the other: see conv2d_subgroup8.
     for (var other = 0u; other < min(8u, limit); other++) {
         let o4 = group.y * 16u + other;
-        store(group.z, row4 * 4u, o4, transposed(&a0, other, lane));
-        store(group.z, row4 * 4u + 1u, o4, transposed(&a1, other, lane));
-        store(group.z, row4 * 4u + 2u, o4, transposed(&a2, other, lane));
-        store(group.z, row4 * 4u + 3u, o4, transposed(&a3, other, lane));
-        store(group.z, row4 * 4u, o4 + 8u, transposed(&b0, other, lane));
-        store(group.z, row4 * 4u + 1u, o4 + 8u, transposed(&b1, other, lane));
-        store(group.z, row4 * 4u + 2u, o4 + 8u, transposed(&b2, other, lane));
-        store(group.z, row4 * 4u + 3u, o4 + 8u, transposed(&b3, other, lane));
+        store(group.z, row4, o4,
+            transposed(&a0, other, lane), transposed(&a1, other, lane), transposed(&a2, other, lane), transposed(&a3, other, lane));
+        store(group.z, row4, o4 + 8u,
+            transposed(&b0, other, lane), transposed(&b1, other, lane), transposed(&b2, other, lane), transposed(&b3, other, lane));
     }
 }
 
@@ -170,13 +166,21 @@ fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
     return v;
 }
 
-// Stores the sum of one input channel (`row` is 4 * a vec4 of the kernel + the channel in it) for 4 output channels.
+// Stores the sums of the four input channels of a row for 4 output channels.
 // (arrayLength: a plain uniform would be compiled in by llvmpipe.)
-fn store(z: u32, row: u32, o4: u32, sum: vec4<f32>) {
-    if (row >= params.rows * 4u || o4 >= params.columns) { return; }
-    let tile = z * (params.columns / params.tile_c4) + o4 / params.tile_c4;
-    let at = (tile * params.rows * 4u + row) * params.tile_c4 + o4 % params.tile_c4;
+fn store(z: u32, row4: u32, o4: u32, sum0: vec4<f32>, sum1: vec4<f32>, sum2: vec4<f32>, sum3: vec4<f32>) {
+    if (row4 >= params.rows || o4 >= params.columns) { return; }
+    let tile = (z * params.columns + o4) / params.tile_c4; // tiles fill the columns
+    let at = (tile * params.rows + row4) * 4u * params.tile_c4 + o4 % params.tile_c4;
+    let add = min(params.add, arrayLength(&d_weight)) != 0u;
+    put(at, sum0, add);
+    put(at + params.tile_c4, sum1, add);
+    put(at + 2u * params.tile_c4, sum2, add);
+    put(at + 3u * params.tile_c4, sum3, add);
+}
+
+fn put(at: u32, sum: vec4<f32>, add: bool) {
     var v = sum;
-    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += texel(earlier, at); }
+    if (add) { v += texel(earlier, at); }
     d_weight[at] = v;
 }

@@ -12,11 +12,11 @@ struct Params {
 }
 
 // (16, N * tile rows * tile columns, O/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
-// (O/4)
-@group(0) @binding(1) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(0) var input: texture_2d<f32>;
 // (N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(2) var<storage, read> residual: array<vec4<Elem>>;
+@group(0) @binding(1) var residual: texture_2d<f32>;
+// (O/4)
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 // (N, OH, OW, O/4)
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(4) var<uniform> params: Params;
@@ -46,7 +46,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var j = 0u; j < IN; j++) {
         var m: array<vec4<f32>, IN>;
         for (var i = 0u; i < IN; i++) {
-            m[i] = vec4<f32>(input[((i * IN + j) * tiles + tile) * params.out_c4 + c4]);
+            m[i] = texel(input, ((i * IN + j) * tiles + tile) * params.out_c4 + c4);
         }
         let column = transform(m);
         for (var i = 0u; i < OUT; i++) { half[i][j] = column[i]; }
@@ -61,9 +61,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             if (y0 + i < params.out_h && x0 + j < params.out_w) {
                 let at = ((line0 + y0 + i) * params.out_w + x0 + j) * params.out_c4 + c4;
                 var v = row[j] + b;
-                if (add) { v += vec4<f32>(residual[at]); }
+                if (add) { v += texel(residual, at); }
                 output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
             }
         }
     }
+}
+
+// Element `i` of an array that lies in a texture.
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

@@ -14,7 +14,7 @@ struct Params {
 }
 
 // (N, H, W, C/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
+@group(0) @binding(0) var input: texture_2d<f32>;
 // (36, N * tile rows * tile columns, C/4)
 @group(0) @binding(1) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(2) var<uniform> params: Params;
@@ -59,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let y = y0 + i;
             let inside = y < params.in_h && x < params.in_w;
             let at = select(0u, ((line0 + y) * params.in_w + x) * params.in_c4 + c4, inside);
-            d[i] = vec4<f32>(input[at]) * select(0.0, 1.0, inside);
+            d[i] = texel(input, at) * select(0.0, 1.0, inside);
         }
         let column = transform(d);
         for (var i = 0u; i < IN; i++) { half[i][j] = column[i]; }
@@ -70,4 +70,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             output[((i * IN + j) * tiles + tile) * params.in_c4 + c4] = vec4<Elem>(row[j]);
         }
     }
+}
+
+// Element `i` of an array that lies in a texture.
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

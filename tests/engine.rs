@@ -94,6 +94,20 @@ fn a_gpu_fault_is_reported_once_and_the_model_goes_on() {
 }
 
 #[test]
+fn a_kernel_that_failed_to_compile_is_not_kept() {
+    block_on(async {
+        let engine = engine().await;
+        let ctx = engine.context();
+        for time in ["first", "second"] {
+            ctx.kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
+            assert!(matches!(ctx.check(), Err(Error::Gpu { .. })), "the {time} time");
+        }
+        ctx.kernel(Shader { name: "broken", source: "@compute @workgroup_size(1) fn main() {}" }, Precision::F32, &[]);
+        ctx.check().unwrap();
+    });
+}
+
+#[test]
 fn a_lost_device_is_reported_and_can_be_replaced() {
     block_on(async {
         let mut engine = engine().await;

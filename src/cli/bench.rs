@@ -1,5 +1,7 @@
 //! `reslab bench`: speed and memory of a network on this device.
 
+mod train;
+
 use std::time::Instant;
 
 use clap::Args;
@@ -40,6 +42,9 @@ pub(super) struct Arguments {
     /// Also time every layer, with timestamp queries.
     #[arg(long)]
     layers: bool,
+    /// Measure training steps: forward, backward and update of the whole network with SGD and batch statistics, f32.
+    #[arg(long, conflicts_with = "kernel")]
+    train: bool,
     /// Use this convolution kernel for every layer it can do, e.g. direct-registers or winograd4-tiled64.
     #[arg(long, value_name = "NAME", value_parser = kernel)]
     kernel: Option<ConvKernel>,
@@ -108,6 +113,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let (name, spec, weights) = network(arguments)?;
     let engine = global.open(arguments.precision)?;
     let ctx = engine.context();
+    if arguments.train {
+        return train::run(ctx, arguments, name, &spec, &weights);
+    }
     let graph = spec.build()?;
     let size = arguments.size.map_or(spec.default_image_size(), |n| n as usize);
     let options = PlanOptions {

@@ -7,8 +7,10 @@ use super::RgbaImage;
 use super::random::{Stream, generator, shuffle};
 use crate::{Error, Result};
 
-/// Hashes that differ in at most this many of their 64 bits are taken for the same picture.
-pub const NEAR_DUPLICATE_BITS: u32 = 4;
+/// Hashes that differ in at most this many of their 64 bits are taken for the same picture. A frame's neighbour in a burst
+/// differs in a few bits. Pictures that have nothing in common rarely come so near: of 500 CIFAR-100 images of a class 0 to 23
+/// chains form, the longest (apples before white) of 14; with 8 bits it has 77.
+pub const NEAR_DUPLICATE_BITS: u32 = 6;
 
 /// Indices of the images on either side, each rising.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,7 +30,7 @@ use wasm_bindgen_futures::future_to_promise;
 
 use self::train::Training;
 use crate::gpu::{Context, ContextOptions, Precision};
-use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
 use crate::web::{CancelToken, fetch_bytes, now_ms};
 use crate::{Error, Result, weights};
 
@@ -230,12 +230,21 @@ impl Inference {
         let weights_url = format!("{assets}/{model}.safetensors");
         let input_url = format!("{assets}/input_b{batch}_{size}.f32");
         let cancel = CancelToken::new();
-        let (ctx, file, input) =
-            join3(device(ctx), fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
-        let ctx = ctx?;
-        let state = weights::read(&weights_url, &file?)?;
         let options = PlanOptions { batch: *batch, precision: config.precision, ..PlanOptions::new(*size) };
-        let plan = InferencePlan::new(&ctx, &graph, &state, options)?;
+        // Everything but the weights is ready, and compiled, by the time they are there.
+        let prepared = async {
+            let ctx = device(ctx).await?;
+            let builder = PlanBuilder::new(&ctx, &graph, options)?;
+            builder.warm_up(&ctx)?;
+            Ok::<_, Error>((ctx, builder))
+        };
+        let (prepared, file, input) =
+            join3(prepared, fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
+        let (ctx, mut builder) = prepared?;
+        let state = weights::read(&weights_url, &file?)?;
+        while builder.advance(&ctx, &graph, &state)? {}
+        ctx.check()?;
+        let plan = builder.finish();
         let input = Precision::F32.decode(&input?);
         let shape = plan.input().shape;
         let expected = shape.n * shape.c * shape.h * shape.w;

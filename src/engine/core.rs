@@ -237,6 +237,10 @@ async fn plan(
         ..PlanOptions::new(0)
     };
     let mut builder = PlanBuilder::new(ctx, graph, options)?;
+    let mut pixels = Preprocessor::new(ctx, preset.clone(), builder.input().clone())?;
+    // The first picture would wait for the driver to compile; now it does so while weights are packed.
+    pixels.run(ctx, &[&RgbaImage { width: 1, height: 1, pixels: vec![0; 4] }])?;
+    builder.warm_up(ctx)?;
     let mut turn = Instant::now();
     while builder.advance(ctx, graph, weights)? {
         if turn.elapsed() > TURN {
@@ -245,11 +249,9 @@ async fn plan(
             turn = Instant::now();
         }
     }
-    let plan = builder.finish(ctx);
     ctx.check()?;
-    let pixels = Preprocessor::new(ctx, preset.clone(), plan.input().clone())?;
     progress(1.0);
-    Ok((plan, pixels))
+    Ok((builder.finish(), pixels))
 }
 
 /// The recipe of pixels a family is published with.

@@ -212,7 +212,11 @@ impl Context {
         if let Some(reason) = &state.lost {
             return Err(Error::DeviceLost(reason.clone()));
         }
-        state.error.take().map_or(Ok(()), Err)
+        let Some(error) = state.error.take() else { return Ok(()) };
+        drop(state);
+        // What failed may have been a kernel, and which one is not told: the next plan compiles its kernels anew.
+        self.kernels().clear();
+        Err(error)
     }
 
     /// Destroys the device, as a browser does with a hung GPU; every later use reports [`Error::DeviceLost`].

@@ -19,6 +19,7 @@ const USES: &str = "// uses: ";
 
 /// Text for more than one kernel, by the name in a kernel's line `// uses: NAME`.
 const SHARED: &[(&str, &str)] = &[
+    ("shared/chunks.wgsl", wgsl!("shared/chunks.wgsl")),
     ("shared/finite.wgsl", wgsl!("shared/finite.wgsl")),
     ("shared/loss_target.wgsl", wgsl!("shared/loss_target.wgsl")),
     ("shared/optimizer_step.wgsl", wgsl!("shared/optimizer_step.wgsl")),

@@ -123,6 +123,11 @@ impl Recorder {
         Ok(to)
     }
 
+    /// Number of dispatches so far.
+    pub fn dispatches(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step, Pending::Dispatch { .. })).count()
+    }
+
     /// Appends zeroing a slice.
     pub fn clear(&mut self, slice: &Slice) {
         self.steps.push(Pending::Clear { slice: slice.clone() });

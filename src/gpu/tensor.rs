@@ -132,6 +132,18 @@ impl Slice {
         }
     }
 
+    /// Queues a copy of `values` in this precision to the start of the slice.
+    ///
+    /// # Panics
+    /// When there are more values than the slice holds: a bug of the caller.
+    pub fn write_values(&self, ctx: &Context, precision: Precision, values: &[f32]) {
+        match precision {
+            // Memory has them as the GPU wants them.
+            Precision::F32 => self.write(ctx, bytemuck::cast_slice(values)),
+            Precision::F16 => self.write(ctx, &precision.encode(values)),
+        }
+    }
+
     /// Queues copies of whole slices, each to the start of another buffer's at least as long, in one submit.
     pub fn copy_all(ctx: &Context, copies: &[(Slice, Slice)]) {
         let mut encoder = ctx.device().create_command_encoder(&Default::default());

@@ -42,44 +42,36 @@ pub struct MemoryUse {
     pub activation_bytes: u64,
 }
 
-/// Builds a plan layer by layer, so that a page can show progress and stay alive between layers.
+/// Builds a plan: everything but the weights at once, then layer by layer their values, so that a page can show progress and
+/// stay alive between layers.
 ///
 /// ```no_run
 /// # use reslab::{gpu::Context, model::{graph::Graph, PlanBuilder, PlanOptions}, weights::StateDict};
 /// # fn f(ctx: &Context, graph: &Graph, weights: &StateDict) -> reslab::Result<()> {
 /// let mut builder = PlanBuilder::new(ctx, graph, PlanOptions::new(224))?;
+/// builder.warm_up(ctx)?;
 /// while builder.advance(ctx, graph, weights)? {
 ///     println!("{:.0} %", builder.progress() * 100.0);
 /// }
-/// let plan = builder.finish(ctx);
+/// let plan = builder.finish();
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct PlanBuilder {
-    options: PlanOptions,
+    plan: InferencePlan,
     steps: Vec<Step>,
+    kernels: Vec<Option<ConvKernel>>,
+    /// Of each step, in the order of [`parameter_values`].
+    parameters: Vec<Vec<Slice>>,
     next: usize,
-    recorder: RecorderBox,
-    tensors: Vec<Option<Tensor>>,
-    scratch: Vec<(ConvKernel, Vec<Slice>)>,
-    outputs: Vec<(String, ValueId)>,
-    memory: MemoryUse,
-}
-
-/// `Recorder` has no useful Debug form.
-struct RecorderBox(Recorder);
-impl std::fmt::Debug for RecorderBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Recorder")
-    }
 }
 
 impl PlanBuilder {
-    /// Fuses the graph, shares buffers and allocates them. The last layers (`fc` and `softmax`, or whatever a net without a
+    /// Fuses the graph, shares buffers, allocates them and records every dispatch; weights are zero. The last layers (`fc` and `softmax`, or whatever a net without a
     /// head ends in) can always be read.
     ///
     /// # Errors
-    /// [`Error::Spec`] when the image is too small, [`Error::Limit`] when an activation exceeds the adapter's binding size,
+    /// [`Error::Spec`] when the image is too small, [`Error::Limit`] when a layer exceeds the adapter's binding size,
     /// [`Error::Unknown`] for a tap that is no layer, [`Error::Usage`] for f16 where the adapter has none.
     pub fn new(ctx: &Context, graph: &Graph, options: PlanOptions) -> Result<Self> {
         if options.precision == Precision::F16 && !ctx.has_f16() {
@@ -115,20 +107,48 @@ impl PlanBuilder {
         for (index, value) in layout.values.iter().enumerate() {
             tensors[value.0] = Some(Tensor { slice: slice(index), shape: shapes[value.0], precision: options.precision });
         }
+        let tensor = |value: ValueId| tensors[value.0].as_ref().expect("every value a step touches was laid out above");
+
+        let mut recorder = Recorder::new();
+        let mut parameters = Vec::with_capacity(steps.len());
         let mut scratch_index = layout.values.len();
-        let scratch = steps
-            .iter()
-            .zip(&kernels)
-            .map(|(step, kernel)| {
-                let Some(kernel) = *kernel else { return (ConvKernel::default(), Vec::new()) };
-                let count = scratch_bytes(graph, step, kernel, &shapes, options.precision).len();
-                let slices = (scratch_index..scratch_index + count).map(slice).collect();
-                scratch_index += count;
-                (kernel, slices)
-            })
-            .collect();
-        let memory = MemoryUse { weight_bytes: 0, activation_bytes: slots.iter().map(Slice::bytes).sum() };
-        Ok(Self { options, steps, next: 0, recorder: RecorderBox(Recorder::new()), tensors, scratch, outputs, memory })
+        for (step, kernel) in steps.iter().zip(&kernels) {
+            let count = kernel.map_or(0, |kernel| scratch_bytes(graph, step, kernel, &shapes, options.precision).len());
+            let scratch: Vec<_> = (scratch_index..scratch_index + count).map(slice).collect();
+            scratch_index += count;
+            let slices = parameter_bytes(graph, step, *kernel, options.precision)
+                .into_iter()
+                .map(|(what, bytes)| Slice::new(ctx, &format!("{}.{what}", step.name), bytes as u64))
+                .collect::<Result<Vec<_>>>()?;
+            record(&mut recorder, ctx, graph, step, *kernel, &slices, &scratch, &tensor)?;
+            parameters.push(slices);
+        }
+        let memory = MemoryUse {
+            weight_bytes: parameters.iter().flatten().map(Slice::bytes).sum(),
+            activation_bytes: slots.iter().map(Slice::bytes).sum(),
+        };
+        let plan = InferencePlan {
+            input: tensor(ValueId(0)).clone(),
+            outputs: outputs.iter().map(|(name, value)| (name.clone(), tensor(*value).clone())).collect(),
+            recording: recorder.finish(ctx),
+            memory,
+            options,
+        };
+        Ok(Self { plan, steps, kernels, parameters, next: 0 })
+    }
+
+    /// Queues a pass with what weights there are: drivers compile a kernel, or the most of it, when it first runs, and may do
+    /// so while weights are still fetched and packed. A batch is too much work to do in vain, and waits.
+    pub fn warm_up(&self, ctx: &Context) -> Result<()> {
+        if self.plan.options.batch > 1 {
+            return Ok(());
+        }
+        self.plan.run(ctx)
+    }
+
+    /// Where the plan's images go.
+    pub fn input(&self) -> &Tensor {
+        self.plan.input()
     }
 
     /// Share of the layers done, 0 to 1.
@@ -136,77 +156,117 @@ impl PlanBuilder {
         self.next as f32 / self.steps.len().max(1) as f32
     }
 
-    /// Packs and uploads the next layer's weights and compiles its kernel. False when nothing is left.
+    /// Packs and uploads the next layer's weights. False when nothing is left.
     ///
     /// # Errors
     /// [`Error::TensorMismatch`] when a parameter is missing or has another shape.
     pub fn advance(&mut self, ctx: &Context, graph: &Graph, weights: &StateDict) -> Result<bool> {
         let Some(step) = self.steps.get(self.next) else { return Ok(false) };
-        let (kernel, scratch) = &self.scratch[self.next];
-        let recorder = &mut self.recorder.0;
-        let tensor = |value: ValueId| self.tensors[value.0].as_ref().expect("every value a step touches was laid out in new()");
-        let (input, output) = (tensor(step.inputs[0]), tensor(step.output));
-        let precision = self.options.precision;
-        let label = step.name.as_str();
-        let mut upload = |what: &str, bytes: &[u8]| {
-            let slice = Slice::with_bytes(ctx, &format!("{label}.{what}"), bytes)?;
-            self.memory.weight_bytes += slice.bytes();
-            Ok::<_, Error>(slice)
-        };
-        match step.kind {
-            Kind::Conv { conv: node, norm, residual, relu } => {
-                let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
-                let (weight, bias) = conv_parameters(graph, node, norm, weights)?;
-                let weight = upload("weight", &precision.encode(&kernel.pack(conv, &weight)))?;
-                let bias = upload("bias", &in_fours(bias))?;
-                let residual = residual.then(|| tensor(step.inputs[1]));
-                let call = ConvCall { label, conv, input, weight: &weight, bias: &bias, residual, relu, output, scratch };
-                kernel.record(recorder, ctx, &call)?;
-            }
-            Kind::Norm { norm, relu } => {
-                let affine = affine(graph, norm, weights)?;
-                let scale = upload("scale", &in_fours(affine.scale))?;
-                let shift = upload("shift", &in_fours(affine.shift))?;
-                ops::record_batch_norm(recorder, ctx, label, input, &scale, &shift, relu, output)?;
-            }
-            Kind::Add { relu } => ops::record_add(recorder, ctx, label, input, tensor(step.inputs[1]), relu, output)?,
-            Kind::Plain { node } => match &graph.nodes[node].op {
-                Op::Linear { in_features, out_features } => {
-                    let linear = Linear { in_features: *in_features, out_features: *out_features };
-                    let name = &graph.nodes[node].name;
-                    let weight = weights.get(&format!("{name}.weight"), &[linear.out_features, linear.in_features])?;
-                    let bias = weights.get(&format!("{name}.bias"), &[linear.out_features])?;
-                    let weight = upload("weight", &precision.encode(&linear.pack(&weight.data)))?;
-                    let bias = upload("bias", &in_fours(bias.data.clone()))?;
-                    ops::record_linear(recorder, ctx, label, input, &weight, &bias, output)?;
-                }
-                Op::Relu => ops::record_relu(recorder, ctx, label, input, output)?,
-                Op::MaxPool(pool) => ops::record_max_pool(recorder, ctx, label, pool, input, output)?,
-                Op::Subsample { stride } => ops::record_shortcut(recorder, ctx, label, *stride, 0, input, output)?,
-                Op::ZeroPadShortcut { stride, offset, .. } => {
-                    ops::record_shortcut(recorder, ctx, label, *stride, *offset, input, output)?;
-                }
-                Op::GlobalAvgPool => ops::record_global_avg_pool(recorder, ctx, label, input, output)?,
-                Op::Softmax => ops::record_softmax(recorder, ctx, label, input, output)?,
-                Op::Input { .. } | Op::Conv2d(_) | Op::BatchNorm { .. } | Op::Add => {
-                    unreachable!("fuse() gives these their own kind")
-                }
-            },
+        let values = parameter_values(graph, step, self.kernels[self.next], weights)?;
+        for (index, (values, slice)) in values.into_iter().zip(&self.parameters[self.next]).enumerate() {
+            // Weights come first; what is added to sums or scales them is f32.
+            let precision = if index == 0 && !matches!(step.kind, Kind::Norm { .. }) {
+                self.plan.options.precision
+            } else {
+                Precision::F32
+            };
+            slice.write_values(ctx, precision, &values);
         }
         self.next += 1;
         Ok(true)
     }
 
-    /// Freezes the recording.
-    pub fn finish(self, ctx: &Context) -> InferencePlan {
-        let tensor = |value: ValueId| self.tensors[value.0].clone().expect("outputs and the input were laid out in new()");
-        InferencePlan {
-            input: tensor(ValueId(0)),
-            outputs: self.outputs.iter().map(|(name, value)| (name.clone(), tensor(*value))).collect(),
-            recording: self.recorder.0.finish(ctx),
-            memory: self.memory,
-            options: self.options,
+    /// The plan, once [`advance`](Self::advance) has nothing left.
+    pub fn finish(self) -> InferencePlan {
+        self.plan
+    }
+}
+
+/// What a step's parameters are called, and their bytes on the GPU.
+fn parameter_bytes(graph: &Graph, step: &Step, kernel: Option<ConvKernel>, precision: Precision) -> Vec<(&'static str, usize)> {
+    let fours = |channels: usize| channels.next_multiple_of(4) * 4;
+    let node = match step.kind {
+        Kind::Conv { conv: node, .. } | Kind::Norm { norm: node, .. } | Kind::Plain { node } => node,
+        Kind::Add { .. } => return Vec::new(),
+    };
+    match &graph.nodes[node].op {
+        Op::Conv2d(conv) => {
+            let weights = kernel.unwrap_or_default().packed_len(conv);
+            vec![("weight", weights * precision.bytes()), ("bias", fours(conv.out_channels))]
         }
+        Op::BatchNorm { channels, .. } => vec![("scale", fours(*channels)), ("shift", fours(*channels))],
+        Op::Linear { in_features, out_features } => {
+            let linear = Linear { in_features: *in_features, out_features: *out_features };
+            vec![("weight", linear.packed_len() * precision.bytes()), ("bias", fours(*out_features))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A step's parameters from the network's, batch norm folded in, packed: in the order of [`parameter_bytes`].
+fn parameter_values(graph: &Graph, step: &Step, kernel: Option<ConvKernel>, weights: &StateDict) -> Result<Vec<Vec<f32>>> {
+    Ok(match step.kind {
+        Kind::Conv { conv: node, norm, .. } => {
+            let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
+            let (weight, bias) = conv_parameters(graph, node, norm, weights)?;
+            vec![kernel.unwrap_or_default().pack(conv, &weight), bias]
+        }
+        Kind::Norm { norm, .. } => {
+            let affine = affine(graph, norm, weights)?;
+            vec![affine.scale, affine.shift]
+        }
+        Kind::Plain { node } => match &graph.nodes[node].op {
+            Op::Linear { in_features, out_features } => {
+                let linear = Linear { in_features: *in_features, out_features: *out_features };
+                let name = &graph.nodes[node].name;
+                let weight = weights.get(&format!("{name}.weight"), &[linear.out_features, linear.in_features])?;
+                let bias = weights.get(&format!("{name}.bias"), &[linear.out_features])?;
+                vec![linear.pack(&weight.data), bias.data.clone()]
+            }
+            _ => Vec::new(),
+        },
+        Kind::Add { .. } => Vec::new(),
+    })
+}
+
+/// Records a step's dispatches.
+#[allow(clippy::too_many_arguments)] // a step simply has this many parts
+fn record<'a>(
+    recorder: &mut Recorder,
+    ctx: &Context,
+    graph: &Graph,
+    step: &Step,
+    kernel: Option<ConvKernel>,
+    parameters: &[Slice],
+    scratch: &[Slice],
+    tensor: &impl Fn(ValueId) -> &'a Tensor,
+) -> Result<()> {
+    let (input, output) = (tensor(step.inputs[0]), tensor(step.output));
+    let label = step.name.as_str();
+    match (step.kind.clone(), parameters) {
+        (Kind::Conv { conv: node, residual, relu, .. }, [weight, bias]) => {
+            let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
+            let residual = residual.then(|| tensor(step.inputs[1]));
+            let call = ConvCall { label, conv, input, weight, bias, residual, relu, output, scratch };
+            kernel.unwrap_or_default().record(recorder, ctx, &call)
+        }
+        (Kind::Norm { relu, .. }, [scale, shift]) => {
+            ops::record_batch_norm(recorder, ctx, label, input, scale, shift, relu, output)
+        }
+        (Kind::Add { relu }, _) => ops::record_add(recorder, ctx, label, input, tensor(step.inputs[1]), relu, output),
+        (Kind::Plain { node }, parameters) => match (&graph.nodes[node].op, parameters) {
+            (Op::Linear { .. }, [weight, bias]) => ops::record_linear(recorder, ctx, label, input, weight, bias, output),
+            (Op::Relu, _) => ops::record_relu(recorder, ctx, label, input, output),
+            (Op::MaxPool(pool), _) => ops::record_max_pool(recorder, ctx, label, pool, input, output),
+            (Op::Subsample { stride }, _) => ops::record_shortcut(recorder, ctx, label, *stride, 0, input, output),
+            (Op::ZeroPadShortcut { stride, offset, .. }, _) => {
+                ops::record_shortcut(recorder, ctx, label, *stride, *offset, input, output)
+            }
+            (Op::GlobalAvgPool, _) => ops::record_global_avg_pool(recorder, ctx, label, input, output),
+            (Op::Softmax, _) => ops::record_softmax(recorder, ctx, label, input, output),
+            _ => unreachable!("fuse() gives these their own kind, and parameter_bytes() a linear layer its two"),
+        },
+        _ => unreachable!("parameter_bytes() gives convolutions and norms two each"),
     }
 }
 
@@ -229,7 +289,7 @@ impl InferencePlan {
         let mut builder = PlanBuilder::new(ctx, graph, options)?;
         while builder.advance(ctx, graph, weights)? {}
         ctx.check()?;
-        Ok(builder.finish(ctx))
+        Ok(builder.finish())
     }
 
     /// Where images go: `(batch, C, height, width)`. It keeps its content from run to run.
@@ -368,12 +428,6 @@ fn limit_winograd(kernels: &mut [Option<ConvKernel>], saving: impl Fn(usize, Con
 fn scratch_bytes(graph: &Graph, step: &Step, kernel: ConvKernel, shapes: &[Shape], precision: Precision) -> Vec<u64> {
     let Some(conv) = convolution(graph, step) else { return Vec::new() };
     kernel.scratch(conv, shapes[step.inputs[0].0], precision)
-}
-
-/// f32 bytes, padded to whole vec4s with zeros.
-fn in_fours(mut values: Vec<f32>) -> Vec<u8> {
-    values.resize(values.len().next_multiple_of(4), 0.0);
-    Precision::F32.encode(&values)
 }
 
 /// A convolution's weight `(O, I, K, K)` and bias `(O)` with the batch norm folded in.

@@ -394,7 +394,7 @@ mod tests {
 
     use super::*;
 
-    const PICTURE: Picture = Picture { index: 9, height: 30, width: 40, mean: [90.0, 120.0, 60.0] };
+    const PICTURE: Picture = Picture { index: 9, height: 30, width: 40, margin: 0, mean: [90.0, 120.0, 60.0] };
     const SIZE: (usize, usize) = (30, 40);
 
     fn draws(recipe: Augmentation, count: usize) -> Vec<Draw> {

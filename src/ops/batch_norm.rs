@@ -222,6 +222,8 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
     let relu = call.relu && !call.d_residual;
     let mask = call.relu && call.d_residual;
     let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &[("RELU", flag(relu)), ("MASK", flag(mask))]);
+    // An output that is not looked at may lie in memory that belongs to another value by now.
+    let output = if mask { output } else { input };
     let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
     recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
 

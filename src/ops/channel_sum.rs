@@ -7,13 +7,6 @@ use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, sha
 const PARTIAL: Shader = shader!("channel_sum_partial");
 const TOTAL: Shader = shader!("channel_sum_total");
 
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct TotalParams {
-    c4: u32,
-    chunks: u32,
-}
-
 /// Bytes of the scratch buffer of [`record_channel_sum`].
 pub fn channel_sum_scratch_bytes(ctx: &Context, shape: Shape) -> u64 {
     Chunks::new(ctx, shape).bytes(1)
@@ -32,6 +25,5 @@ pub fn record_channel_sum(
     let partial = ctx.kernel(PARTIAL, d_output.precision, &[]);
     recorder.dispatch(ctx, label, partial, &[&d_output.slice, scratch], chunks, chunks.grid(ctx), 0)?;
     let total = ctx.kernel(TOTAL, Precision::F32, &[("ROWS", Chunks::merge_rows(ctx))]);
-    let params = TotalParams { c4: chunks.c4, chunks: chunks.chunks };
-    recorder.dispatch(ctx, label, total, &[scratch, d_bias], params, chunks.merge_grid(), 0)
+    recorder.dispatch(ctx, label, total, &[scratch, d_bias], chunks, chunks.merge_grid(), 0)
 }

@@ -5,17 +5,19 @@ use crate::gpu::{Context, Family, Shape};
 
 /// The pixels `(N*H*W)` of a tensor in chunks; one invocation takes a chunk and four channels, `chunk * C4 + c4`.
 ///
-/// The pixels of chunk `i` are `i * stride + k * step` for `k < length`, as far as they exist. The fields are the first ones of the
-/// `Params` of every shader that goes by chunks.
+/// The pixels of chunk `i` are `i * stride + k * step` for `k < length`, as far as they exist. shaders/shared/chunks.wgsl declares
+/// the same fields.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Chunks {
     pub pixels: u32,
     pub c4: u32,
-    pub chunks: u32,
+    pub count: u32,
     pub length: u32,
     pub stride: u32,
     pub step: u32,
+    /// Within a uniform a struct takes up whole 16 bytes.
+    padding: [u32; 2],
 }
 
 /// Pixels that are worth an invocation of their own.
@@ -34,26 +36,27 @@ impl Chunks {
         };
         let wanted = (invocations / c4.max(1)).clamp(1, pixels.div_ceil(MIN_LENGTH).max(1));
         let length = pixels.div_ceil(wanted).max(1);
-        let chunks = pixels.div_ceil(length);
+        let count = pixels.div_ceil(length);
         let (stride, step) = match family {
             // Neighbouring invocations read neighbouring pixels at the same time.
-            Family::Gpu => (1, chunks),
+            Family::Gpu => (1, count),
             // An invocation reads on in its own piece of memory.
             Family::Cpu => (length, 1),
         };
         Self {
             pixels: pixels as u32,
             c4: c4 as u32,
-            chunks: chunks as u32,
+            count: count as u32,
             length: length as u32,
             stride: stride as u32,
             step: step as u32,
+            padding: [0; 2],
         }
     }
 
     /// The grid of a pass with one invocation a chunk and four channels.
     pub fn grid(&self, ctx: &Context) -> [u32; 3] {
-        grid(ctx, self.chunks as usize * self.c4 as usize)
+        grid(ctx, self.count as usize * self.c4 as usize)
     }
 
     /// The grid of a pass that merges the chunks: a workgroup takes 8 groups of four channels.
@@ -71,7 +74,7 @@ impl Chunks {
 
     /// Bytes of `vectors` vec4s of f32 a group of channels, for every chunk.
     pub fn bytes(&self, vectors: u64) -> u64 {
-        u64::from(self.chunks) * u64::from(self.c4) * vectors * 16
+        u64::from(self.count) * u64::from(self.c4) * vectors * 16
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
             {
                 let chunks = Chunks::of(family, pixels, c4);
                 let mut seen = vec![0; pixels];
-                for chunk in 0..chunks.chunks {
+                for chunk in 0..chunks.count {
                     let inside = (0..chunks.length).map(|k| (chunk * chunks.stride + k * chunks.step) as usize);
                     let inside: Vec<usize> = inside.filter(|pixel| *pixel < pixels).collect();
                     assert!(!inside.is_empty(), "{chunks:?}: chunk {chunk} is empty");

@@ -93,6 +93,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("conv2d_d_weight_direct"),
     shader!("conv2d_d_weight_subgroup4"),
     shader!("conv2d_d_weight_subgroup8"),
+    shader!("conv2d_d_weight_subgroup8x16"),
+    shader!("conv2d_d_weight_subgroup8x32"),
     shader!("conv2d_d_weight_sum"),
     shader!("conv2d_d_weight_tiled"),
     shader!("conv2d_direct"),

@@ -426,8 +426,8 @@ mod tests {
 
     #[test]
     fn multipliers_and_decay_follow_the_names() {
-        let mut recipe = Recipe::default();
-        recipe.multipliers = RateMultipliers { stem: 0.1, stages: vec![0.2, 0.3], head: 10.0 };
+        let multipliers = RateMultipliers { stem: 0.1, stages: vec![0.2, 0.3], head: 10.0 };
+        let mut recipe = Recipe { multipliers, ..Recipe::default() };
         let found = ["conv1.weight", "bn1", "layer1.0.conv1", "layer2.1.bn2.bias", "layer3.0.conv1", "norm", "fc"]
             .map(|name| recipe.rate_multiplier(name));
         assert_eq!(found, [0.1, 0.1, 0.2, 0.3, 1.0, 10.0, 10.0]);

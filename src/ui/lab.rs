@@ -65,6 +65,8 @@ pub struct Shot {
     pub name: String,
     /// Address of the file, for `<img>`; `None` when the browser made none.
     pub url: Option<Arc<web::ObjectUrl>>,
+    /// A small copy for its tile, once it is decoded.
+    pub thumbnail: ArcRwSignal<Option<Arc<web::ObjectUrl>>>,
     /// Description for people who do not see it.
     pub alt: String,
     /// It came without others: when it is no picture it leaves the tray again, and this one is shown instead.

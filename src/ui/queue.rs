@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use super::csv;
 use super::lab::{Lab, Request, Shot, Status};
 use crate::Error;
+use crate::data::RgbaImage;
 use crate::engine::{Command, Picture};
 use crate::web;
 
@@ -27,6 +28,7 @@ impl Lab {
             let shot = Shot {
                 id,
                 url: web::object_url(&file).ok().map(Arc::new),
+                thumbnail: ArcRwSignal::new(None),
                 alt: alt.map_or_else(|| format!("Your picture {name}"), str::to_owned),
                 name,
                 alone,
@@ -92,6 +94,7 @@ impl Lab {
         let Some(entry) = self.take_request(request) else { return };
         match decoded {
             Ok(image) => {
+                self.add_thumbnail(&shot, &image);
                 self.in_flight.update_value(|all| {
                     all.insert(request, Request { decode_ms, ..entry });
                 });
@@ -103,6 +106,20 @@ impl Lab {
                 self.pump();
             }
         }
+    }
+
+    /// Gives the picture's tile something to show. Without it the tile has its words.
+    fn add_thumbnail(self, shot: &Shot, image: &RgbaImage) {
+        if shot.thumbnail.read_untracked().is_some() {
+            return;
+        }
+        let (thumbnail, name, copy) = (shot.thumbnail.clone(), shot.name.clone(), image.reduced(web::THUMBNAIL_PX));
+        spawn_local(async move {
+            match web::thumbnail(&name, &copy).await {
+                Ok(url) => thumbnail.set(Some(Arc::new(url))),
+                Err(error) => log::warn!("{error}"),
+            }
+        });
     }
 
     /// A picture has no answer. Alone it never was a picture: it leaves the tray and the sentence stays beside the drop

@@ -56,8 +56,7 @@ pub fn Tray(lab: Lab) -> impl IntoView {
 
 #[component]
 fn Tile(lab: Lab, shot: Shot) -> impl IntoView {
-    let url = shot.src();
-    let Shot { id, name, status, answer, .. } = shot;
+    let Shot { id, name, status, answer, thumbnail, .. } = shot;
     let chosen = move || lab.selected.get() == Some(id);
     let failed = {
         let status = status.clone();
@@ -82,9 +81,10 @@ fn Tile(lab: Lab, shot: Shot) -> impl IntoView {
                 on:click=move |_| lab.selected.set(Some(id))
             >
                 <span class="tile__picture">
-                    <Show when=move || !failed()>
-                        <img src=url.clone() alt="" loading="lazy" decoding="async" />
-                    </Show>
+                    {move || {
+                        let thumbnail = thumbnail.get().filter(|_| !failed());
+                        thumbnail.map(|url| view! { <img src=url.as_str().to_owned() alt="" loading="lazy" decoding="async" /> })
+                    }}
                 </span>
                 <span class="tile__text">
                     {move || match (status.get(), answer.get()) {

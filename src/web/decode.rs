@@ -144,7 +144,7 @@ async fn by_browser(name: &str, blob: &Blob) -> Result<RgbaImage, Failed> {
 }
 
 /// A canvas in main memory, where reading is cheap and exact.
-fn canvas(width: u32, height: u32) -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
+pub(super) fn canvas(width: u32, height: u32) -> Result<OffscreenCanvasRenderingContext2d, JsValue> {
     let options = Object::new();
     Reflect::set(&options, &"willReadFrequently".into(), &true.into())?;
     let context = OffscreenCanvas::new(width, height)?.get_context_with_context_options("2d", &options)?;

@@ -81,6 +81,8 @@ pub async fn fetch_bytes(url: &str, mut on_progress: impl FnMut(Progress), cance
     let total = answer.length();
     let mut body = answer.body()?;
     let mut bytes = Vec::new();
+    // At once, so that growing does not copy it over and over; memory that cannot be had is noticed piece by piece.
+    let _ = bytes.try_reserve_exact(usize::try_from(total.unwrap_or_default()).unwrap_or_default());
     on_progress(Progress { received: 0, total });
     while let Some(piece) = body.next(cancel).await? {
         append(url, &mut bytes, &piece)?;

@@ -16,6 +16,8 @@ mod js;
 mod store;
 #[cfg(target_arch = "wasm32")]
 mod task;
+#[cfg(target_arch = "wasm32")]
+mod thumbnail;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::{
@@ -26,6 +28,7 @@ pub use self::{
     hub::Fetched,
     js::meta,
     task::yield_now,
+    thumbnail::{THUMBNAIL_PX, thumbnail},
 };
 
 /// Natively nothing else waits for this thread.

@@ -2,12 +2,12 @@
 //! becomes. Seed: FNV-1a of the name; element i: the upper 24 bits of splitmix64's i-th output, mapped to [-1, 1).
 
 /// FNV-1a of the name, 64 bits.
-fn seed_of(name: &str) -> u64 {
+pub fn seed_of(name: &str) -> u64 {
     name.bytes().fold(0xCBF2_9CE4_8422_2325, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 /// splitmix64's output number `i`, counted from 1.
-fn splitmix(seed: u64, i: u64) -> u64 {
+pub fn splitmix(seed: u64, i: u64) -> u64 {
     let mut z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -40,23 +40,4 @@ pub fn tensor(name: &str, shape: &[usize]) -> Vec<f32> {
             offset + (k as f32 / (1 << 23) as f32) * scale
         })
         .collect()
-}
-
-/// Numbers in a sketch.
-pub const SKETCH: usize = 16;
-
-/// Sums of the elements under [`SKETCH`] fixed random signs, as `generator.sketch` in Python: sign k of element i is bit
-/// 63 - k of splitmix64's output i for the name "sketch". The mean square of two sketches' difference estimates the squared
-/// L2 norm of the tensors' difference.
-pub fn sketch(values: &[f32]) -> [f64; SKETCH] {
-    let seed = seed_of("sketch");
-    let mut sums = [0.0; SKETCH];
-    for (i, &value) in (1..).zip(values) {
-        let bits = splitmix(seed, i);
-        for (k, sum) in sums.iter_mut().enumerate() {
-            // The sign bit of an f64 is its highest.
-            *sum += f64::from_bits(f64::from(value).to_bits() ^ (bits << k & 1 << 63));
-        }
-    }
-    sums
 }

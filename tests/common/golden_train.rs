@@ -1,6 +1,8 @@
 //! Reads `tests/golden/values/train/*.safetensors` (see `tests/golden/train_values.py`): what PyTorch's f64 says a training
 //! step does.
 
+#![allow(dead_code)] // each test that includes this file uses its part
+
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -228,12 +230,31 @@ impl Figures {
                 assert_eq!(ours.len(), whole.len(), "{}: another number of elements than the reference", self.name);
                 l2(&mut ours.iter().map(|v| f64::from(*v)), whole)
             }
-            Kept::Parts { probes, sketch } => {
+            Kept::Parts { probes, sketch: golden } => {
                 let index = |j: u64| (j * 2_654_435_761 % ours.len() as u64) as usize;
                 let at_probes = l2(&mut (0..).map(|j| f64::from(ours[index(j)])), probes);
-                let sketched = l2(&mut generator::sketch(ours).into_iter(), sketch);
-                at_probes.max(sketched / (generator::SKETCH as f64).sqrt())
+                let sketched = l2(&mut sketch(ours).into_iter(), golden);
+                at_probes.max(sketched / (SKETCH as f64).sqrt())
             }
         }
     }
+}
+
+/// Numbers in a sketch.
+pub const SKETCH: usize = 16;
+
+/// Sums of the elements under [`SKETCH`] fixed random signs, as `generator.sketch` in Python: sign k of element i is bit
+/// 63 - k of splitmix64's output i for the name "sketch". The mean square of two sketches' difference estimates the squared
+/// L2 norm of the tensors' difference.
+pub fn sketch(values: &[f32]) -> [f64; SKETCH] {
+    let seed = generator::seed_of("sketch");
+    let mut sums = [0.0; SKETCH];
+    for (i, &value) in (1..).zip(values) {
+        let bits = generator::splitmix(seed, i);
+        for (k, sum) in sums.iter_mut().enumerate() {
+            // The sign bit of an f64 is its highest.
+            *sum += f64::from_bits(f64::from(value).to_bits() ^ (bits << k & 1 << 63));
+        }
+    }
+    sums
 }

@@ -197,11 +197,11 @@ fn wasm_opt() {
         return;
     }
     let Some(npm) = which("npm") else {
-        say("wasm-opt is not here and neither is npm: the page will be about a tenth larger, and work");
+        say("wasm-opt is not here and neither is npm: the page will be about a fifth larger, and work");
         return;
     };
-    say("installing wasm-opt (npm package binaryen) into target/tools");
     let dir = own_dir();
+    say(format!("installing wasm-opt (npm package binaryen) into {}", dir.display()));
     let mut install = command(npm);
     install.args(["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]);
     install.arg("--prefix").arg(&dir).arg(BINARYEN);
@@ -244,8 +244,11 @@ fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> 
     let spec = format!("{package}@{version}");
     let dir = own_dir();
     say(format!("installing {spec} into {} (once; some minutes)", dir.display()));
+    // With its folder on PATH cargo does not advise to put it there.
+    let path = Tools { front: vec![dir.join("bin")] }.path();
     let install = |locked: bool| {
         let mut cargo = sh::cargo();
+        cargo.env("PATH", &path);
         cargo.args(["install", &spec]).args(features).arg("--root").arg(&dir);
         if locked {
             cargo.arg("--locked");
@@ -261,7 +264,7 @@ fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> 
         sh::run(&mut cargo)
     };
     let result = install(true).or_else(|_| {
-        say("again with newer dependencies than its author locked");
+        say("that was with the dependencies its author locked, which are not all to be had; again with newer ones");
         install(false)
     });
     // Build leftovers only; that they stay is no reason to fail.

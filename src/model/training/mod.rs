@@ -10,4 +10,4 @@ mod plan;
 mod tape;
 
 pub use parameters::{Grouping, Parameters};
-pub use plan::{Totals, TrainingMemory, TrainingOptions, TrainingPlan};
+pub use plan::{Pass, Totals, TrainingMemory, TrainingOptions, TrainingPlan};

@@ -27,6 +27,47 @@ pub struct TrainingOptions {
     pub decoupled: bool,
 }
 
+/// What a dispatch of a step is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// Convolutions, pools, shortcuts and the classifier, forward.
+    Forward,
+    /// Batch norm, forward.
+    ForwardNorm,
+    /// The loss.
+    Loss,
+    /// Gradients of weights and biases.
+    WeightGradient,
+    /// Gradients of activations.
+    InputGradient,
+    /// Batch norm, backward.
+    BackwardNorm,
+    /// Gradient norm and optimizer.
+    Update,
+}
+
+impl Pass {
+    fn of(step: &Step) -> Self {
+        match step {
+            Step::Norm { .. } => Self::ForwardNorm,
+            Step::NormBackward { .. } => Self::BackwardNorm,
+            Step::Loss { .. } => Self::Loss,
+            Step::LinearBackward { .. } | Step::ConvWeightBackward { .. } | Step::ConvBiasBackward { .. } => {
+                Self::WeightGradient
+            }
+            Step::Conv { .. }
+            | Step::Relu { .. }
+            | Step::Add { .. }
+            | Step::MaxPool { .. }
+            | Step::Shortcut { .. }
+            | Step::AvgPool { .. }
+            | Step::Linear { .. } => Self::Forward,
+            _ => Self::InputGradient,
+        }
+    }
+}
+
 /// GPU memory of training, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct TrainingMemory {
@@ -85,6 +126,8 @@ pub struct TrainingPlan {
     norm: Slice,
     gradients: Vec<Slice>,
     step: Recording,
+    /// Of the step's dispatches.
+    passes: Vec<Pass>,
     update: Recording,
     evaluate: Recording,
     memory: TrainingMemory,
@@ -150,8 +193,10 @@ impl TrainingPlan {
         };
 
         let mut recorder = Recorder::new();
+        let mut passes = Vec::new();
         for step in &tape.steps {
             scribe.record(&mut recorder, step, options.statistics)?;
+            passes.resize(recorder.dispatches(), Pass::of(step));
         }
         let step = recorder.finish_long(ctx);
 
@@ -178,6 +223,7 @@ impl TrainingPlan {
             norm,
             gradients: parameters.regions().iter().map(|region| region.gradients.clone()).collect(),
             step,
+            passes,
             update,
             evaluate,
             memory: TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes },
@@ -274,9 +320,12 @@ impl TrainingPlan {
         self.step.cost()
     }
 
-    /// Runs one step without update and times every dispatch.
-    pub async fn profile(&self, ctx: &Context) -> Result<Vec<DispatchTime>> {
-        self.step.profile(ctx).await
+    /// Runs one step and times every dispatch.
+    pub async fn profile(&self, ctx: &Context) -> Result<Vec<(Pass, DispatchTime)>> {
+        let step = self.step.profile(ctx).await?;
+        let update = self.update.profile(ctx).await?;
+        let times = self.passes.iter().copied().zip(step);
+        Ok(times.chain(update.into_iter().map(|time| (Pass::Update, time))).collect())
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::graph::{Graph, Op, ValueId};
 use crate::gpu::{Lifetime, Shape};
 
 /// A buffer of the step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct BufferId(pub usize);
 
 /// What one step computes; node indices are the graph's.
@@ -181,12 +181,6 @@ pub(super) struct Tape {
     pub logits: BufferId,
 }
 
-impl Default for BufferId {
-    fn default() -> Self {
-        Self(0)
-    }
-}
-
 /// Writes the tape of `graph`, which ends in logits (`fc`). The first buffer is the input, which the caller provides.
 pub(super) fn write(graph: &Graph, shapes: &[Shape], sizes: &dyn Sizes) -> Tape {
     let mut writer = Writer { graph, shapes, sizes, tape: Tape::default(), values: vec![None; graph.nodes.len()] };
@@ -318,8 +312,8 @@ impl Writer<'_> {
         let d_logits = self.activation("gradient of the logits".into(), shape);
         gradients.set(logits, d_logits);
         self.push(Step::Loss { logits, d_logits }, &[logits, d_logits]);
-        for step in self.tape.steps[..self.tape.forward].to_vec().into_iter().rev() {
-            self.backward_of(step, &mut gradients);
+        for index in (0..self.tape.forward).rev() {
+            self.backward_of(self.tape.steps[index].clone(), &mut gradients);
         }
         // They can be read after the run.
         self.tape.buffers[logits.0].life.last = usize::MAX;
@@ -402,7 +396,9 @@ impl Writer<'_> {
                 let scratch = self.temporaries(node, vec![scratch])[0];
                 let contribution = self.contribution(input, gradients);
                 let (accumulate, d_input) = (contribution.and_then(|(old, _)| old), contribution.map(|(_, new)| new));
-                let mut touched = vec![input, output, d_output, saved, scratch];
+                // Without a residual the ReLU's mask follows from the input.
+                let mut touched = vec![input, d_output, saved, scratch];
+                touched.extend(residual.map(|_| output));
                 touched.extend(accumulate.into_iter().chain(d_input));
                 let residual_value = residual;
                 let residual = residual.is_some();
@@ -474,5 +470,82 @@ impl Gradients {
 
     fn set(&mut self, value: BufferId, gradient: BufferId) {
         self.of[value.0] = Some(gradient);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::assign_slots;
+    use crate::model::ResNetSpec;
+
+    struct NoScratch;
+    impl Sizes for NoScratch {
+        fn norm(&self, _: Shape) -> (u64, u64) {
+            (16, 16)
+        }
+        fn argmax(&self, _: Shape) -> u64 {
+            16
+        }
+        fn conv_weight(&self, _: usize, _: Shape) -> Vec<u64> {
+            Vec::new()
+        }
+        fn conv_input(&self, _: usize, _: Shape) -> Vec<u64> {
+            Vec::new()
+        }
+        fn channel_sum(&self, _: Shape) -> u64 {
+            16
+        }
+    }
+
+    fn tape(name: &str) -> Tape {
+        let graph = ResNetSpec::named(name).unwrap().build().unwrap();
+        let shapes = graph.shapes(2, 64, 64).unwrap();
+        write(&graph, &shapes, &NoScratch)
+    }
+
+    fn count(tape: &Tape, wanted: impl Fn(&Step) -> bool) -> usize {
+        tape.steps.iter().filter(|step| wanted(step)).count()
+    }
+
+    #[test]
+    fn every_layer_is_differentiated_once_and_the_image_is_not() {
+        for (name, convolutions) in [("resnet18", 20), ("resnet50", 53), ("resnet50v2-slim", 53), ("resnet20", 19)] {
+            let tape = tape(name);
+            assert_eq!(count(&tape, |s| matches!(s, Step::ConvWeightBackward { .. })), convolutions, "{name}");
+            assert_eq!(count(&tape, |s| matches!(s, Step::ConvInputBackward { .. })), convolutions - 1, "{name}");
+            let norms = count(&tape, |s| matches!(s, Step::Norm { .. }));
+            assert_eq!(count(&tape, |s| matches!(s, Step::NormBackward { d_input: Some(_), .. })), norms, "{name}");
+            // Every addition is some layer's epilogue; the sum of two gradients is, too.
+            assert_eq!(count(&tape, |s| matches!(s, Step::Add { .. } | Step::AddGradients { .. })), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_identity_shortcut_hands_its_gradient_on_and_the_branch_adds_to_it() {
+        let tape = tape("resnet18");
+        let accumulating = |step: &Step| {
+            matches!(
+                step,
+                Step::ConvInputBackward { accumulate: Some(_), .. } | Step::MaxPoolBackward { accumulate: Some(_), .. }
+            )
+        };
+        assert_eq!(count(&tape, accumulating), 8, "one for each block");
+        assert_eq!(count(&tape, |s| matches!(s, Step::CopyGradient { .. })), 0);
+    }
+
+    #[test]
+    fn what_a_later_step_reads_is_not_overwritten_and_memory_is_shared() {
+        let tape = tape("resnet50");
+        let lives: Vec<Lifetime> = tape.buffers[1..].iter().map(|buffer| buffer.life).collect();
+        let assignment = assign_slots(&lives);
+        for (a, one) in lives.iter().enumerate() {
+            for (b, other) in lives.iter().enumerate().skip(a + 1) {
+                let together = one.first <= other.last && other.first <= one.last;
+                assert!(!together || assignment.slot_of[a] != assignment.slot_of[b], "{a} and {b}");
+            }
+        }
+        let all: u64 = lives.iter().map(|life| life.bytes).sum();
+        assert!(assignment.total_bytes() * 10 < all * 7, "{} of {all}", assignment.total_bytes());
     }
 }

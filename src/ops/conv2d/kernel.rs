@@ -215,16 +215,22 @@ impl ConvKernel {
         let tiles = winograd.tiles(output);
         let kernel = ctx.kernel(winograd.input_shader(), precision, &[]);
         let threads = grid(ctx, tiles * input.c4());
-        recorder.dispatch(ctx, call.label, kernel, &[&call.input.slice, values], params, threads, 0)?;
+        let texels = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
+        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[values], params, threads, 0)?;
 
         let product = Call { count: winograd.products(), input: values, residual: None, output: sums, ..direct };
         self.blocking.record(recorder, ctx, &product, Params::product(tiles, input.c4(), output.c4()))?;
 
         let kernel = ctx.kernel(winograd.output_shader(), precision, &[]);
         let threads = grid(ctx, tiles * output.c4());
-        // Without a residual the binding still needs a buffer; the bias is one that is not written.
-        let residual = residual.unwrap_or(call.bias);
-        recorder.dispatch(ctx, call.label, kernel, &[sums, call.bias, residual, &call.output.slice], params, threads, 0)
+        let texels = recorder.stage(ctx, 0, sums, precision, winograd.products() * tiles * output.c4())?;
+        // Without a residual the binding still needs a texture.
+        let residual = match residual {
+            Some(residual) => recorder.stage(ctx, 2, residual, precision, output.vec4s())?,
+            None => texels.clone(),
+        };
+        let slices = [call.bias, &call.output.slice];
+        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels, &residual], &slices, params, threads, 0)
     }
 }
 

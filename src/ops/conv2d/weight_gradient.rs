@@ -26,6 +26,10 @@ enum WeightBlocking {
     Subgroup4,
     /// 32 rows x 64 channels a subgroup of 8 lanes: llvmpipe.
     Subgroup8,
+    /// 64 rows x 32 channels a subgroup of 8 lanes.
+    Subgroup8x32,
+    /// 64 rows x 16 channels a subgroup of 8 lanes.
+    Subgroup8x16,
     /// Tiles of 64 x 64 in workgroup memory: GPUs.
     Tiled,
 }
@@ -86,7 +90,9 @@ impl WeightGradient {
             WeightBlocking::Tiled
         } else {
             match Blocking::choose(ctx, 0, conv.out_channels) {
-                Blocking::Subgroup8 | Blocking::Subgroup8x32 | Blocking::Subgroup8x16 => WeightBlocking::Subgroup8,
+                Blocking::Subgroup8 => WeightBlocking::Subgroup8,
+                Blocking::Subgroup8x32 => WeightBlocking::Subgroup8x32,
+                Blocking::Subgroup8x16 => WeightBlocking::Subgroup8x16,
                 Blocking::Subgroup4 => WeightBlocking::Subgroup4,
                 _ => WeightBlocking::Registers,
             }
@@ -103,8 +109,9 @@ impl WeightGradient {
     /// Every kernel that the device can run, with one chunk and with many.
     pub(super) fn all(ctx: &Context, conv: &Conv2d, input: Shape) -> Vec<Self> {
         let whole = pixels(conv, input).next_multiple_of(CHUNK_STEP);
-        [WeightBlocking::Registers, WeightBlocking::Subgroup4, WeightBlocking::Subgroup8, WeightBlocking::Tiled]
-            .into_iter()
+        WeightBlocking::ALL
+            .iter()
+            .copied()
             .filter(|blocking| blocking.available(ctx))
             .flat_map(|blocking| [CHUNK_STEP, whole].map(|chunk| Self { blocking, chunk }))
             .collect()
@@ -161,7 +168,7 @@ impl WeightGradient {
         let [x, y] = self.blocking.tiles(matrix);
         let blocks = [x as u32, y as u32, chunks as u32];
         let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
-        if self.blocking == WeightBlocking::Subgroup8 {
+        if self.blocking.reads_texels() {
             let values = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
             let gradients = recorder.stage(ctx, 1, &call.d_output.slice, precision, output.vec4s())?;
             let earlier = match partials {
@@ -183,11 +190,21 @@ impl WeightGradient {
 }
 
 impl WeightBlocking {
+    const ALL: &[Self] =
+        &[Self::Registers, Self::Subgroup4, Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16, Self::Tiled];
+
+    /// Whether its shader reads from textures: see [`Texels`](crate::gpu::Texels).
+    fn reads_texels(self) -> bool {
+        matches!(self, Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16)
+    }
+
     fn shader(self) -> Shader {
         match self {
             Self::Registers => shader!("conv2d_d_weight_direct"),
             Self::Subgroup4 => shader!("conv2d_d_weight_subgroup4"),
             Self::Subgroup8 => shader!("conv2d_d_weight_subgroup8"),
+            Self::Subgroup8x32 => shader!("conv2d_d_weight_subgroup8x32"),
+            Self::Subgroup8x16 => shader!("conv2d_d_weight_subgroup8x16"),
             Self::Tiled => shader!("conv2d_d_weight_tiled"),
         }
     }
@@ -195,7 +212,7 @@ impl WeightBlocking {
     fn available(self, ctx: &Context) -> bool {
         match self {
             Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
-            Self::Subgroup8 => ctx.subgroup_lanes() == Some(8),
+            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => ctx.subgroup_lanes() == Some(8),
             Self::Registers | Self::Tiled => true,
         }
     }
@@ -208,6 +225,8 @@ impl WeightBlocking {
             Self::Registers => [(matrix.rows.div_ceil(2) * matrix.columns / 2).div_ceil(64), 1],
             Self::Subgroup4 => tiles(4, 8),
             Self::Subgroup8 => tiles(8, 16),
+            Self::Subgroup8x32 => tiles(16, 8),
+            Self::Subgroup8x16 => tiles(16, 4),
             Self::Tiled => tiles(16, 16),
         }
     }
