@@ -207,7 +207,7 @@ mod tests {
         let items: Vec<u64> = (0..200).collect();
         let mut taken = Vec::new();
         let slow_start = |item: &u64| {
-            if item % 7 == 0 {
+            if item.is_multiple_of(7) {
                 std::thread::yield_now();
             }
             item * 2
