@@ -57,6 +57,7 @@ pub(super) fn bar(total: u64, template: &str) -> ProgressBar {
 /// A sign of life for work of unknown length.
 pub(super) fn spinner(message: &'static str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(message);
+    spinner.set_style(ProgressStyle::default_spinner());
     spinner.enable_steady_tick(Duration::from_millis(250));
     spinner
 }

@@ -97,6 +97,7 @@ impl Folders {
             },
             |index, read: Result<(String, Vec<u8>, u64)>| {
                 if stop.load(Ordering::Relaxed) {
+                    bar.suspend(|| output::remark("stopped while reading pictures; nothing was trained"));
                     return Err(Stop::Interrupted);
                 }
                 bar.inc(1);

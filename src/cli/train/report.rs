@@ -183,3 +183,52 @@ impl Report {
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Class k of `classes` is taken for itself, but class 1 once for class 0.
+    fn report(classes: usize) -> Report {
+        let outcome = |label: usize, predicted: usize| Outcome {
+            label: label as u32,
+            predicted: predicted as u32,
+            confidence: 0.5,
+            loss: 1.0,
+            rank: u32::from(label != predicted),
+        };
+        let mut outcomes: Vec<Outcome> = (0..classes).map(|class| outcome(class, class)).collect();
+        outcomes.push(outcome(1, 0));
+        Report {
+            arch: "tiny".into(),
+            classes: (0..classes).map(|class| format!("c{class}")).collect(),
+            epochs: 3,
+            best_epoch: Some(2),
+            steps: 30,
+            seconds: 1.0,
+            unreadable: 0,
+            judged_on: "validation",
+            result: metrics::Report::of(&outcomes, classes),
+            hardest: Vec::new(),
+            checkpoint: "net.safetensors".into(),
+            curves: "net.svg".into(),
+        }
+    }
+
+    #[test]
+    fn few_classes_have_a_matrix_and_many_their_largest_confusions() {
+        let text = report(3).text();
+        assert!(text.contains("top-1        75.00 % (95 % interval 30.06 % to 95.44 %)"), "{text}");
+        assert!(text.contains("c1               2  1  1  .") && text.contains("c2               3  .  .  1"), "{text}");
+        assert!(!text.contains("top-5") && !text.contains("hardest") && !text.contains("left out"), "{text}");
+
+        let text = report(30).text();
+        assert!(text.contains("weakest classes") && text.contains("top-5"), "{text}");
+        assert!(text.contains("c1     c0         1 of 2"), "{text}");
+        let classes = text.lines().filter(|line| line.starts_with('c') && line.ends_with('%') && !line.contains("interval"));
+        assert_eq!(classes.count(), WEAKEST_CLASSES, "{text}");
+        // By F1: c0 and c1 have 2/3, all others 1.
+        let first = text.lines().skip_while(|line| !line.starts_with("weakest")).nth(1).unwrap();
+        assert!(first.starts_with("c0") && first.contains("50.00 %") && first.contains("66.67 %"), "{text}");
+    }
+}
