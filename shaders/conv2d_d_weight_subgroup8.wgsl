@@ -6,6 +6,7 @@
 // round with subgroupShuffle, as in conv2d_subgroup8. Four pixels a step, so that a sum is touched once for four products.
 // Grid: x = blocks of rows, y = blocks of channels, z = chunks of pixels.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`, and `enable subgroups;` in browsers.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -105,11 +106,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         store(group.z, row4, o4 + 8u,
             transposed(&b0, other, lane), transposed(&b1, other, lane), transposed(&b2, other, lane), transposed(&b3, other, lane));
     }
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The input at (ky, kx) from a pixel's top left position; 0 in the padding and where there is no pixel.

@@ -5,6 +5,7 @@
 // the (l % 4)-th 4 output channels of all rows, and loads the input under every fourth of the 16 fours of rows.
 // Grid: x = blocks of rows, y = blocks of channels, z = chunks of pixels.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`, and `enable subgroups;` in browsers.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -142,11 +143,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
         store(group.z, rows + 12u, column,
             transposed(&s30, other, lane), transposed(&s31, other, lane), transposed(&s32, other, lane), transposed(&s33, other, lane));
     }
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The input under a row, from a pixel's top left position; 0 in the padding and where there is no pixel.

@@ -5,6 +5,7 @@
 // each axis.
 // Grid: x = inputs / 4 with padding (in 64s), y = kernel positions, z = forward tiles.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+// uses: shared/texel.wgsl
 
 struct Params {
     kernel: u32, // height and width
@@ -48,10 +49,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var block = mat4x4<f32>(); // a tile's last inputs may not exist
         if (i4 < params.in_c4) {
             block = transpose(mat4x4<f32>(
-                texel(source),
-                texel(source + params.tile_c4),
-                texel(source + 2u * params.tile_c4),
-                texel(source + 3u * params.tile_c4),
+                texel(weight, source),
+                texel(weight, source + params.tile_c4),
+                texel(weight, source + 2u * params.tile_c4),
+                texel(weight, source + 3u * params.tile_c4),
             ));
         }
         reversed[to] = vec4<Elem>(block[0]);
@@ -61,9 +62,4 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         source += 1u;
         to += 4u * params.reversed_c4;
     }
-}
-
-// Element `i` of the weights, which lie in a texture: software adapters load much faster from there.
-fn texel(i: u32) -> vec4<f32> {
-    return textureLoad(weight, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

@@ -5,6 +5,7 @@
 // pixels and loads the input of every fourth of them; values are passed round within the half.
 // Grid: x = tiles of pixels, y = tiles of channels, z = independent convolutions of the same shape (Z, usually 1).
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`, and `enable subgroups;` in browsers.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -173,11 +174,6 @@ fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
     v = select(v, subgroupShuffle((*sums)[2], other), lane % 4u == 2u);
     v = select(v, subgroupShuffle((*sums)[3], other), lane % 4u == 3u);
     return v;
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The bias of 4 channels; 0 behind the last.

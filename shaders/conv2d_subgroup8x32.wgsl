@@ -4,6 +4,7 @@
 // Lane l owns the l-th 4 output channels of all 64 pixels and loads the input of pixels l, l + 8, ... l + 56.
 // Grid: x = tiles of pixels, y = tiles of channels, z = independent convolutions of the same shape (Z, usually 1).
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`, and `enable subgroups;` in browsers.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -137,11 +138,6 @@ fn transposed(sums: ptr<function, Sums>, other: u32, lane: u32) -> vec4<f32> {
     v = select(v, subgroupShuffle((*sums)[6], other), lane == 6u);
     v = select(v, subgroupShuffle((*sums)[7], other), lane == 7u);
     return v;
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }
 
 // The bias of 4 channels; 0 behind the last.

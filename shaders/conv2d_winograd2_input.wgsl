@@ -5,6 +5,7 @@
 // conv2d_winograd2_output brings the result back. Matrices: Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks" (2015), interpolation points 0, 1, -1 and infinity.
 // Grid: x, y = tiles * C/4 (in 64s, in rows). Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -59,9 +60,4 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             output[((i * IN + j) * tiles + tile) * params.in_c4 + c4] = vec4<Elem>(row[j]);
         }
     }
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

@@ -3,6 +3,7 @@
 // One invocation = 4 channels of one tile: it loads the tile's value from each of the 36 products, computes A^T m A and
 // writes 4x4 output pixels. See conv2d_winograd4_input.
 // Grid: x, y = tiles * O/4 (in 64s, in rows). Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -75,9 +76,4 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             }
         }
     }
-}
-
-// Element `i` of an array that lies in a texture.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

@@ -3,7 +3,8 @@
 //! One core, two doors. Compiled to WebAssembly the crate is a Leptos page; compiled natively it is a command line. Both
 //! drive the same engine: a network [table](model::resnet) becomes a [graph](model::graph), the graph becomes a
 //! [plan](model::plan) (batch norm folded, ReLU and residual add fused, buffers shared by lifetime), and the plan is a
-//! recording of WGSL compute dispatches that is replayed for every image.
+//! recording of WGSL compute dispatches that is replayed for every image. A [training plan](model::training) adds the way back, and
+//! [`train`] the loop around it.
 //!
 //! Imports point one way, and a test enforces it:
 //!
@@ -16,12 +17,12 @@
 //! | --- | --- |
 //! | [`gpu`] | the only place that names wgpu: device, kernels, recordings, memory |
 //! | [`ops`] | one file an operation: shape rule, weight packing, dispatch |
-//! | [`model`] | every ResNet as a table, the graph, the inference plan |
+//! | [`model`] | every ResNet as a table, the graph, the plans of a forward pass and of a training step |
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
 //! | [`data`] | images, presets, labels; no GPU |
-//! | [`train`] | recipe, learning-rate schedules, metrics, initial weights, checkpoints |
+//! | [`train`] | the training loop, recipe, schedules, metrics, initial weights, checkpoints |
 //! | [`engine`] | the boundary to the doors: commands in, events out |
-//! | `cli` | the command line (native only): classify, eval, inspect, bench, models |
+//! | `cli` | the command line (native only): classify, eval, inspect, train, bench, models |
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;

@@ -258,7 +258,9 @@ fn wrong_command_lines_are_exit_code_2() {
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}: {run:?}");
     }
     let help = reslab(&["--help"]);
-    assert!(help.code == 0 && ["classify", "eval", "inspect", "bench", "models"].iter().all(|c| help.stdout.contains(c)));
+    assert!(
+        help.code == 0 && ["classify", "eval", "train", "inspect", "bench", "models"].iter().all(|c| help.stdout.contains(c))
+    );
 }
 
 #[test]

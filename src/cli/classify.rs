@@ -71,7 +71,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let device = engine.device();
     if !arguments.json {
         let precision = format!("{:?}", model.precision).to_lowercase();
-        output::remark(&format!("{} ({precision}) on {}", model.name, describe(&device)));
+        output::remark(&format!("{} ({precision}) on {}", model.name, describe(&device.adapter)));
     }
 
     let mut failed = false;

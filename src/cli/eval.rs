@@ -84,7 +84,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let device = engine.device();
     if !arguments.json {
         let precision = format!("{:?}", model.precision).to_lowercase();
-        output::remark(&format!("{} ({precision}, preset {}) on {}", model.name, model.preset, describe(&device)));
+        output::remark(&format!("{} ({precision}, preset {}) on {}", model.name, model.preset, describe(&device.adapter)));
     }
 
     let bar = output::bar(samples.len() as u64, "{msg} [{bar:40}] {pos}/{len}, {speed} images/s, {eta} left");

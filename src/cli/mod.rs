@@ -1,7 +1,8 @@
 //! The command line: the engine behind arguments, text tables and JSON.
 //!
 //! Answers go to stdout, everything else (progress, remarks, errors) to stderr, so that `--json` can be piped. The exit code
-//! is 0 when all went well, 1 when something failed (said in one line beginning with `reslab:`), 2 for a wrong command line.
+//! is 0 when all went well, 1 when something failed (said in one line beginning with `reslab:`), 2 for a wrong command line and
+//! 130 when a run was stopped with Ctrl-C.
 
 mod bench;
 mod classify;
@@ -12,14 +13,15 @@ mod model;
 mod models;
 mod output;
 mod pixels;
+mod train;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::Error;
-use crate::engine::{DeviceInfo, Engine, PrecisionChoice};
-use crate::gpu::{AdapterChoice, ContextOptions};
+use crate::engine::{Engine, PrecisionChoice};
+use crate::gpu::{Adapter, AdapterChoice, Context, ContextOptions};
 
 /// Run ResNets on the GPU: the command line of ResLab.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ enum Command {
     Classify(classify::Arguments),
     /// Measure accuracy on a folder of labelled pictures.
     Eval(eval::Arguments),
+    /// Train or fine-tune a network on a folder of labelled pictures.
+    Train(Box<train::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
     /// Measure speed and memory.
@@ -88,6 +92,8 @@ enum Stop {
     Failed(Error),
     /// Shown already, where it happened.
     Reported,
+    /// The user stopped it, and was told what was kept.
+    Interrupted,
     /// Nobody reads our output any more (`reslab models | head -1`).
     PipeClosed,
 }
@@ -106,6 +112,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Classify(arguments) => classify::run(&global, &arguments),
         Command::Eval(arguments) => eval::run(&global, &arguments),
+        Command::Train(arguments) => train::run(&global, &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),
@@ -113,6 +120,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) | Err(Stop::PipeClosed) => ExitCode::SUCCESS,
         Err(Stop::Reported) => ExitCode::FAILURE,
+        Err(Stop::Interrupted) => ExitCode::from(train::INTERRUPTED),
         Err(Stop::Failed(error)) => {
             output::complain(&error);
             ExitCode::FAILURE
@@ -131,23 +139,32 @@ impl Global {
 
     /// Opens the device with the element type asked for.
     fn open(&self, precision: PrecisionArg) -> Result<Engine, Error> {
-        let mut engine = pollster::block_on(Engine::open(self.context_options())).map_err(|error| match error {
-            Error::NoAdapter(reason) => Error::NoAdapter(format!(
-                "{reason}; install or update a Vulkan, Metal or DirectX 12 driver (on Debian without a GPU: mesa-vulkan-drivers)"
-            )),
-            other => other,
-        })?;
+        let mut engine = pollster::block_on(Engine::open(self.context_options())).map_err(advise)?;
         pollster::block_on(engine.set_precision(precision.choice(), &mut |_| ()))?;
         if precision == PrecisionArg::F16 && !engine.device().f16 {
             output::remark("this adapter has no 16-bit floats; f32 is used");
         }
         Ok(engine)
     }
+
+    /// Opens the device alone.
+    fn device(&self) -> Result<Context, Error> {
+        pollster::block_on(Context::new(self.context_options())).map_err(advise)
+    }
+}
+
+/// Says what to do where there is no adapter.
+fn advise(error: Error) -> Error {
+    match error {
+        Error::NoAdapter(reason) => Error::NoAdapter(format!(
+            "{reason}; install or update a Vulkan, Metal or DirectX 12 driver (on Debian without a GPU: mesa-vulkan-drivers)"
+        )),
+        other => other,
+    }
 }
 
 /// `llvmpipe (LLVM 15.0.6, 256 bits), Vulkan, software adapter: slow`.
-fn describe(device: &DeviceInfo) -> String {
-    let adapter = &device.adapter;
+fn describe(adapter: &Adapter) -> String {
     let slow = if adapter.software { ", software adapter: slow" } else { "" };
     format!("{}, {}{slow}", adapter.name, adapter.backend)
 }

@@ -54,6 +54,14 @@ pub(super) fn bar(total: u64, template: &str) -> ProgressBar {
     bar
 }
 
+/// A sign of life for work of unknown length.
+pub(super) fn spinner(message: &'static str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(message);
+    spinner.set_style(ProgressStyle::default_spinner());
+    spinner.enable_steady_tick(Duration::from_millis(250));
+    spinner
+}
+
 /// A bar for getting a model ready, and the callback that moves it.
 pub(super) fn loading(name: &str) -> (ProgressBar, impl FnMut(f32) + use<>) {
     let bar = bar(1000, "{msg} [{bar:40}] {percent} %");

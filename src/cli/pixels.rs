@@ -28,6 +28,14 @@ pub(super) struct PixelArgs {
 struct Triple([f32; 3]);
 
 impl PixelArgs {
+    /// The recipe in full; where none was given the model's `own`, with the side of --size.
+    pub(super) fn preset_or(&self, own: impl FnOnce() -> Result<Preset>) -> Result<Preset> {
+        if let Self { preset: None, size: Some(size), mean: None, std: None } = self {
+            return own()?.with_size(*size);
+        }
+        self.preset()?.map_or_else(own, Ok)
+    }
+
     /// The recipe in full, or none when the model's own shall be used.
     pub(super) fn preset(&self) -> Result<Option<Preset>> {
         match (&self.preset, self.size, self.mean, self.std) {

@@ -10,7 +10,8 @@ use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
 use crate::ops::Preprocessor;
-use crate::train::{Budget, Checkpoint, Recipe, Setup, Trainer, init};
+use crate::train::{Budget, Checkpoint, Recipe, Setup, Trainer, checkpoint, init};
+use crate::weights::detect::Detected;
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result, web};
 
@@ -19,9 +20,9 @@ use crate::{Error, Result, web};
 pub struct LoadOptions {
     /// Where the bytes came from.
     pub origin: Origin,
-    /// Name of the pixel preset; by default the file's metadata, else the architecture's usual one.
+    /// Name of the pixel preset the file was published with, see [`pixel_options`].
     pub preset: Option<String>,
-    /// A recipe of pixels in full, which wins over `preset`.
+    /// A recipe of pixels in full, which wins over all others.
     pub pixels: Option<Preset>,
     /// Class names; by default the file's metadata, else ImageNet's or CIFAR-10's where the number fits.
     pub labels: Option<Vec<String>>,
@@ -116,10 +117,9 @@ impl Engine {
         progress(0.0);
         web::yield_now().await;
         let found = detect::detect(weights::read(name, bytes)?)?;
-        let preset = match (&options.pixels, options.preset.as_deref().or(found.preset.as_deref())) {
-            (Some(pixels), _) => pixels.clone(),
-            (None, Some(preset)) => Preset::named(preset)?,
-            (None, None) => Preset::named(usual_preset(&found.spec))?,
+        let preset = match &options.pixels {
+            Some(pixels) => pixels.clone(),
+            None => pixel_options(&found, options.preset.as_deref())?,
         };
         let class_names = match (options.labels.clone().or(found.classes), found.spec.classes) {
             (Some(names), Some(classes)) => labels::check(names, classes)?,
@@ -300,12 +300,27 @@ async fn plan(
     Ok((builder.finish(), pixels))
 }
 
+/// How a file's network wants its pictures: as the file's metadata says in full, else the preset it was `published` with, else
+/// the one its metadata names, else the usual one of the architecture.
+///
+/// # Errors
+/// [`Error::Usage`] or [`Error::Unknown`] when the metadata says something that cannot be used.
+pub fn pixel_options(found: &Detected, published: Option<&str>) -> Result<Preset> {
+    if let Some(pixels) = checkpoint::pixels(&found.weights)? {
+        return Ok(pixels);
+    }
+    published.or(found.preset.as_deref()).map_or_else(|| usual_preset(&found.spec), Preset::named)
+}
+
 /// The recipe of pixels a family is published with.
-fn usual_preset(spec: &ResNetSpec) -> &'static str {
-    match (spec.family(), spec.arch.ends_with("-caffe")) {
+///
+/// # Errors
+/// None: every family's preset exists.
+pub fn usual_preset(spec: &ResNetSpec) -> Result<Preset> {
+    Preset::named(match (spec.family(), spec.arch.ends_with("-caffe")) {
         ("cifar-v1" | "cifar-v2", _) => "cifar",
         ("v2", _) => "keras-v2",
         (_, true) => "caffe",
         _ => "imagenet",
-    }
+    })
 }

@@ -23,6 +23,7 @@ const SHARED: &[(&str, &str)] = &[
     ("shared/finite.wgsl", wgsl!("shared/finite.wgsl")),
     ("shared/loss_target.wgsl", wgsl!("shared/loss_target.wgsl")),
     ("shared/optimizer_step.wgsl", wgsl!("shared/optimizer_step.wgsl")),
+    ("shared/texel.wgsl", wgsl!("shared/texel.wgsl")),
 ];
 
 /// Length of what [`stripped`] leaves of a WGSL file.

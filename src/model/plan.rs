@@ -243,18 +243,18 @@ fn record<'a>(
 ) -> Result<()> {
     let (input, output) = (tensor(step.inputs[0]), tensor(step.output));
     let label = step.name.as_str();
-    match (step.kind.clone(), parameters) {
-        (Kind::Conv { conv: node, residual, relu, .. }, [weight, bias]) => {
+    match (&step.kind, parameters) {
+        (&Kind::Conv { conv: node, residual, relu, .. }, [weight, bias]) => {
             let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
             let residual = residual.then(|| tensor(step.inputs[1]));
             let call = ConvCall { label, conv, input, weight, bias, residual, relu, output, scratch };
             kernel.unwrap_or_default().record(recorder, ctx, &call)
         }
-        (Kind::Norm { relu, .. }, [scale, shift]) => {
+        (&Kind::Norm { relu, .. }, [scale, shift]) => {
             ops::record_batch_norm(recorder, ctx, label, input, scale, shift, relu, output)
         }
-        (Kind::Add { relu }, _) => ops::record_add(recorder, ctx, label, input, tensor(step.inputs[1]), relu, output),
-        (Kind::Plain { node }, parameters) => match (&graph.nodes[node].op, parameters) {
+        (&Kind::Add { relu }, _) => ops::record_add(recorder, ctx, label, input, tensor(step.inputs[1]), relu, output),
+        (&Kind::Plain { node }, parameters) => match (&graph.nodes[node].op, parameters) {
             (Op::Linear { .. }, [weight, bias]) => ops::record_linear(recorder, ctx, label, input, weight, bias, output),
             (Op::Relu, _) => ops::record_relu(recorder, ctx, label, input, output),
             (Op::MaxPool(pool), _) => ops::record_max_pool(recorder, ctx, label, pool, input, output),

@@ -113,8 +113,10 @@ pub struct Trainer {
     setup: Setup,
     graphs: Graphs,
     machine: Machine,
-    /// Where the run stands; its weights and optimizer state are those of the end of the last epoch.
+    /// Where the run stands; its weights and optimizer state are those of `kept`.
     state: Checkpoint,
+    /// The step, with the sums of its epoch, that the run goes back to: the end of the last epoch, or where it was resumed.
+    kept: (u64, Totals),
     phase: Phase,
     /// Steps of the next chunk.
     chunk: u64,
@@ -239,10 +241,11 @@ impl Trainer {
         machine.restore(&weights, &state.optimizer)?;
         let phase =
             if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
-        Ok(Self { setup, graphs, machine, state, phase, chunk: 1, seconds: 0.0 })
+        let kept = (state.progress.step, state.progress.partial);
+        Ok(Self { setup, graphs, machine, state, kept, phase, chunk: 1, seconds: 0.0 })
     }
 
-    /// Goes on with another device after the old one was lost, from the end of the last epoch.
+    /// Goes on with another device after the old one was lost, from the end of the last epoch or where the run was resumed.
     ///
     /// # Errors
     /// Those of the device.
@@ -252,11 +255,10 @@ impl Trainer {
         self.go_back()
     }
 
-    /// Back to the end of the last epoch.
+    /// Back to the weights in host memory.
     fn go_back(&mut self) -> Result<()> {
         let progress = &mut self.state.progress;
-        progress.step = u64::from(progress.epoch) * self.setup.steps_per_epoch();
-        progress.partial = Totals::default();
+        (progress.step, progress.partial) = self.kept;
         self.machine.restore(&dict(self.state.latest()), &self.state.optimizer)?;
         self.phase = Phase::Training;
         self.seconds = 0.0;
@@ -443,6 +445,7 @@ impl Trainer {
         } else {
             self.state.latest = Some(weights);
         }
+        self.kept = (self.state.progress.step, Totals::default());
         self.state.history.push(epoch.clone());
         self.seconds = 0.0;
         self.phase = if done || impatient { Phase::Finished { early: !done } } else { Phase::Training };

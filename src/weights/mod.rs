@@ -19,6 +19,7 @@ mod inspect;
 mod pickle;
 mod pth;
 pub mod safetensors;
+mod zip;
 
 pub use format::FileFormat;
 pub use inspect::{Inspection, LayerInfo, inspect};

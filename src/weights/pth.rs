@@ -10,14 +10,14 @@
 //! for each key a length in elements (8 bytes) and the raw elements.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Cursor;
 
 use super::pickle::{self, Element, Heap, Tensor, Value};
+use super::zip::{self, Entry};
 use super::{Dtype, HostTensor, StateDict, shown};
 
 /// Reads a zip archive that `torch.save` wrote.
 pub(super) fn parse_zip(bytes: &[u8]) -> Result<StateDict, String> {
-    let entries = zip_entries(bytes)?;
+    let entries = zip::entries(bytes)?;
     let Some((root, pickled)) = entries
         .iter()
         .filter_map(|(name, entry)| Some((name.strip_suffix("data.pkl")?, entry)))
@@ -42,47 +42,6 @@ pub(super) fn parse_zip(bytes: &[u8]) -> Result<StateDict, String> {
         None => Err(format!("the storage `{}` is missing from the archive", shown(key))),
     };
     Reader { heap: &heap, storage: &storage, budget: bytes.len() }.state_dict(value)
-}
-
-/// Where an archive keeps an entry.
-struct Entry {
-    name: String,
-    stored: bool,
-    start: u64,
-    len: u64,
-}
-
-impl Entry {
-    /// The entry's contents, in place.
-    fn bytes<'a>(&self, archive: &'a [u8]) -> Result<&'a [u8], String> {
-        if !self.stored {
-            return Err(format!(
-                "`{}` is compressed or encrypted inside the archive; torch.save stores entries as they are: pack it with `zip -0`",
-                shown(&self.name)
-            ));
-        }
-        let range = usize::try_from(self.start).ok().zip(usize::try_from(self.len).ok());
-        range
-            .and_then(|(start, len)| archive.get(start..start.checked_add(len)?))
-            .ok_or_else(|| format!("`{}` lies beyond the end of the archive", shown(&self.name)))
-    }
-}
-
-fn zip_entries(bytes: &[u8]) -> Result<HashMap<String, Entry>, String> {
-    let damaged = |error: zip::result::ZipError| {
-        format!("its zip archive is damaged ({error}): the download or copy was probably cut off at {} bytes", bytes.len())
-    };
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
-    let mut entries = HashMap::new();
-    for index in 0..archive.len() {
-        let file = archive.by_index_raw(index).map_err(damaged)?;
-        let name = String::from_utf8_lossy(file.name_raw()).into_owned();
-        let stored = file.compression() == zip::CompressionMethod::Stored && !file.encrypted();
-        let Some(start) = file.data_start() else { return Err(format!("`{}` has no place in its zip archive", shown(&name))) };
-        let len = file.compressed_size();
-        entries.insert(name.clone(), Entry { name, stored, start, len });
-    }
-    Ok(entries)
 }
 
 /// What a zip archive without `data.pkl` seems to be.

@@ -1,0 +1,177 @@
+//! `reslab train`: a network from a folder of labelled pictures, from scratch or from pretrained weights.
+
+mod curves;
+mod log;
+mod pictures;
+mod plan;
+mod recipe;
+mod report;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use self::log::{Line, Log, Start};
+use self::pictures::Folders;
+use self::plan::{Begin, Plan};
+use self::recipe::RecipeArgs;
+use self::session::Session;
+use super::model::ModelArgs;
+use super::pixels::PixelArgs;
+use super::{Global, Stop, describe, output};
+use crate::data::ImageSize;
+use crate::train::checkpoint::write_atomically;
+use crate::train::{Budget, Setup, Trainer};
+use crate::weights::Dtype;
+use crate::{Error, Result};
+
+/// Exit code after Ctrl-C, as shells know it: 128 + SIGINT.
+pub(super) const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Folder with one folder of pictures for each class; the folders' names are the classes.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Train this architecture from scratch: a name (resnet18, resnet20, resnet50v2-keras, ...) or a .json file with a block
+    /// table.
+    #[arg(long, value_name = "NAME", conflicts_with = "ModelArgs")]
+    arch: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Go on with the run of this checkpoint, to the same result as if it had never stopped. The network, recipe and pixels
+    /// are the checkpoint's; --epochs may ask for more.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "ModelArgs", "RecipeArgs", "PixelArgs"])]
+    resume: Option<PathBuf>,
+    /// Folder of pictures to judge by, with the same folders of classes. Without it a share of DIR is put aside.
+    #[arg(long, value_name = "DIR")]
+    val: Option<PathBuf>,
+    /// Checkpoint to write after every epoch: the best weights, which every command takes as they are, and what resuming
+    /// needs. The default is the file of --resume.
+    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    out: Option<PathBuf>,
+    /// Replace the file of --out if there is one.
+    #[arg(long)]
+    overwrite: bool,
+    /// At the end, write the best weights alone to this safetensors file.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// Element type of --export.
+    #[arg(long, value_enum, default_value_t = ExportArg::F32)]
+    export_dtype: ExportArg,
+    /// Write what happens to this file, one JSON object a line; a resumed run appends.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Passes over the training pictures [default: 20].
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// GPU memory that training may take, in MiB, without the pictures; a batch that needs more is run in parts
+    /// [default: 2048].
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    memory: Option<u64>,
+    #[command(flatten)]
+    pixels: PixelArgs,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExportArg {
+    F32,
+    F16,
+}
+
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
+    let out = arguments.output_file()?;
+    let folders = Folders::open(&arguments.dir, arguments.val.as_deref())?;
+    let Plan { origin, preset, recipe, begin } = Plan::new(arguments, &folders.classes)?;
+    let mut log = Log::open(arguments.log.as_deref(), arguments.resume.is_some())?;
+    let stop = stop_on_signals()?;
+    let ctx = global.device()?;
+
+    // What these two show may lie outside of the crop that evaluation reads.
+    let with_margin = recipe.augmentation.resized_crop.is_some() || recipe.augmentation.rotation_deg > 0.0;
+    let size = ImageSize::of(&preset, with_margin);
+    let pictures = folders.load(&preset, size, recipe.val_fraction, recipe.seed, &stop)?;
+    let (unreadable, near_duplicates) = (pictures.unreadable, pictures.near_duplicates);
+    let (images, split) = (pictures.images, pictures.split);
+    let mut budget = Budget::default();
+    if let Some(mib) = arguments.memory {
+        budget.training_bytes = mib << 20;
+    }
+    let spinner = output::spinner("preparing the network");
+    let trainer = match begin {
+        Begin::New { spec, weights } => {
+            Trainer::new(&ctx, Setup { spec: *spec, preset, recipe, images, split, budget }, *weights)
+        }
+        Begin::Resume(checkpoint) => Trainer::resume(&ctx, *checkpoint, images, split, budget),
+    };
+    spinner.finish_and_clear();
+    let trainer = trainer?;
+
+    log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, ctx.adapter(), unreadable))))?;
+    output::remark(&plan::outline(&trainer, &origin, &describe(ctx.adapter()), near_duplicates));
+    let mut session = Session::new(global, ctx, trainer, out, log, stop);
+    session.run(&arguments.how_to_resume(session.out()))?;
+    let report = session.judge(unreadable)?;
+    if let Some(path) = &arguments.export {
+        let dtype = match arguments.export_dtype {
+            ExportArg::F32 => Dtype::F32,
+            ExportArg::F16 => Dtype::F16,
+        };
+        write_atomically(path, &session.weights_alone(dtype)?)?;
+    }
+    if arguments.json { output::print_json(&report) } else { output::print(&report.text()) }
+}
+
+impl Arguments {
+    /// The checkpoint's path, after a look whether it can be written: nobody wants to learn that after an hour.
+    fn output_file(&self) -> Result<PathBuf> {
+        // clap sees to it that one of them is given.
+        let path = self.out.as_ref().or(self.resume.as_ref()).cloned().unwrap_or_default();
+        let wrong = |reason: &str| Err(Error::Io { path: path.display().to_string(), reason: reason.into() });
+        if path.is_dir() {
+            return wrong("it is a folder; give the name of a file to write, like net.safetensors");
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return wrong("there is no such folder to write into; make it first");
+        }
+        let same =
+            |other: &PathBuf| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other));
+        if path.exists() && !self.overwrite && !self.resume.as_ref().is_some_and(same) {
+            return wrong("it exists; go on with it by --resume, give another name, or replace it with --overwrite");
+        }
+        Ok(path)
+    }
+
+    /// The command that goes on with this run.
+    fn how_to_resume(&self, out: &std::path::Path) -> String {
+        let mut command = format!("reslab train {} --resume {}", self.dir.display(), out.display());
+        for (name, path) in [("--val", &self.val), ("--log", &self.log)] {
+            if let Some(path) = path {
+                command += &format!(" {name} {}", path.display());
+            }
+        }
+        command
+    }
+}
+
+/// A flag that Ctrl-C, or a polite request of the system to end, sets; the second one ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag down, and raises it.
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .map_err(|error| Error::Io { path: "signal handler".into(), reason: error.to_string() })?;
+    }
+    Ok(stop)
+}

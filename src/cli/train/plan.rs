@@ -1,0 +1,171 @@
+//! What is trained, from the arguments: the network and its weights, pixels, recipe; and the same in words.
+
+use super::Arguments;
+use crate::cli::model::{Source, read_file};
+use crate::cli::output::megabytes;
+use crate::data::{Preset, labels};
+use crate::engine::{pixel_options, usual_preset};
+use crate::model::ResNetSpec;
+use crate::ops::{LossKind, Optimizer};
+use crate::train::init::{initialise, transfer};
+use crate::train::{Checkpoint, Recipe, Trainer};
+use crate::weights::{self, StateDict, detect};
+use crate::{Error, Result};
+
+/// Everything but the pictures.
+pub(super) struct Plan {
+    /// Where the weights come from, for people.
+    pub origin: String,
+    pub preset: Preset,
+    pub recipe: Recipe,
+    pub begin: Begin,
+}
+
+/// Where a run begins.
+pub(super) enum Begin {
+    New { spec: Box<ResNetSpec>, weights: Box<StateDict> },
+    Resume(Box<Checkpoint>),
+}
+
+impl Begin {
+    fn new(spec: ResNetSpec, weights: StateDict) -> Self {
+        Self::New { spec: Box::new(spec), weights: Box::new(weights) }
+    }
+}
+
+impl Plan {
+    pub(super) fn new(arguments: &Arguments, classes: &[String]) -> Result<Self> {
+        if let Some(path) = &arguments.resume {
+            return Self::resume(&path.display().to_string(), &read_file(path)?, arguments.epochs);
+        }
+        let recipe = arguments.recipe.recipe(arguments.epochs, arguments.arch.is_some(), arguments.val.is_some())?;
+        match &arguments.arch {
+            Some(arch) => {
+                let spec = architecture(arch)?.with_classes(Some(classes.len()));
+                let preset = arguments.pixels.preset_or(|| usual_preset(&spec))?;
+                recipe.validate_for(&spec)?;
+                let weights = initialise(&spec.build()?, recipe.init, recipe.zero_init_last_norm, recipe.seed)?;
+                Ok(Self { origin: "from scratch".into(), preset, recipe, begin: Begin::new(spec, weights) })
+            }
+            None => Self::pretrained(arguments, &arguments.model.source()?, recipe, classes),
+        }
+    }
+
+    fn resume(name: &str, bytes: &[u8], epochs: Option<u32>) -> Result<Self> {
+        let mut checkpoint = Checkpoint::from_bytes(name, bytes)?;
+        let done = checkpoint.progress.epoch;
+        if let Some(epochs) = epochs {
+            if epochs < done {
+                return Err(Error::Usage(format!(
+                    "{name} has {done} epochs already; --epochs counts them too, so ask for more"
+                )));
+            }
+            checkpoint.recipe.epochs = epochs;
+            checkpoint.recipe.validate_for(&checkpoint.spec)?;
+        }
+        Ok(Self {
+            origin: format!("going on with {name} after {done} epochs"),
+            preset: checkpoint.pixels.clone(),
+            recipe: checkpoint.recipe.clone(),
+            begin: Begin::Resume(Box::new(checkpoint)),
+        })
+    }
+
+    fn pretrained(arguments: &Arguments, source: &Source, recipe: Recipe, classes: &[String]) -> Result<Self> {
+        let mut found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+        let preset = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
+        let known = found.spec.classes.map(|count| match found.classes.take() {
+            Some(names) => names,
+            None => labels::guess(count, found.spec.default_image_size()),
+        });
+        // Outputs that meant other things are no better a start than drawn ones.
+        let other_classes = known.is_some_and(|known| known.len() == classes.len() && !same_names(&known, classes));
+        if other_classes {
+            found.weights.tensors.retain(|name, _| !name.starts_with("fc."));
+        }
+        let spec = found.spec.with_classes(Some(classes.len()));
+        recipe.validate_for(&spec)?;
+        let (weights, new_head) = transfer(&spec.build()?, &found.weights, recipe.init, recipe.seed)?;
+        let head = if new_head { "with a new head" } else { "with its own head" };
+        let origin = format!("from the weights of {} {head}", source.name);
+        Ok(Self { origin, preset, recipe, begin: Begin::new(spec, weights) })
+    }
+}
+
+/// A network by name, or from a file with its table.
+fn architecture(name: &str) -> Result<ResNetSpec> {
+    let path = std::path::Path::new(name);
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
+        return ResNetSpec::named(name);
+    }
+    serde_json::from_slice(&read_file(path)?).map_err(|error| Error::Spec(format!("{name} cannot be read as one: {error}")))
+}
+
+/// Letter case, spaces and underscores aside.
+fn same_names(a: &[String], b: &[String]) -> bool {
+    let plain = |name: &String| name.replace(['_', '-'], " ").to_lowercase();
+    a.iter().map(plain).eq(b.iter().map(plain))
+}
+
+/// The run in a few lines, shown before it starts.
+pub(super) fn outline(trainer: &Trainer, origin: &str, device: &str, near_duplicates: usize) -> String {
+    let outline = trainer.outline();
+    let setup = trainer.setup();
+    let recipe = &setup.recipe;
+    let learns = if outline.trained_parameters == outline.parameters {
+        "all of them learn".into()
+    } else {
+        format!("{} learn (--train {})", count(outline.trained_parameters), recipe.depth)
+    };
+    let parts = match outline.accumulation {
+        1 => String::new(),
+        parts => format!(" in {parts} parts"),
+    };
+    let decay = recipe.weight_decay.value;
+    let optimizer = match recipe.optimizer {
+        Optimizer::Sgd { momentum, nesterov: true } => format!("SGD, Nesterov momentum {momentum}"),
+        Optimizer::Sgd { momentum, nesterov: false } => format!("SGD, momentum {momentum}"),
+        Optimizer::Adam { .. } => "Adam".into(),
+        Optimizer::AdamW { .. } => "AdamW".into(),
+    };
+    let loss = match recipe.loss {
+        LossKind::SoftmaxCrossEntropy { .. } => "softmax cross-entropy",
+        LossKind::SigmoidCrossEntropy { .. } => "sigmoid cross-entropy",
+    };
+    let norm = if outline.batch_statistics { "batch statistics" } else { "frozen statistics" };
+    let kept = if outline.keeps_features { "; features of the frozen layers are kept" } else { "" };
+    let alike = match near_duplicates {
+        0 => String::new(),
+        n => format!("; {n} near duplicates stay with their likes"),
+    };
+    let (width, height) = setup.preset.crop;
+    format!(
+        "{} {origin}: {} parameters, {learns}\n\
+         {} pictures train and {} validate, {} classes, {width} x {height} pixels (preset {}){alike}\n\
+         {} epochs of {} steps, {} images a step{parts}; {optimizer}, rate {}, schedule {}, weight decay {decay}\n\
+         {loss}, batch norm with {norm}; {} dispatches a part\n\
+         {} for training, {} for pictures{kept}; {device}",
+        setup.spec.arch,
+        count(outline.parameters),
+        setup.split.train.len(),
+        setup.split.validation.len(),
+        setup.images.classes.len(),
+        setup.preset.name,
+        outline.epochs,
+        outline.steps_per_epoch,
+        outline.batch,
+        recipe.learning_rate,
+        recipe.schedule,
+        outline.dispatches,
+        megabytes(outline.memory.total()),
+        megabytes(outline.feed_bytes),
+    )
+}
+
+fn count(n: usize) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..1_000_000 => format!("{:.1} k", n as f64 / 1e3),
+        _ => format!("{:.2} M", n as f64 / 1e6),
+    }
+}

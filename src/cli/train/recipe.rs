@@ -1,0 +1,491 @@
+//! How to train: flags over a recipe file over the defaults.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::model::read_file;
+use crate::ops::{Augmentation, LossKind, Optimizer, ResizedCrop};
+use crate::train::recipe::{BnStatistics, ClassWeights, RateMultipliers, TrainDepth};
+use crate::train::{Init, Recipe, Schedule};
+use crate::{Error, Result};
+
+/// The dials of a [`Recipe`]; one that is left out keeps the recipe file's value, else its default.
+#[derive(Debug, Default, Args)]
+pub(super) struct RecipeArgs {
+    /// Start from a recipe in JSON, as the log and checkpoints hold it; the other options change it.
+    #[arg(long, value_name = "FILE", help_heading = "Recipe")]
+    recipe: Option<PathBuf>,
+    /// Images an optimizer step learns from [default: 32].
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    batch: Option<u32>,
+    /// Run the batch in this many parts for less memory; gradients are those of the whole batch. More are taken where a
+    /// batch does not fit [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    accumulation: Option<u32>,
+    /// Learning rate, the largest of the schedule [default: 0.01; 0.001 for adam and adamw].
+    #[arg(long, value_name = "RATE", help_heading = "Recipe")]
+    lr: Option<f32>,
+    /// Rule of a step [default: sgd].
+    #[arg(long, value_enum, help_heading = "Recipe")]
+    optimizer: Option<OptimizerArg>,
+    /// Momentum of sgd [default: 0.9].
+    #[arg(long, value_name = "M", help_heading = "Recipe")]
+    momentum: Option<f32>,
+    /// Nesterov's look-ahead for sgd [default: true].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", help_heading = "Recipe")]
+    nesterov: Option<bool>,
+    /// How the rate moves: constant, keras, steps:30,60 (a tenth at each epoch), exponential:0.95, cosine, cosine:5 (epochs of
+    /// warm-up), one-cycle, plateau, plateau:5 (epochs of patience) [default: cosine:1].
+    #[arg(long, value_name = "RULE", help_heading = "Recipe")]
+    schedule: Option<Schedule>,
+    /// Pull of weights towards zero: L2, or decoupled with adamw [default: 0.0001].
+    #[arg(long, value_name = "VALUE", help_heading = "Recipe")]
+    weight_decay: Option<f32>,
+    /// Decay weights beside the step instead of through the gradient; adamw always does.
+    #[arg(long, help_heading = "Recipe")]
+    decoupled_decay: bool,
+    /// Decay norms and biases too.
+    #[arg(long, help_heading = "Recipe")]
+    decay_norm_and_bias: bool,
+    /// Scale a longer gradient down to this norm, all parameters together [default: none].
+    #[arg(long, value_name = "NORM", help_heading = "Recipe")]
+    clip_norm: Option<f32>,
+    /// What learns: all, head, or stageK (that stage and everything behind it) [default: all].
+    #[arg(long, value_name = "DEPTH", help_heading = "Recipe")]
+    train: Option<TrainDepth>,
+    /// Factor on the learning rate of a part: stem, stage1, stage2, ... or head; may be given several times.
+    #[arg(long, value_name = "PART=FACTOR", value_parser = multiplier, help_heading = "Recipe")]
+    multiplier: Vec<Multiplier>,
+    /// What batch norm normalises with: the batch, the running statistics (frozen), or auto: frozen where fewer than 16
+    /// images run at a time, except from scratch [default: auto].
+    #[arg(long, value_enum, help_heading = "Recipe")]
+    bn: Option<BnArg>,
+    /// What is minimised [default: softmax].
+    #[arg(long, value_enum, help_heading = "Recipe")]
+    loss: Option<LossArg>,
+    /// Share of the target that is spread over all classes [default: 0].
+    #[arg(long, value_name = "SHARE", help_heading = "Recipe")]
+    label_smoothing: Option<f32>,
+    /// What an image of each class counts: none (all the same), balanced (every class the same), or one number a class
+    /// [default: none].
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights, help_heading = "Recipe")]
+    class_weights: Option<ClassWeights>,
+    /// How pictures are varied, a list of: none, cifar (shift:4,flip), imagenet (crop,flip), shift:PIXELS, flip,
+    /// crop[:LEAST-AREA], rotation:DEGREES, brightness:X, contrast:X, saturation:X, hue:X, colour:X (these three at X, hue at
+    /// X/4), erasing:PROBABILITY, mixup:ALPHA [default: cifar].
+    #[arg(long, value_name = "LIST", value_parser = augmentation, help_heading = "Recipe")]
+    augment: Option<Augmentation>,
+    /// Share of every class put aside for validation; 0 trains on everything [default: 0.2].
+    #[arg(long, value_name = "SHARE", conflicts_with = "val", help_heading = "Recipe")]
+    val_fraction: Option<f32>,
+    /// Stop after this many epochs without a better validation.
+    #[arg(long, value_name = "EPOCHS", help_heading = "Recipe")]
+    early_stopping: Option<u32>,
+    /// Of the split, the order, augmentation and drawn weights [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    seed: Option<u64>,
+    /// How new weights are drawn [default: he-fan-out].
+    #[arg(long, value_enum, help_heading = "Recipe")]
+    init: Option<InitArg>,
+    /// Blocks begin as the identity: their last batch norm starts at zero. With --arch only.
+    #[arg(long, requires = "arch", help_heading = "Recipe")]
+    zero_init: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OptimizerArg {
+    Sgd,
+    Adam,
+    Adamw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BnArg {
+    Auto,
+    Batch,
+    Frozen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LossArg {
+    /// Exactly one class is right.
+    Softmax,
+    /// Every class is a yes or no of its own.
+    Sigmoid,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum InitArg {
+    /// As torchvision: variance 2 / fan_out.
+    HeFanOut,
+    /// As Keras' he_normal: variance 2 / fan_in, cut off.
+    KerasHeNormal,
+}
+
+impl RecipeArgs {
+    /// The recipe for a run; `from_scratch` when no weights were learnt before, `own_validation` when there is a folder for it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when options contradict each other or the recipe file cannot be read; whether numbers make sense is
+    /// for [`Recipe::validate_for`] to say.
+    pub(super) fn recipe(&self, epochs: Option<u32>, from_scratch: bool, own_validation: bool) -> Result<Recipe> {
+        let mut recipe = match &self.recipe {
+            Some(path) => {
+                let wrong = |reason: String| Error::Io { path: path.display().to_string(), reason };
+                serde_json::from_slice(&read_file(path)?).map_err(|error| wrong(format!("it is no recipe: {error}")))?
+            }
+            None => Recipe::default(),
+        };
+        set(&mut recipe.epochs, epochs);
+        set(&mut recipe.batch, self.batch);
+        set(&mut recipe.accumulation, self.accumulation);
+        recipe.optimizer = self.optimizer(recipe.optimizer)?;
+        let is_adam = !matches!(recipe.optimizer, Optimizer::Sgd { .. });
+        let rate = (is_adam && self.recipe.is_none()).then_some(ADAM_RATE);
+        set(&mut recipe.learning_rate, self.lr.or(rate));
+        // The default's epoch of warm-up is the whole of a run of one epoch.
+        let unwarmed = (self.recipe.is_none() && recipe.epochs == 1).then(|| Schedule::cosine(0.0));
+        set(&mut recipe.schedule, self.schedule.clone().or(unwarmed));
+        set(&mut recipe.weight_decay.value, self.weight_decay);
+        recipe.weight_decay.decoupled |= self.decoupled_decay;
+        recipe.weight_decay.skip_norm_and_bias &= !self.decay_norm_and_bias;
+        recipe.clip_norm = self.clip_norm.or(recipe.clip_norm);
+        set(&mut recipe.depth, self.train);
+        self.multiplier.iter().for_each(|multiplier| multiplier.apply(&mut recipe.multipliers));
+        set(
+            &mut recipe.bn_statistics,
+            self.bn.map(|bn| match bn {
+                BnArg::Auto => BnStatistics::Auto,
+                BnArg::Batch => BnStatistics::Batch,
+                BnArg::Frozen => BnStatistics::Frozen,
+            }),
+        );
+        if from_scratch && recipe.bn_statistics == BnStatistics::Auto {
+            // There are no running statistics yet that could be frozen.
+            recipe.bn_statistics = BnStatistics::Batch;
+        }
+        let label_smoothing = self.label_smoothing.unwrap_or(recipe.loss.label_smoothing());
+        let sigmoid = match self.loss {
+            Some(loss) => loss == LossArg::Sigmoid,
+            None => matches!(recipe.loss, LossKind::SigmoidCrossEntropy { .. }),
+        };
+        recipe.loss = match sigmoid {
+            true => LossKind::SigmoidCrossEntropy { label_smoothing },
+            false => LossKind::SoftmaxCrossEntropy { label_smoothing },
+        };
+        set(&mut recipe.class_weights, self.class_weights.clone());
+        set(&mut recipe.augmentation, self.augment);
+        set(&mut recipe.val_fraction, if own_validation { Some(0.0) } else { self.val_fraction });
+        recipe.early_stopping = self.early_stopping.or(recipe.early_stopping);
+        set(&mut recipe.seed, self.seed);
+        set(
+            &mut recipe.init,
+            self.init.map(|init| match init {
+                InitArg::HeFanOut => Init::HeFanOut,
+                InitArg::KerasHeNormal => Init::KerasHeNormal,
+            }),
+        );
+        recipe.zero_init_last_norm |= self.zero_init;
+        if recipe.early_stopping.is_some() && recipe.val_fraction == 0.0 && !own_validation {
+            return Err(Error::Usage(
+                "early stopping needs validation to wait for: give --val or a --val-fraction above 0, or leave it out".into(),
+            ));
+        }
+        Ok(recipe)
+    }
+
+    fn optimizer(&self, given: Optimizer) -> Result<Optimizer> {
+        let optimizer = match (self.optimizer, given) {
+            (None, given) | (Some(OptimizerArg::Sgd), given @ Optimizer::Sgd { .. }) => given,
+            (Some(OptimizerArg::Sgd), _) => Recipe::default().optimizer,
+            (Some(OptimizerArg::Adam), given @ Optimizer::Adam { .. }) => given,
+            (Some(OptimizerArg::Adam), _) => Optimizer::adam(),
+            (Some(OptimizerArg::Adamw), given @ Optimizer::AdamW { .. }) => given,
+            (Some(OptimizerArg::Adamw), _) => Optimizer::adamw(),
+        };
+        match optimizer {
+            Optimizer::Sgd { momentum, nesterov } => {
+                let momentum = self.momentum.unwrap_or(momentum);
+                // Without a momentum there is nothing to look ahead along.
+                let nesterov = self.nesterov.unwrap_or(nesterov && momentum > 0.0);
+                Ok(Optimizer::Sgd { momentum, nesterov })
+            }
+            _ if self.momentum.is_some() || self.nesterov.is_some() => {
+                Err(Error::Usage("--momentum and --nesterov belong to sgd; adam has betas of its own (see --recipe)".into()))
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+/// Adam's usual rate; its steps are as long as the rate, whatever the gradient.
+const ADAM_RATE: f32 = 1e-3;
+
+fn set<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
+
+/// `stage3=0.5`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Multiplier {
+    part: PartArg,
+    factor: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum PartArg {
+    Stem,
+    /// From 0.
+    Stage(usize),
+    Head,
+}
+
+impl Multiplier {
+    fn apply(&self, multipliers: &mut RateMultipliers) {
+        match self.part {
+            PartArg::Stem => multipliers.stem = self.factor,
+            PartArg::Head => multipliers.head = self.factor,
+            PartArg::Stage(stage) => {
+                let stages = &mut multipliers.stages;
+                if stages.len() <= stage {
+                    stages.resize(stage + 1, 1.0);
+                }
+                stages[stage] = self.factor;
+            }
+        }
+    }
+}
+
+/// More than any network has; bounds the list that a number on the command line makes.
+const MOST_STAGES: usize = 64;
+
+fn multiplier(text: &str) -> std::result::Result<Multiplier, String> {
+    let wrong = || "expected a part and a factor, like stem=0.1, stage3=0.5 or head=10".to_owned();
+    let (part, factor) = text.split_once('=').ok_or_else(wrong)?;
+    let factor = factor.parse().map_err(|_| wrong())?;
+    let part = match (part, part.strip_prefix("stage").map(str::parse::<usize>)) {
+        ("stem", _) => PartArg::Stem,
+        ("head", _) => PartArg::Head,
+        (_, Some(Ok(stage @ 1..=MOST_STAGES))) => PartArg::Stage(stage - 1),
+        _ => return Err(wrong()),
+    };
+    Ok(Multiplier { part, factor })
+}
+
+fn class_weights(text: &str) -> std::result::Result<ClassWeights, String> {
+    match text {
+        "none" => Ok(ClassWeights::None),
+        "balanced" => Ok(ClassWeights::Balanced),
+        list => {
+            let numbers: Option<Vec<f32>> = list.split(',').map(|part| part.trim().parse().ok()).collect();
+            numbers.map(ClassWeights::List).ok_or_else(|| {
+                "expected none, balanced, or one number a class in the order of the sorted folder names, like 1,2.5,1".into()
+            })
+        }
+    }
+}
+
+fn augmentation(text: &str) -> std::result::Result<Augmentation, String> {
+    let mut augmentation = Augmentation::default();
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let (name, argument) = item.split_once(':').map_or((item, None), |(name, argument)| (name, Some(argument)));
+        let number = || {
+            argument
+                .and_then(|argument| argument.parse::<f32>().ok())
+                .ok_or_else(|| format!("`{name}` needs its strength as a number, like {name}:{}", example(name)))
+        };
+        match (name, argument) {
+            ("none", None) => augmentation = Augmentation::default(),
+            ("cifar", None) => augmentation = Augmentation { shift_px: 4, flip: true, ..augmentation },
+            ("imagenet", None) => {
+                augmentation = Augmentation { resized_crop: Some(ResizedCrop::default()), flip: true, ..augmentation }
+            }
+            ("flip", None) => augmentation.flip = true,
+            ("crop", None) => augmentation.resized_crop = Some(ResizedCrop::default()),
+            ("crop", Some(_)) => {
+                let scale = (number()?, 1.0);
+                augmentation.resized_crop = Some(ResizedCrop { scale, ..ResizedCrop::default() });
+            }
+            ("shift", Some(argument)) => {
+                augmentation.shift_px =
+                    argument.parse().map_err(|_| "`shift` needs a whole number of pixels, like shift:4".to_owned())?;
+            }
+            ("rotation", _) => augmentation.rotation_deg = number()?,
+            ("brightness", _) => augmentation.brightness = number()?,
+            ("contrast", _) => augmentation.contrast = number()?,
+            ("saturation", _) => augmentation.saturation = number()?,
+            ("hue", _) => augmentation.hue = number()?,
+            ("colour" | "color", _) => {
+                let strength = number()?;
+                augmentation.brightness = strength;
+                augmentation.contrast = strength;
+                augmentation.saturation = strength;
+                augmentation.hue = strength / 4.0;
+            }
+            ("erasing", _) => augmentation.erasing = number()?,
+            ("mixup", _) => augmentation.mixup_alpha = number()?,
+            ("shift", None) => return Err("`shift` needs a whole number of pixels, like shift:4".into()),
+            _ => {
+                return Err(format!(
+                    "`{item}` is none of none, cifar, imagenet, shift:4, flip, crop, crop:0.5, rotation:15, brightness:0.4, \
+                     contrast:0.4, saturation:0.4, hue:0.1, colour:0.4, erasing:0.25, mixup:0.2"
+                ));
+            }
+        }
+    }
+    augmentation.validate().map_err(|error| error.to_string())?;
+    Ok(augmentation)
+}
+
+fn example(name: &str) -> f32 {
+    match name {
+        "rotation" => 15.0,
+        "hue" => 0.1,
+        "erasing" => 0.25,
+        "mixup" => 0.2,
+        _ => 0.4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> std::result::Result<RecipeArgs, String> {
+        #[derive(clap::Parser)]
+        struct Wrapper {
+            #[arg(long)]
+            arch: Option<String>,
+            #[arg(long)]
+            val: Option<String>,
+            #[command(flatten)]
+            recipe: RecipeArgs,
+        }
+        let parsed = <Wrapper as clap::Parser>::try_parse_from(std::iter::once(&"x").chain(arguments));
+        parsed.map(|Wrapper { recipe, .. }| recipe).map_err(|error| error.to_string())
+    }
+
+    fn recipe(arguments: &[&str]) -> Recipe {
+        parse(arguments).unwrap().recipe(None, false, false).unwrap()
+    }
+
+    #[test]
+    fn flags_change_the_default() {
+        assert_eq!(recipe(&[]), Recipe::default());
+        let found = recipe(&[
+            "--batch",
+            "64",
+            "--accumulation",
+            "4",
+            "--lr",
+            "0.1",
+            "--momentum",
+            "0.8",
+            "--nesterov",
+            "false",
+            "--schedule",
+            "one-cycle",
+            "--weight-decay",
+            "5e-4",
+            "--decoupled-decay",
+            "--decay-norm-and-bias",
+            "--clip-norm",
+            "1",
+            "--train",
+            "stage2",
+            "--multiplier",
+            "stem=0.1",
+            "--multiplier",
+            "stage3=0.5",
+            "--multiplier",
+            "head=10",
+            "--bn",
+            "batch",
+            "--loss",
+            "sigmoid",
+            "--label-smoothing",
+            "0.1",
+            "--class-weights",
+            "1,2",
+            "--augment",
+            "flip,shift:2,colour:0.4,mixup:0.2",
+            "--val-fraction",
+            "0.1",
+            "--early-stopping",
+            "5",
+            "--seed",
+            "7",
+            "--init",
+            "keras-he-normal",
+        ]);
+        assert_eq!((found.batch, found.accumulation, found.learning_rate, found.seed), (64, 4, 0.1, 7));
+        assert_eq!(found.optimizer, Optimizer::Sgd { momentum: 0.8, nesterov: false });
+        assert_eq!(found.schedule, Schedule::one_cycle());
+        assert!(found.weight_decay.value == 5e-4 && found.weight_decay.decoupled && !found.weight_decay.skip_norm_and_bias);
+        assert_eq!((found.clip_norm, found.depth), (Some(1.0), TrainDepth::FromStage(2)));
+        assert_eq!(found.multipliers, RateMultipliers { stem: 0.1, stages: vec![1.0, 1.0, 0.5], head: 10.0 });
+        assert_eq!(found.bn_statistics, BnStatistics::Batch);
+        assert_eq!(found.loss, LossKind::SigmoidCrossEntropy { label_smoothing: 0.1 });
+        assert_eq!(found.class_weights, ClassWeights::List(vec![1.0, 2.0]));
+        let Augmentation { shift_px, flip, brightness, hue, mixup_alpha, resized_crop, .. } = found.augmentation;
+        assert_eq!((shift_px, flip, brightness, hue, mixup_alpha, resized_crop), (2, true, 0.4, 0.1, 0.2, None));
+        assert_eq!((found.val_fraction, found.early_stopping, found.init), (0.1, Some(5), Init::KerasHeNormal));
+    }
+
+    #[test]
+    fn defaults_follow_what_is_chosen() {
+        assert_eq!(recipe(&["--optimizer", "adamw"]).learning_rate, ADAM_RATE);
+        assert_eq!(recipe(&["--optimizer", "adam", "--lr", "0.5"]).learning_rate, 0.5);
+        assert_eq!(recipe(&["--momentum", "0"]).optimizer, Optimizer::Sgd { momentum: 0.0, nesterov: false });
+        let args = parse(&[]).unwrap();
+        assert_eq!(args.recipe(Some(1), false, false).unwrap().schedule, Schedule::cosine(0.0));
+        assert_eq!(args.recipe(None, true, false).unwrap().bn_statistics, BnStatistics::Batch);
+        assert_eq!(args.recipe(None, false, true).unwrap().val_fraction, 0.0);
+        let frozen = parse(&["--bn", "frozen"]).unwrap().recipe(None, true, false).unwrap();
+        assert_eq!(frozen.bn_statistics, BnStatistics::Frozen);
+    }
+
+    #[test]
+    fn augmentations_by_name() {
+        assert!(augmentation("none").unwrap().is_none() && augmentation("flip,none").unwrap().is_none());
+        let cifar = augmentation("cifar, rotation:10").unwrap();
+        assert_eq!((cifar.shift_px, cifar.flip, cifar.rotation_deg), (4, true, 10.0));
+        assert_eq!(augmentation("imagenet").unwrap(), augmentation("crop,flip").unwrap());
+        assert_eq!(augmentation("crop:0.5").unwrap().resized_crop.unwrap().scale, (0.5, 1.0));
+        for (text, expected) in [
+            ("blur", "none of none"),
+            ("shift:x", "whole number"),
+            ("shift", "whole number"),
+            ("hue", "hue:0.1"),
+            ("hue:3", "from 0 (off) to 0.5"),
+            ("flip:1", "none of none"),
+            ("crop:2", "rising shares"),
+        ] {
+            let error = augmentation(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let error = |arguments: &[&str]| parse(arguments).unwrap().recipe(None, false, false).unwrap_err().to_string();
+        assert!(error(&["--optimizer", "adam", "--momentum", "0.9"]).contains("belong to sgd"));
+        assert!(error(&["--early-stopping", "3", "--val-fraction", "0"]).contains("needs validation"));
+        assert!(error(&["--recipe", "/no/such/file"]).contains("no such file"));
+        for wrong in [
+            &["--multiplier", "stage0=1"][..],
+            &["--multiplier", "neck=1"],
+            &["--multiplier", "stage99999999999=1"],
+            &["--class-weights", "many"],
+            &["--schedule", "steps"],
+            &["--train", "tail"],
+            &["--val", "x", "--val-fraction", "0.1"],
+            &["--zero-init"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The summary at the end: how good the best weights are, class by class, and which pictures are hard.
+
+use serde::Serialize;
+
+use crate::cli::output::table;
+use crate::train::metrics::hardest;
+use crate::train::{Outcome, Trainer, metrics};
+
+/// The whole answer, as `--json` prints it and the log's last line holds it.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    arch: String,
+    /// Names of the classes, in the order of the lists below.
+    classes: Vec<String>,
+    /// Epochs done.
+    epochs: u32,
+    best_epoch: Option<u32>,
+    steps: u64,
+    /// Of training and validation, over all sessions.
+    seconds: f64,
+    /// Pictures that could not be read.
+    unreadable: usize,
+    /// `validation`, or `training` where nothing validates.
+    judged_on: &'static str,
+    /// Of the best weights.
+    result: metrics::Report,
+    hardest: Vec<Hard>,
+    checkpoint: String,
+    curves: String,
+}
+
+/// A picture with a high loss: hard, or in the wrong folder.
+#[derive(Debug, Serialize)]
+struct Hard {
+    file: String,
+    class: String,
+    predicted: String,
+    confidence: f32,
+    loss: f32,
+}
+
+const HARDEST: usize = 10;
+/// A confusion matrix of more classes fits no screen.
+const WIDEST: usize = 20;
+const LARGEST_CONFUSIONS: usize = 15;
+const WEAKEST_CLASSES: usize = 15;
+
+impl Report {
+    /// `outcomes[k]` is about picture `images[k]` of the trainer's set; `files` are those of checkpoint and curves.
+    pub(super) fn of(
+        trainer: &Trainer,
+        images: &[usize],
+        outcomes: &[Outcome],
+        validates: bool,
+        (checkpoint, curves): (String, String),
+        unreadable: usize,
+    ) -> Self {
+        let set = &trainer.setup().images;
+        let state = trainer.last_epoch();
+        let name = |class: u32| set.classes.get(class as usize).cloned().unwrap_or_default();
+        let hard = hardest(outcomes, HARDEST).into_iter().map(|index| {
+            let outcome = &outcomes[index];
+            Hard {
+                file: set.names[images[index]].clone(),
+                class: name(outcome.label),
+                predicted: name(outcome.predicted),
+                confidence: outcome.confidence,
+                loss: outcome.loss,
+            }
+        });
+        Self {
+            arch: trainer.setup().spec.arch.clone(),
+            classes: set.classes.clone(),
+            epochs: state.progress.epoch,
+            best_epoch: state.progress.best_epoch,
+            steps: state.progress.step,
+            seconds: state.history.iter().map(|epoch| epoch.seconds).sum(),
+            unreadable,
+            judged_on: if validates { "validation" } else { "training" },
+            result: metrics::Report::of(outcomes, set.classes.len()),
+            hardest: hard.collect(),
+            checkpoint,
+            curves,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let parts = [self.figures(), self.by_class(), self.confusion(), self.hard()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn figures(&self) -> String {
+        let summary = &self.result.summary;
+        let (low, high) = self.result.top1_interval;
+        let mut rows = vec![
+            ("epochs", format!("{} ({} steps, {:.1} s)", self.epochs, self.steps, self.seconds)),
+            ("judged on", format!("{} {} pictures", summary.images, self.judged_on)),
+            ("top-1", format!("{} (95 % interval {} to {})", percent(summary.top1), percent(low), percent(high))),
+        ];
+        if let Some(best) = self.best_epoch {
+            rows.insert(1, ("best epoch", best.to_string()));
+        }
+        if self.classes.len() > 5 {
+            rows.push(("top-5", percent(summary.top5)));
+        }
+        rows.push(("loss", format!("{:.4}", summary.loss)));
+        rows.push(("macro F1", percent(self.result.macro_f1())));
+        rows.push(("calibration", format!("{} (expected error)", percent(summary.ece))));
+        rows.push(("checkpoint", self.checkpoint.clone()));
+        rows.push(("curves", self.curves.clone()));
+        if self.unreadable > 0 {
+            rows.push(("left out", format!("{} pictures that cannot be read", self.unreadable)));
+        }
+        let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect();
+        table(&rows, &[])
+    }
+
+    fn by_class(&self) -> String {
+        let mut order: Vec<usize> = (0..self.classes.len()).collect();
+        let mut head = "class".to_owned();
+        if self.classes.len() > WIDEST {
+            let f1 = |class: usize| self.result.classes[class].f1.unwrap_or(1.0);
+            order.sort_by(|a, b| f1(*a).total_cmp(&f1(*b)));
+            order.truncate(WEAKEST_CLASSES);
+            head = "weakest classes".into();
+        }
+        let mut rows = vec![[head.as_str(), "images", "precision", "recall", "F1"].map(String::from).to_vec()];
+        rows.extend(order.into_iter().map(|class| {
+            let found = &self.result.classes[class];
+            let share = |share: Option<f64>| share.map_or("-".into(), percent);
+            let name = self.classes[class].clone();
+            vec![name, found.images.to_string(), share(found.precision), share(found.recall), share(found.f1)]
+        }));
+        table(&rows, &[1, 2, 3, 4])
+    }
+
+    /// Rows are the true classes, columns the answers; of many classes only the largest confusions.
+    fn confusion(&self) -> String {
+        let confusion = &self.result.confusion;
+        if self.classes.len() <= WIDEST {
+            let mut head = vec!["is \\ taken for".to_owned(), String::new()];
+            head.extend((1..=self.classes.len()).map(|column| column.to_string()));
+            let mut rows = vec![head];
+            for (class, row) in confusion.iter().enumerate() {
+                let cell = |count: &u32| if *count == 0 { ".".into() } else { count.to_string() };
+                let mut line = vec![self.classes[class].clone(), (class + 1).to_string()];
+                line.extend(row.iter().map(cell));
+                rows.push(line);
+            }
+            let right: Vec<usize> = (1..self.classes.len() + 2).collect();
+            return table(&rows, &right);
+        }
+        let mut pairs: Vec<(u32, usize, usize)> = Vec::new();
+        for (class, row) in confusion.iter().enumerate() {
+            pairs.extend(row.iter().enumerate().filter(|(p, n)| *p != class && **n > 0).map(|(p, n)| (*n, class, p)));
+        }
+        pairs.sort_by_key(|(count, ..)| std::cmp::Reverse(*count));
+        let line = |(count, class, predicted): &(u32, usize, usize)| {
+            let of = self.result.classes[*class].images;
+            vec![self.classes[*class].clone(), self.classes[*predicted].clone(), format!("{count} of {of}")]
+        };
+        if pairs.is_empty() {
+            return String::new();
+        }
+        let mut rows = vec![["class", "taken for", "images"].map(String::from).to_vec()];
+        rows.extend(pairs.iter().take(LARGEST_CONFUSIONS).map(line));
+        table(&rows, &[2])
+    }
+
+    fn hard(&self) -> String {
+        if self.hardest.is_empty() {
+            return String::new();
+        }
+        let mut rows = vec![["hardest pictures", "class", "taken for", "loss"].map(String::from).to_vec()];
+        rows.extend(self.hardest.iter().map(|hard| {
+            let predicted = format!("{} ({:.0} %)", hard.predicted, 100.0 * hard.confidence);
+            vec![hard.file.clone(), hard.class.clone(), predicted, format!("{:.3}", hard.loss)]
+        }));
+        table(&rows, &[3])
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Class k of `classes` is taken for itself, but class 1 once for class 0.
+    fn report(classes: usize) -> Report {
+        let outcome = |label: usize, predicted: usize| Outcome {
+            label: label as u32,
+            predicted: predicted as u32,
+            confidence: 0.5,
+            loss: 1.0,
+            rank: u32::from(label != predicted),
+        };
+        let mut outcomes: Vec<Outcome> = (0..classes).map(|class| outcome(class, class)).collect();
+        outcomes.push(outcome(1, 0));
+        Report {
+            arch: "tiny".into(),
+            classes: (0..classes).map(|class| format!("c{class}")).collect(),
+            epochs: 3,
+            best_epoch: Some(2),
+            steps: 30,
+            seconds: 1.0,
+            unreadable: 0,
+            judged_on: "validation",
+            result: metrics::Report::of(&outcomes, classes),
+            hardest: Vec::new(),
+            checkpoint: "net.safetensors".into(),
+            curves: "net.svg".into(),
+        }
+    }
+
+    #[test]
+    fn few_classes_have_a_matrix_and_many_their_largest_confusions() {
+        let text = report(3).text();
+        assert!(text.contains("top-1        75.00 % (95 % interval 30.06 % to 95.44 %)"), "{text}");
+        assert!(text.contains("c1               2  1  1  .") && text.contains("c2               3  .  .  1"), "{text}");
+        assert!(!text.contains("top-5") && !text.contains("hardest") && !text.contains("left out"), "{text}");
+
+        let text = report(30).text();
+        assert!(text.contains("weakest classes") && text.contains("top-5"), "{text}");
+        assert!(text.contains("c1     c0         1 of 2"), "{text}");
+        let classes = text.lines().filter(|line| line.starts_with('c') && line.ends_with('%') && !line.contains("interval"));
+        assert_eq!(classes.count(), WEAKEST_CLASSES, "{text}");
+        // By F1: c0 and c1 have 2/3, all others 1.
+        let first = text.lines().skip_while(|line| !line.starts_with("weakest")).nth(1).unwrap();
+        assert!(first.starts_with("c0") && first.contains("50.00 %") && first.contains("66.67 %"), "{text}");
+    }
+}
