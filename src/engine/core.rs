@@ -4,12 +4,13 @@ use web_time::{Duration, Instant};
 
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
 use crate::data::image::RgbaImage;
-use crate::data::{Preset, labels};
+use crate::data::split::Split;
+use crate::data::{ImageSet, Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
 use crate::ops::Preprocessor;
-use crate::train::checkpoint;
+use crate::train::{Budget, Checkpoint, Recipe, Setup, Trainer, checkpoint, init};
 use crate::weights::detect::Detected;
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result, web};
@@ -54,6 +55,17 @@ struct Model {
     plan: InferencePlan,
     pixels: Preprocessor,
     info: ModelInfo,
+}
+
+/// A model before it is planned.
+struct Source {
+    name: String,
+    origin: Origin,
+    spec: ResNetSpec,
+    weights: StateDict,
+    preset: Preset,
+    labels: Vec<String>,
+    assumed: Vec<String>,
 }
 
 /// Longest stretch of work between two turns of the page.
@@ -114,34 +126,67 @@ impl Engine {
             (None, Some(classes)) => labels::guess(classes, found.spec.default_image_size()),
             (_, None) => Vec::new(),
         };
-        let graph = found.spec.build()?;
-        let (plan, pixels) = plan(&self.ctx, self.choice, &graph, &found.weights, &preset, options.batch, progress).await?;
-        let info = ModelInfo {
+        let source = Source {
             name: name.into(),
-            arch: found.spec.arch.clone(),
-            family: found.spec.family().into(),
+            origin: options.origin,
+            spec: found.spec,
+            weights: found.weights,
+            preset,
             labels: class_names,
+            assumed: found.assumed,
+        };
+        self.install(source, options.batch, progress).await
+    }
+
+    /// Plans a model and puts it in the place of the one before.
+    async fn install(&mut self, source: Source, batch: usize, progress: &mut dyn FnMut(f32)) -> Result<ModelInfo> {
+        let Source { name, origin, spec, weights, preset, labels, assumed } = source;
+        let graph = spec.build()?;
+        let (plan, pixels) = plan(&self.ctx, self.choice, &graph, &weights, &preset, batch, progress).await?;
+        let info = ModelInfo {
+            name,
+            arch: spec.arch.clone(),
+            family: spec.family().into(),
+            labels,
             parameters: graph.parameter_count(),
             precision: plan.options().precision,
             preset: preset.name.clone(),
+            pixels: preset.clone(),
             size: preset.crop.0,
             memory: plan.memory(),
             dispatches: plan.recording().dispatches(),
-            origin: options.origin,
-            assumed: found.assumed,
+            origin,
+            assumed,
         };
-        let model = Model {
-            spec: found.spec,
-            graph,
-            weights: found.weights,
-            preset,
-            batch: options.batch,
-            plan,
-            pixels,
-            info: info.clone(),
-        };
-        self.model = Some(model);
+        self.model = Some(Model { spec, graph, weights, preset, batch, plan, pixels, info: info.clone() });
         Ok(info)
+    }
+
+    /// Plans a run that trains the loaded model on these pictures; where their classes are not as many as the model's, it
+    /// gets a new classifier.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`].
+    pub fn trainer(&self, recipe: Recipe, images: ImageSet, split: Split) -> Result<Trainer> {
+        let model = self.loaded()?;
+        let spec = model.spec.clone().with_classes(Some(images.classes.len()));
+        let (weights, _) = init::transfer(&spec.build()?, &model.weights, recipe.init, recipe.seed)?;
+        let setup = Setup { spec, preset: model.preset.clone(), recipe, images, split, budget: Budget::default() };
+        Trainer::new(&self.ctx, setup, weights)
+    }
+
+    /// Puts the best weights of a run in the place of the loaded model.
+    pub async fn adopt(&mut self, name: &str, run: &Checkpoint, progress: &mut dyn FnMut(f32)) -> Result<ModelInfo> {
+        let source = Source {
+            name: name.into(),
+            origin: Origin::Trained,
+            spec: run.spec.clone(),
+            weights: StateDict { tensors: run.best.clone(), ..StateDict::default() },
+            preset: run.pixels.clone(),
+            labels: run.classes.clone(),
+            assumed: Vec::new(),
+        };
+        self.install(source, 1, progress).await
     }
 
     /// Uses another element type, planning a loaded model again.

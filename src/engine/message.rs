@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::train::{TrainingEvent, TrainingOrder};
 use crate::Error;
+use crate::data::Preset;
 use crate::data::image::RgbaImage;
 use crate::gpu::{Adapter, DispatchTime, Precision};
 use crate::model::MemoryUse;
@@ -31,6 +33,8 @@ pub enum Origin {
     FromThisDevice,
     /// A file the user chose.
     OwnFile,
+    /// Trained here.
+    Trained,
 }
 
 /// From a door to the engine.
@@ -69,6 +73,15 @@ pub enum Command {
     ClearQueue,
     /// Time every layer of the loaded model once. Answered by [`Event::Profiled`].
     Profile,
+    /// Train the loaded model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
+    /// between the chunks of the run.
+    StartTraining(Box<TrainingOrder>),
+    /// Rest after the present chunk; the best weights so far become the model.
+    StopTraining,
+    /// Go on where training rests.
+    ContinueTraining,
+    /// Hand over the best weights of the run so far. Answered by [`TrainingEvent::Weights`].
+    TrainedWeights,
 }
 
 /// A picture to classify.
@@ -103,6 +116,8 @@ pub enum Event {
     },
     /// Times by layer.
     Profiled(Vec<DispatchTime>),
+    /// Training has something to say.
+    Training(TrainingEvent),
     /// Something failed; the engine goes on with what it had.
     Failed {
         /// The image it was about, if any.
@@ -140,6 +155,9 @@ pub struct ModelInfo {
     pub precision: Precision,
     /// Name of the pixel preset in use.
     pub preset: String,
+    /// The preset itself.
+    #[serde(skip)]
+    pub pixels: Preset,
     /// Input side in pixels.
     pub size: u32,
     /// GPU memory of the plan for one image.

@@ -5,7 +5,9 @@ pub mod bench;
 mod core;
 mod message;
 mod serve;
+mod train;
 
 pub use self::core::{Engine, LoadOptions, pixel_options, usual_preset};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
+pub use train::{Examples, TrainingEvent, TrainingOrder};

@@ -7,9 +7,10 @@ use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
 use super::message::{Command, Event, Picture, PrecisionChoice};
+use super::train::{Run, TrainingEvent, TrainingOrder};
 use crate::data::image::{RgbaImage, decode};
 use crate::gpu::ContextOptions;
-use crate::{Error, Result};
+use crate::{Error, Result, web};
 
 /// Predictions a result carries.
 const TOP: usize = 5;
@@ -35,32 +36,59 @@ pub async fn serve_engine(
     let send = |event: Event| drop(events.unbounded_send(event));
     send(Event::Device(engine.device()));
     let mut queue = Queue::default();
+    let mut training: Option<Run> = None;
     loop {
-        // Everything that has arrived is sorted in before the next piece of work, so that a newer frame can win.
+        // Everything that has arrived is sorted in before the next piece of work, so that a newer frame can win, and so
+        // that training stops within a chunk.
         while let Ok(command) = commands.try_recv() {
             queue.push(command);
         }
-        let Some(job) = queue.pop() else {
+        let going = training.as_ref().is_some_and(Run::is_going);
+        let job = queue.pop();
+        if job.is_none() && !going {
             match commands.next().await {
                 Some(command) => queue.push(command),
                 None => return,
             }
             continue;
-        };
-        let id = job.id();
-        if let Err(error) = run(&mut engine, &job, &send).await {
-            let error = match error {
-                Error::DeviceLost(_) => match recover(&mut engine, options, &send).await {
-                    Ok(()) => match run(&mut engine, &job, &send).await {
-                        Ok(()) => continue,
-                        Err(error) => error,
-                    },
-                    Err(error) => error,
-                },
-                error => error,
-            };
-            send(Event::Failed { id, error });
         }
+        if let Some(mut job) = job {
+            let id = job.id();
+            let of_training = job.is_training();
+            let outcome = run(&mut engine, &mut training, &mut job, &send).await;
+            let outcome = match outcome {
+                Err(Error::DeviceLost(_)) => match recover(&mut engine, options, &send).await {
+                    Ok(()) => run(&mut engine, &mut training, &mut job, &send).await,
+                    Err(error) => Err(error),
+                },
+                outcome => outcome,
+            };
+            if let Err(error) = outcome {
+                send(if of_training { Event::Training(TrainingEvent::Failed(error)) } else { Event::Failed { id, error } });
+            }
+        }
+        // One picture, one chunk: neither waits for all of the other.
+        if let Some(run) = training.as_mut().filter(|run| run.is_going())
+            && let Err(error) = train(&mut engine, run, options, &send).await
+        {
+            training = None;
+            send(Event::Training(TrainingEvent::Failed(error)));
+        }
+    }
+}
+
+/// Does a chunk of training, and repeats it with a new device when the old one was lost.
+async fn train(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
+    web::yield_now().await;
+    match run.advance(engine, send).await {
+        Err(Error::DeviceLost(_)) => {
+            // A picture may have met the loss first.
+            if engine.context().check().is_err() {
+                recover(engine, options, send).await?;
+            }
+            run.recover(engine, send)
+        }
+        outcome => outcome,
     }
 }
 
@@ -75,8 +103,28 @@ async fn recover(engine: &mut Engine, options: ContextOptions, send: &impl Fn(Ev
     Ok(())
 }
 
-async fn run(engine: &mut Engine, job: &Job, send: &impl Fn(Event)) -> Result<()> {
+async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<()> {
     match job {
+        Job::StartTraining(order) => {
+            // A lost device is noticed before the order is used up.
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                // The memory of the run before is needed.
+                *training = None;
+                *training = Some(Run::start(engine, *order, send)?);
+            }
+        }
+        Job::StopTraining => {
+            if let Some(run) = training {
+                run.stop(engine, send).await?;
+            }
+        }
+        Job::ContinueTraining => training.as_mut().map_or((), Run::go_on),
+        Job::TrainedWeights => {
+            if let Some(run) = training {
+                send(Event::Training(run.weights()?));
+            }
+        }
         Job::Load { name, bytes, options } => {
             let mut progress = |progress| send(Event::Loading { name: name.clone(), progress });
             let info = engine.load(name, bytes, options, &mut progress).await?;
@@ -116,14 +164,34 @@ async fn run(engine: &mut Engine, job: &Job, send: &impl Fn(Event)) -> Result<()
 
 /// Work that waits.
 enum Job {
-    Load { name: String, bytes: Vec<u8>, options: LoadOptions },
+    Load {
+        name: String,
+        bytes: Vec<u8>,
+        options: LoadOptions,
+    },
     SetPrecision(PrecisionChoice),
-    Classify { id: u64, name: String, image: Picture },
-    Frame { id: u64, image: RgbaImage },
+    Classify {
+        id: u64,
+        name: String,
+        image: Picture,
+    },
+    Frame {
+        id: u64,
+        image: RgbaImage,
+    },
     Profile,
+    /// `None` once it is begun.
+    StartTraining(Option<Box<TrainingOrder>>),
+    StopTraining,
+    ContinueTraining,
+    TrainedWeights,
 }
 
 impl Job {
+    fn is_training(&self) -> bool {
+        matches!(self, Self::StartTraining(_) | Self::StopTraining | Self::ContinueTraining | Self::TrainedWeights)
+    }
+
     fn id(&self) -> Option<u64> {
         match self {
             Self::Classify { id, .. } | Self::Frame { id, .. } => Some(*id),
@@ -150,6 +218,14 @@ impl Queue {
             }
             Command::ClearQueue => self.0.retain(|job| job.id().is_none()),
             Command::Profile => self.0.push_back(Job::Profile),
+            Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
+            Command::StopTraining => {
+                // Before the pictures that wait, but not before the start it is about.
+                let at = self.0.iter().rposition(Job::is_training).map_or(0, |last| last + 1);
+                self.0.insert(at, Job::StopTraining);
+            }
+            Command::ContinueTraining => self.0.push_back(Job::ContinueTraining),
+            Command::TrainedWeights => self.0.push_back(Job::TrainedWeights),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use leptos::ev;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::lab::Lab;
 use super::layers::LayersPanel;
@@ -9,6 +10,7 @@ use super::model::ModelPanel;
 use super::reading::Reading;
 use super::samples::Samples;
 use super::stage::Stage;
+use super::train_panel::TrainPanel;
 use super::tray::Tray;
 use super::unsupported::Unsupported;
 
@@ -29,6 +31,7 @@ pub fn App() -> impl IntoView {
                             <Stage lab />
                             <Samples lab />
                             <Tray lab />
+                            <TrainPanel lab />
                             <LayersPanel lab />
                         </div>
                         <div class="bench__right">
@@ -118,7 +121,9 @@ fn listen(lab: Lab) {
         event.prevent_default();
         depth.set_value(0);
         lab.dragging.set(false);
-        if works() {
+        if works() && falls_on_training(&event) {
+            lab.add_training_drop(&event);
+        } else if works() {
             lab.take_drop(&event);
         }
     });
@@ -127,6 +132,12 @@ fn listen(lab: Lab) {
             lab.take_paste(&event);
         }
     });
+}
+
+/// Whether it was dropped on the training panel, where folders are classes.
+fn falls_on_training(event: &web_sys::DragEvent) -> bool {
+    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    element.is_some_and(|element| element.closest("[data-takes=training]").is_ok_and(|panel| panel.is_some()))
 }
 
 fn carries_files(event: &web_sys::DragEvent) -> bool {

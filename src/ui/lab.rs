@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
+use super::train::Training;
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
 use crate::gpu::{ContextOptions, DispatchTime};
@@ -127,6 +128,7 @@ pub struct Lab {
     /// Pictures that wait or are worked on.
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
+    pub training: Training,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -165,6 +167,7 @@ impl Lab {
             selected: RwSignal::new(None),
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
+            training: Training::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -258,6 +261,7 @@ impl Lab {
                 self.answered(Pending::Profile);
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
+            Event::Training(event) => self.on_training(event),
             Event::Failed { id: Some(id), error } => self.on_failed(id, &error),
             Event::Failed { id: None, error } => self.on_general_failure(&error),
         }

@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod format;
+pub mod train_classes;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
@@ -34,6 +35,12 @@ mod reading;
 mod samples;
 #[cfg(target_arch = "wasm32")]
 mod stage;
+#[cfg(target_arch = "wasm32")]
+mod train;
+#[cfg(target_arch = "wasm32")]
+mod train_curve;
+#[cfg(target_arch = "wasm32")]
+mod train_panel;
 #[cfg(target_arch = "wasm32")]
 mod tray;
 #[cfg(target_arch = "wasm32")]

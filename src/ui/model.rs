@@ -123,6 +123,7 @@ fn origin(origin: Origin) -> &'static str {
         Origin::Downloaded => "downloaded",
         Origin::FromThisDevice => "from this device",
         Origin::OwnFile => "your file",
+        Origin::Trained => "trained here",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, Promise, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{
     Blob, BlobPropertyBag, ClipboardEvent, DataTransferItem, DragEvent, File, FileList, FileSystemDirectoryEntry,
@@ -45,6 +45,72 @@ pub fn files_from_drop(event: &DragEvent) -> impl Future<Output = Result<Vec<Fil
         }
     }
     walk(dropped)
+}
+
+/// The pictures in folders that were dropped, each with its path, `pets/cat/1.jpg`, and the names of what is no picture. As
+/// [`files_from_drop`].
+///
+/// # Errors
+/// As [`files_from_drop`].
+pub fn folders_from_drop(event: &DragEvent) -> impl Future<Output = Result<Folders>> + use<> {
+    let mut dropped = Vec::new();
+    if let Some(data) = event.data_transfer() {
+        let items = data.items();
+        let things = (0..items.length()).filter_map(|index| items.get(index)).filter(|item| item.kind() == "file");
+        dropped.extend(things.filter_map(|item| Dropped::of(&item)));
+    }
+    async move {
+        let mut folders = Folders::default();
+        for thing in dropped {
+            match thing {
+                Dropped::File(file) => folders.take(file.name(), file)?,
+                Dropped::Entry(folder) => walk_folder(&folder, &mut folders).await?,
+            }
+        }
+        Ok(folders)
+    }
+}
+
+/// The pictures of a folder chosen in `<input type=file webkitdirectory>`, as [`folders_from_drop`]. The choice is cleared.
+///
+/// # Errors
+/// [`Error::Usage`] for more than [`MAX_FILES`] files.
+pub fn folders_from_input(input: &HtmlInputElement) -> Result<Folders> {
+    let mut folders = Folders::default();
+    for file in files_from_input(input) {
+        let path = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+        let path = path.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
+        folders.take(path, file)?;
+    }
+    Ok(folders)
+}
+
+/// What was found in folders.
+#[derive(Debug, Default)]
+pub struct Folders {
+    /// Pictures by their name's ending, with their paths.
+    pub pictures: Vec<(String, File)>,
+    /// Paths of everything else but hidden files.
+    pub others: Vec<String>,
+}
+
+impl Folders {
+    fn take(&mut self, path: String, file: File) -> Result<()> {
+        let path = path.trim_start_matches('/').to_owned();
+        let hidden = path.split('/').any(|part| part.starts_with('.'));
+        if hidden {
+            return Ok(());
+        }
+        if self.pictures.len() == MAX_FILES {
+            return Err(Error::Usage(format!("There are more than {MAX_FILES} pictures; give fewer.")));
+        }
+        if is_picture(&file.name()) {
+            self.pictures.push((path, file))
+        } else {
+            self.others.push(path)
+        }
+        Ok(())
+    }
 }
 
 /// The files of a paste; empty when text was pasted.
@@ -92,15 +158,25 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Io`] with the browser's words.
 pub fn save_text(file_name: &str, mime: &str, text: &str) -> Result<()> {
-    save(file_name, mime, text).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+    save(file_name, mime, &text.into()).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
 }
 
-fn save(file_name: &str, mime: &str, text: &str) -> Result<(), JsValue> {
+/// Saves bytes as a download of the browser.
+///
+/// # Errors
+/// [`Error::Io`] with the browser's words.
+pub fn save_bytes(file_name: &str, bytes: &[u8]) -> Result<()> {
+    save(file_name, "application/octet-stream", &Uint8Array::from(bytes).into())
+        .map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+}
+
+/// `part` is a string or a buffer.
+fn save(file_name: &str, mime: &str, part: &JsValue) -> Result<(), JsValue> {
     let window = window()?;
     let document = window.document().ok_or("there is no document here")?;
     let options = BlobPropertyBag::new();
     options.set_type(mime);
-    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options)?;
+    let blob = Blob::new_with_buffer_source_sequence_and_options(&Array::of1(part), &options)?;
     let url = Url::create_object_url_with_blob(&blob)?;
     let link: HtmlAnchorElement = document.create_element("a")?.unchecked_into();
     link.set_href(&url);
@@ -173,32 +249,28 @@ async fn walk(dropped: Vec<Dropped>) -> Result<Vec<File>> {
         match thing {
             Dropped::File(file) => push(&mut files, file)?,
             Dropped::Entry(folder) => {
-                let before = files.len();
-                let others = walk_folder(&folder, &mut files).await?;
-                if files.len() == before {
-                    return Err(no_pictures(&folder.name(), others));
+                let mut found = Folders::default();
+                walk_folder(&folder, &mut found).await?;
+                if found.pictures.is_empty() {
+                    return Err(no_pictures(&folder.name(), found.others.len()));
                 }
+                found.pictures.into_iter().try_for_each(|(_, file)| push(&mut files, file))?;
             }
         }
     }
     Ok(files)
 }
 
-/// Adds the folder's pictures, by name within each folder; the number of other files.
-async fn walk_folder(folder: &FileSystemEntry, files: &mut Vec<File>) -> Result<usize> {
-    let mut others = 0;
+/// Adds what is in the folder, by name within each folder.
+async fn walk_folder(folder: &FileSystemEntry, found: &mut Folders) -> Result<()> {
     let mut waiting = vec![(folder.clone(), 0)];
     while let Some((entry, depth)) = waiting.pop() {
         if entry.is_file() {
-            let name = entry.name();
-            if is_picture(&name) {
-                let entry: FileSystemFileEntry = entry.unchecked_into();
-                let promise = Promise::new(&mut |done, fail| entry.file_with_callback_and_callback(&done, &fail));
-                let file = wait(promise).await.map_err(|e| unreadable(&name, &e))?;
-                push(files, file.unchecked_into())?;
-            } else if !name.starts_with('.') {
-                others += 1;
-            }
+            let (name, path) = (entry.name(), entry.full_path());
+            let entry: FileSystemFileEntry = entry.unchecked_into();
+            let promise = Promise::new(&mut |done, fail| entry.file_with_callback_and_callback(&done, &fail));
+            let file = wait(promise).await.map_err(|e| unreadable(&name, &e))?;
+            found.take(path, file.unchecked_into())?;
         } else if depth < MAX_DEPTH {
             let mut children = children(&entry).await?;
             children.sort_by_cached_key(FileSystemEntry::name);
@@ -206,7 +278,7 @@ async fn walk_folder(folder: &FileSystemEntry, files: &mut Vec<File>) -> Result<
             waiting.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
         }
     }
-    Ok(others)
+    Ok(())
 }
 
 async fn children(folder: &FileSystemEntry) -> Result<Vec<FileSystemEntry>> {

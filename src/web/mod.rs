@@ -24,7 +24,10 @@ pub use self::{
     decode::{decode_bytes, decode_file},
     device::{adapter_name, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
-    files::{ObjectUrl, files_from_drop, files_from_input, files_from_paste, object_url, read_file, save_text},
+    files::{
+        Folders, ObjectUrl, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
+        object_url, read_file, save_bytes, save_text,
+    },
     hub::Fetched,
     js::meta,
     task::yield_now,
