@@ -69,7 +69,7 @@ fn Folders(lab: Lab) -> impl IntoView {
                 type="file"
                 multiple
                 tabindex="-1"
-                attr:webkitdirectory=""
+                prop:webkitdirectory=true
                 aria-label="Choose a folder with one folder of pictures for each class"
                 data-testid="train-input"
                 on:change=move |event| lab.add_training_input(&event)
