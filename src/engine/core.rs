@@ -1,5 +1,9 @@
 //! A device, at most one loaded model, and the way from a picture to probabilities.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures_util::FutureExt;
 use web_time::{Duration, Instant};
 
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
@@ -8,7 +12,7 @@ use crate::data::split::Split;
 use crate::data::{ImageSet, Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
 use crate::model::graph::Graph;
-use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use crate::ops::Preprocessor;
 use crate::train::{Budget, Checkpoint, Recipe, Setup, Trainer, checkpoint, init};
 use crate::weights::detect::Detected;
@@ -167,12 +171,23 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`Trainer::new`].
-    pub fn trainer(&self, recipe: Recipe, images: ImageSet, split: Split) -> Result<Trainer> {
+    pub async fn trainer(&self, recipe: Recipe, images: ImageSet, split: Split) -> Result<Trainer> {
         let model = self.loaded()?;
         let spec = model.spec.clone().with_classes(Some(images.classes.len()));
         let (weights, _) = init::transfer(&spec.build()?, &model.weights, recipe.init, recipe.seed)?;
         let setup = Setup { spec, preset: model.preset.clone(), recipe, images, split, budget: Budget::default() };
-        Trainer::new(&self.ctx, setup, weights)
+        let last = Rc::new(Cell::new(Instant::now()));
+        let mut turn = || {
+            let last = last.clone();
+            async move {
+                if last.get().elapsed() > TURN {
+                    web::yield_now().await;
+                    last.set(Instant::now());
+                }
+            }
+            .boxed_local()
+        };
+        Trainer::in_turns(&self.ctx, setup, weights, &mut Turns::new(&mut turn)).await
     }
 
     /// Puts the best weights of a run in the place of the loaded model.

@@ -111,7 +111,7 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             if let Some(order) = order.take() {
                 // The memory of the run before is needed.
                 *training = None;
-                *training = Some(Run::start(engine, *order, send)?);
+                *training = Some(Run::start(engine, *order, send).await?);
             }
         }
         Job::StopTraining => {

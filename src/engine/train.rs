@@ -109,9 +109,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn start(engine: &Engine, order: TrainingOrder, send: &impl Fn(Event)) -> Result<Self> {
+    pub(super) async fn start(engine: &Engine, order: TrainingOrder, send: &impl Fn(Event)) -> Result<Self> {
         let (images, split) = order.examples.split(&order.recipe)?;
-        let trainer = engine.trainer(order.recipe, images, split)?;
+        let trainer = engine.trainer(order.recipe, images, split).await?;
         send(Event::Training(TrainingEvent::Planned(trainer.outline())));
         Ok(Self { name: order.name, trainer, going: true })
     }

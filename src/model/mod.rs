@@ -6,6 +6,9 @@ pub mod graph;
 pub mod plan;
 pub mod resnet;
 pub mod training;
+mod turns;
 
 pub use plan::{InferencePlan, MemoryUse, PlanBuilder, PlanOptions};
 pub use resnet::ResNetSpec;
+pub(crate) use turns::without_turns;
+pub use turns::{Turn, Turns};

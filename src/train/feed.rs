@@ -5,13 +5,14 @@ use std::collections::HashSet;
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{ImageSet, Preset};
+use super::trainer::Setup;
+use crate::Result;
+use crate::data::{ImageSet, ImageSize};
 use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::graph::Graph;
-use crate::model::{InferencePlan, PlanOptions};
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, Turns};
 use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank, Picture, Target};
 use crate::weights::StateDict;
-use crate::{Error, Result};
 
 /// Where the trained layers get their input from.
 #[derive(Debug)]
@@ -106,35 +107,26 @@ impl Default for Budget {
 }
 
 impl Feed {
-    /// For batches of `batch` pictures out of `set`. `frozen` are the layers in front of the trained ones with all weights.
+    /// For batches of `batch` pictures out of the run's. `frozen` are the layers in front of the trained ones with all weights.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) when not even a few batches of pictures fit.
-    pub(super) fn new(
+    pub(super) async fn new(
         ctx: &Context,
-        set: &ImageSet,
-        preset: &Preset,
+        setup: &Setup,
         batch: usize,
         frozen: Option<(&Graph, &StateDict)>,
         augmentation: Augmentation,
-        budget: Budget,
+        turns: &mut Turns<'_>,
     ) -> Result<Self> {
+        let Setup { images: set, preset, budget, .. } = setup;
+        let budget = *budget;
         let size = set.size();
         let (width, height) = size.stored();
-        let frozen = frozen
-            .map(|(graph, weights)| {
-                let options = PlanOptions {
-                    batch,
-                    height: size.height as usize,
-                    width: size.width as usize,
-                    ..PlanOptions::new(size.width as usize)
-                };
-                let plan = InferencePlan::new(ctx, graph, weights, options)?;
-                let name = graph.nodes.last().map_or("", |node| node.name.as_str());
-                let output = plan.output(name)?.clone();
-                Ok::<_, Error>(Frozen { plan, output })
-            })
-            .transpose()?;
+        let frozen = match frozen {
+            Some((graph, weights)) => Some(Frozen::new(ctx, graph, weights, batch, size, turns).await?),
+            None => None,
+        };
         let shape = Shape::new(batch, 3, size.height as usize, size.width as usize);
         let images = match &frozen {
             Some(frozen) => frozen.plan.input().clone(),
@@ -267,6 +259,28 @@ impl Feed {
             }
         }
         Ok(())
+    }
+}
+
+impl Frozen {
+    async fn new(
+        ctx: &Context,
+        graph: &Graph,
+        weights: &StateDict,
+        batch: usize,
+        size: ImageSize,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
+        let (height, width) = (size.height as usize, size.width as usize);
+        let options = PlanOptions { batch, height, width, ..PlanOptions::new(width) };
+        let mut builder = PlanBuilder::new(ctx, graph, options)?;
+        while builder.advance(ctx, graph, weights)? {
+            turns.offer().await;
+        }
+        let plan = builder.finish();
+        let name = graph.nodes.last().map_or("", |node| node.name.as_str());
+        let output = plan.output(name)?.clone();
+        Ok(Self { plan, output })
     }
 }
 

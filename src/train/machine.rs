@@ -9,6 +9,7 @@ use super::recipe::{Recipe, TrainDepth};
 use super::trainer::Setup;
 use crate::data::ImageSet;
 use crate::gpu::{Context, Precision, Shape};
+use crate::model::Turns;
 use crate::model::graph::{Graph, Param};
 use crate::model::training::{Grouping, Parameters, Totals, TrainingMemory, TrainingOptions, TrainingPlan};
 use crate::ops::Statistics;
@@ -65,11 +66,18 @@ impl Machine {
     ///
     /// # Errors
     /// [`Error::Limit`] with numbers and a proposal when not even one image at a time fits.
-    pub(super) fn new(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &mut Recipe, weights: &StateDict) -> Result<Self> {
+    pub(super) async fn new(
+        ctx: &Context,
+        setup: &Setup,
+        graphs: &Graphs,
+        recipe: &mut Recipe,
+        weights: &StateDict,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
         let mut refusal = None;
         for parts in (recipe.accumulation..=recipe.batch).filter(|parts| recipe.batch.is_multiple_of(*parts)) {
             recipe.accumulation = parts;
-            match Self::with_recipe(ctx, setup, graphs, recipe, weights) {
+            match Self::with_recipe(ctx, setup, graphs, recipe, weights, turns).await {
                 Err(error @ Error::Limit { .. }) => refusal = Some(error),
                 built => return built,
             }
@@ -77,7 +85,14 @@ impl Machine {
         Err(refusal.unwrap_or_else(|| Error::Usage("a batch of 0 images trains nothing; give 1 or more".into())))
     }
 
-    fn with_recipe(ctx: &Context, setup: &Setup, graphs: &Graphs, recipe: &Recipe, weights: &StateDict) -> Result<Self> {
+    async fn with_recipe(
+        ctx: &Context,
+        setup: &Setup,
+        graphs: &Graphs,
+        recipe: &Recipe,
+        weights: &StateDict,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
         let micro_batch = recipe.micro_batch() as usize;
         let input = graphs.input(micro_batch, &setup.images)?;
         let group = |param: &Param| (recipe.rate_multiplier(&param.name), recipe.decay(param));
@@ -95,9 +110,9 @@ impl Machine {
                     .into(),
             });
         }
-        parameters.load(ctx, weights)?;
+        parameters.load_in_turns(ctx, weights, turns).await?;
         let frozen = graphs.frozen.as_ref().map(|graph| (graph, weights));
-        let feed = Feed::new(ctx, &setup.images, &setup.preset, micro_batch, frozen, recipe.augmentation, setup.budget)?;
+        let feed = Feed::new(ctx, setup, micro_batch, frozen, recipe.augmentation, turns).await?;
         let counts = setup.class_counts();
         let statistics = recipe.statistics(&setup.spec);
         let options = TrainingOptions {
@@ -108,7 +123,7 @@ impl Machine {
             optimizer: recipe.optimizer,
             decoupled: recipe.decays_decoupled(),
         };
-        let plan = TrainingPlan::new(ctx, &graphs.trained, &parameters, feed.output(), &options)?;
+        let plan = TrainingPlan::in_turns(ctx, &graphs.trained, &parameters, feed.output(), &options, turns).await?;
         ctx.check()?;
         Ok(Self { ctx: ctx.clone(), feed, parameters, plan, statistics, micro_batch })
     }

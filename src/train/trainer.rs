@@ -15,9 +15,9 @@ use crate::data::random::{Stream, generator, shuffle};
 use crate::data::split::Split;
 use crate::data::{ImageSet, Preset};
 use crate::gpu::Context;
-use crate::model::ResNetSpec;
 use crate::model::graph::Graph;
 use crate::model::training::{Totals, TrainingMemory};
+use crate::model::{ResNetSpec, Turns, without_turns};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -177,6 +177,11 @@ impl Trainer {
     /// [`Error::Usage`] for a recipe or a set nothing can be trained with, [`Error::Limit`] when it does not fit, with numbers
     /// and a proposal.
     pub fn new(ctx: &Context, setup: Setup, weights: StateDict) -> Result<Self> {
+        without_turns(Self::in_turns(ctx, setup, weights, &mut Turns::none()))
+    }
+
+    /// [`new`](Self::new), with turns for others on the way.
+    pub async fn in_turns(ctx: &Context, setup: Setup, weights: StateDict, turns: &mut Turns<'_>) -> Result<Self> {
         let state = Checkpoint {
             spec: setup.spec.clone(),
             classes: setup.images.classes.clone(),
@@ -192,7 +197,7 @@ impl Trainer {
             latest: None,
             optimizer: Vec::new(),
         };
-        Self::start(ctx, setup, state)
+        Self::start(ctx, setup, state, turns).await
     }
 
     /// Goes on where a checkpoint stands, to the same result as if it had never stopped. Network, recipe and pixels are the
@@ -223,10 +228,10 @@ impl Trainer {
             split,
             budget,
         };
-        Self::start(ctx, setup, checkpoint)
+        without_turns(Self::start(ctx, setup, checkpoint, &mut Turns::none()))
     }
 
-    fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint) -> Result<Self> {
+    async fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint, turns: &mut Turns<'_>) -> Result<Self> {
         setup.check()?;
         // A set smaller than a batch is one batch.
         let recipe = &mut state.recipe;
@@ -236,9 +241,12 @@ impl Trainer {
         }
         let graphs = Graphs::new(&setup.spec.build()?, recipe.depth)?;
         let weights = dict(state.latest());
-        let machine = Machine::new(ctx, &setup, &graphs, &mut state.recipe, &weights)?;
+        let machine = Machine::new(ctx, &setup, &graphs, &mut state.recipe, &weights, turns).await?;
         setup.recipe = state.recipe.clone();
-        machine.restore(&weights, &state.optimizer)?;
+        // A new machine has these weights and an empty optimizer state already.
+        if !state.optimizer.is_empty() {
+            machine.restore(&weights, &state.optimizer)?;
+        }
         let phase =
             if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
         let kept = (state.progress.step, state.progress.partial);
@@ -251,7 +259,9 @@ impl Trainer {
     /// Those of the device.
     pub fn recover(&mut self, ctx: &Context) -> Result<()> {
         let weights = dict(self.state.latest());
-        self.machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights)?;
+        let mut none = Turns::none();
+        let machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights, &mut none);
+        self.machine = without_turns(machine)?;
         self.go_back()
     }
 

@@ -22,7 +22,7 @@ pub fn TrainPanel(lab: Lab) -> impl IntoView {
         <details class="card train" data-testid="train" data-takes="training">
             <summary>"Teach it your own classes"</summary>
             <p class="train__lead">
-                "One folder of pictures for each class, a few dozen in each. Training begins from the model above and runs on this device; the pictures stay in this tab."
+                "One folder of pictures for each class, a few dozen in each. Training begins from the model in use and runs on this device; the pictures stay in this tab."
             </p>
             <Folders lab />
             <Show when=some>
@@ -89,7 +89,7 @@ fn Classes(lab: Lab) -> impl IntoView {
                     .classes
                     .get()
                     .into_iter()
-                    .map(|class| view! { <li>{format::label(&class.name)} <b>{class.pictures}</b></li> })
+                    .map(|class| view! { <li>{format!("{} ", format::label(&class.name))} <b>{class.pictures}</b></li> })
                     .collect_view()
             }}
         </ul>

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::Result;
 use crate::gpu::{Context, Precision, Shape, Slice};
 use crate::model::graph::{Graph, Node, Op, Param};
+use crate::model::{Turns, without_turns};
 use crate::ops::{Conv2d, ConvKernel, Linear};
 use crate::weights::{self, HostTensor, StateDict};
 
@@ -155,9 +156,15 @@ impl Parameters {
     /// # Errors
     /// [`Error::TensorMismatch`] when one is missing or has another shape.
     pub fn load(&self, ctx: &Context, weights: &StateDict) -> Result<()> {
+        without_turns(self.load_in_turns(ctx, weights, &mut Turns::none()))
+    }
+
+    /// [`load`](Self::load), with turns for others between parameters.
+    pub async fn load_in_turns(&self, ctx: &Context, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
         for entry in &self.entries {
             let packed = entry.packing.pack(weights.get(&entry.name, &entry.shape)?);
             self.slice_of(entry, |region| &region.values).write(ctx, &Precision::F32.encode(&packed));
+            turns.offer().await;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::parameters::Parameters;
 use super::tape::{self, BufferId, Sizes, Step, Tape};
 use crate::gpu::{Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots};
 use crate::model::graph::{Graph, Op};
+use crate::model::{Turns, without_turns};
 use crate::ops::{
     self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, LossKind, NormBackward, NormForward,
     NormParams, Optimizer, Statistics, StepValues, Target, UpdateCall,
@@ -148,6 +149,18 @@ impl TrainingPlan {
         input: &Tensor,
         options: &TrainingOptions,
     ) -> Result<Self> {
+        without_turns(Self::in_turns(ctx, graph, parameters, input, options, &mut Turns::none()))
+    }
+
+    /// [`new`](Self::new), with turns for others between layers.
+    pub async fn in_turns(
+        ctx: &Context,
+        graph: &Graph,
+        parameters: &Parameters,
+        input: &Tensor,
+        options: &TrainingOptions,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
         graph.value("fc").map_err(|_| Error::Spec("a net without a classifier `fc` cannot be trained".into()))?;
         let shape = input.shape;
         let shapes = graph.shapes(shape.n, shape.h, shape.w)?;
@@ -196,6 +209,7 @@ impl TrainingPlan {
         let mut passes = Vec::new();
         for step in &tape.steps {
             scribe.record(&mut recorder, step, options.statistics)?;
+            turns.offer().await;
             passes.resize(recorder.dispatches(), Pass::of(step));
         }
         let step = recorder.finish_long(ctx);
@@ -203,6 +217,7 @@ impl TrainingPlan {
         let mut recorder = Recorder::new();
         for step in &tape.steps[..tape.forward] {
             scribe.record(&mut recorder, step, Statistics::Running)?;
+            turns.offer().await;
         }
         scribe.loss(&mut recorder, tape.logits, None)?;
         let evaluate = recorder.finish_long(ctx);
