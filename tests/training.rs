@@ -147,8 +147,8 @@ fn a_run_that_was_stopped_ends_as_the_one_that_was_not() {
     same_weights(&whole, &resumed);
     assert_eq!(whole.history.len(), resumed.history.len());
     for (a, b) in whole.history.iter().zip(&resumed.history) {
-        // JSON may change the last digit.
-        assert!((a.train.loss - b.train.loss).abs() < 1e-12, "epoch {}: {} and {}", a.epoch, a.train.loss, b.train.loss);
+        // Sums of f32 over chunks, whose length follows the clock.
+        assert!((a.train.loss - b.train.loss).abs() < 1e-5 * a.train.loss, "epoch {}: {} and {}", a.epoch, a.train.loss, b.train.loss);
         assert_eq!((a.train.top1, a.validation), (b.train.top1, b.validation));
     }
 }
