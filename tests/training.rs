@@ -148,7 +148,13 @@ fn a_run_that_was_stopped_ends_as_the_one_that_was_not() {
     assert_eq!(whole.history.len(), resumed.history.len());
     for (a, b) in whole.history.iter().zip(&resumed.history) {
         // Sums of f32 over chunks, whose length follows the clock.
-        assert!((a.train.loss - b.train.loss).abs() < 1e-5 * a.train.loss, "epoch {}: {} and {}", a.epoch, a.train.loss, b.train.loss);
+        assert!(
+            (a.train.loss - b.train.loss).abs() < 1e-5 * a.train.loss,
+            "epoch {}: {} and {}",
+            a.epoch,
+            a.train.loss,
+            b.train.loss
+        );
         assert_eq!((a.train.top1, a.validation), (b.train.top1, b.validation));
     }
 }
