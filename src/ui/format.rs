@@ -18,6 +18,11 @@ pub fn percent(probability: f32) -> String {
     }
 }
 
+/// A share of things that were counted: `97.5 %`, and `100 %` when it was all of them.
+pub fn share(share: f64) -> String {
+    if share == 1.0 { "100 %".into() } else { format!("{:.1} %", share * 100.0) }
+}
+
 /// Milliseconds: `0.42 ms`, `8.4 ms`, `312 ms`, `2.31 s`.
 pub fn duration_ms(ms: f64) -> String {
     match ms {
@@ -72,6 +77,7 @@ mod tests {
             assert_eq!(percent(p), text, "{p}");
         }
         assert_eq!(percent(f32::NAN), "no number");
+        assert_eq!([share(1.0), share(0.975), share(0.0)], ["100 %", "97.5 %", "0.0 %"]);
     }
 
     #[test]

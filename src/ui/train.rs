@@ -345,8 +345,7 @@ impl Lab {
                 let epochs = training.history.with_untracked(Vec::len);
                 let end = if finished { "Training is done." } else { "Training has stopped." };
                 let best = best(&training.history.get_untracked());
-                let share =
-                    best.map_or_else(String::new, |share| format!(" Best accuracy: {}.", format::percent(share as f32)));
+                let share = best.map_or_else(String::new, |share| format!(" Best accuracy: {}.", format::share(share)));
                 self.spoken.set(format!("{end} {}.{share}", format::plural(epochs, "epoch")));
                 if epochs > 0 {
                     self.classify_again();

@@ -22,7 +22,7 @@ pub fn Curves(history: RwSignal<Vec<Epoch>>) -> impl IntoView {
         let history = history.get();
         let train = history.iter().map(|epoch| epoch.train.top1).collect();
         let validation = history.iter().filter_map(|epoch| epoch.validation).map(|summary| summary.top1).collect();
-        chart("Accuracy", train, validation, Some(1.0), |value| format::percent(value as f32))
+        chart("Accuracy", train, validation, Some(1.0), format::share)
     };
     view! {
         <div class="curves" data-testid="curves">

@@ -232,14 +232,13 @@ fn Course(lab: Lab) -> impl IntoView {
         Phase::Rests { finished } => {
             let epochs = format::plural(training.history.with(Vec::len), "epoch");
             let best = training.history.with(|history| best(history));
-            let best = best.map_or_else(String::new, |best| format!(" Best accuracy {}.", format::percent(best as f32)));
+            let best = best.map_or_else(String::new, |best| format!(" Best accuracy {}.", format::share(best)));
             format!("{} after {epochs}.{best}", if finished { "Done" } else { "Stopped" })
         }
         Phase::Going | Phase::Stopping => going(lab),
     };
     let steps = move || training.steps.get();
     let latest = move || training.history.with(|history| history.last().and_then(|epoch| epoch.validation));
-    let share = |value: f64| format::percent(value as f32);
     view! {
         <div class="train__course" data-testid="train-course">
             <p class="train__words" data-testid="train-words">{words}</p>
@@ -253,7 +252,7 @@ fn Course(lab: Lab) -> impl IntoView {
                     </div>
                     <div>
                         <dt>"Accuracy, training"</dt>
-                        <dd data-testid="train-accuracy">{move || steps().map_or("\u{2013}".into(), |now| share(now.top1))}</dd>
+                        <dd data-testid="train-accuracy">{move || steps().map_or("\u{2013}".into(), |now| format::share(now.top1))}</dd>
                     </div>
                     <div>
                         <dt>"Loss, validation"</dt>
@@ -261,7 +260,7 @@ fn Course(lab: Lab) -> impl IntoView {
                     </div>
                     <div>
                         <dt>"Accuracy, validation"</dt>
-                        <dd data-testid="val-accuracy">{move || latest().map_or("\u{2013}".into(), |now| share(now.top1))}</dd>
+                        <dd data-testid="val-accuracy">{move || latest().map_or("\u{2013}".into(), |now| format::share(now.top1))}</dd>
                     </div>
                 </dl>
                 <Curves history=training.history />
