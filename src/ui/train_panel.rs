@@ -140,7 +140,9 @@ fn Choices(lab: Lab) -> impl IntoView {
         }
     };
     let rate = move |event| {
-        let rate = event_target_value(&event).parse::<f32>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+        // This reader of numbers is in the page anyway; the standard one brings a table of 10 KB.
+        let rate = serde_json::from_str::<f32>(event_target_value(&event).trim());
+        let rate = rate.ok().filter(|rate| rate.is_finite() && *rate > 0.0);
         training.rate.set(rate);
     };
     let shown = move || training.rate.get().unwrap_or(training.depth.get().usual_rate());
