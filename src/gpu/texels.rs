@@ -5,8 +5,6 @@
 //! texture is a `memcpy`. So kernels that read a value more than once read it from a texture: [`Context::texels`] keeps a few,
 //! [`Recorder::stage`](super::Recorder::stage) fills one in front of the dispatch that reads it.
 
-use std::sync::Arc;
-
 use super::{Context, Precision};
 use crate::{Error, Result};
 
@@ -16,11 +14,6 @@ pub(super) const COLUMNS: u32 = 2048;
 /// A texture of vec4s: element `i` is texel `(i % 2048, i / 2048)`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Texels {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
     texture: wgpu::Texture,
     view: wgpu::TextureView,
     precision: Precision,
@@ -42,16 +35,16 @@ impl Texels {
             view_formats: &[],
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Self { inner: Arc::new(Inner { texture, view, precision }) }
+        Self { texture, view, precision }
     }
 
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
-        wgpu::BindingResource::TextureView(&self.inner.view)
+        wgpu::BindingResource::TextureView(&self.view)
     }
 
     /// Encodes the copy of the first `vec4s` of a buffer's piece that starts at `offset`.
     pub(super) fn encode_copy(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer, offset: u64, vec4s: u32) {
-        let texel_bytes = 4 * self.inner.precision.bytes() as u32;
+        let texel_bytes = 4 * self.precision.bytes() as u32;
         let mut copy = |row: u32, width: u32, height: u32| {
             if width == 0 || height == 0 {
                 return;
@@ -65,7 +58,7 @@ impl Texels {
                 },
             };
             let target = wgpu::TexelCopyTextureInfo {
-                texture: &self.inner.texture,
+                texture: &self.texture,
                 mip_level: 0,
                 origin: wgpu::Origin3d { x: 0, y: row, z: 0 },
                 aspect: wgpu::TextureAspect::All,
@@ -97,7 +90,7 @@ impl Context {
             });
         }
         let mut kept = self.kept_texels();
-        let texels = kept.get(&(slot, precision)).filter(|texels| texels.inner.texture.height() as usize >= rows);
+        let texels = kept.get(&(slot, precision)).filter(|texels| texels.texture.height() as usize >= rows);
         if let Some(texels) = texels {
             return Ok(texels.clone());
         }
