@@ -7,6 +7,7 @@
 
 mod parameters;
 mod plan;
+mod scribe;
 mod tape;
 
 pub use parameters::{Grouping, Parameters};
