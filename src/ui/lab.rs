@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
+use super::screen::{Screen, follow_address};
 use super::train::Training;
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
@@ -110,6 +111,7 @@ pub(super) struct Request {
 pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>>,
     pub missing: RwSignal<Option<Missing>>,
+    pub screen: RwSignal<Screen>,
     pub device: RwSignal<Option<DeviceInfo>>,
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,
@@ -155,6 +157,7 @@ impl Lab {
         let lab = Self {
             commands: StoredValue::new(commands),
             missing: RwSignal::new(None),
+            screen: follow_address(),
             device: RwSignal::new(None),
             adapter: RwSignal::new(None),
             model: RwSignal::new(None),

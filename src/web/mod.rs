@@ -13,6 +13,8 @@ pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
 #[cfg(target_arch = "wasm32")]
+mod settings;
+#[cfg(target_arch = "wasm32")]
 mod store;
 #[cfg(target_arch = "wasm32")]
 mod task;
@@ -30,6 +32,7 @@ pub use self::{
     },
     hub::Fetched,
     js::meta,
+    settings::{languages, recall, remember, set_page_language},
     task::yield_now,
     thumbnail::{THUMBNAIL_PX, thumbnail},
 };
