@@ -1,6 +1,8 @@
 //! The browser: files, decoding, fetching, storage. Natively only what the engine needs of it.
 
 #[cfg(target_arch = "wasm32")]
+mod camera;
+#[cfg(target_arch = "wasm32")]
 mod decode;
 #[cfg(target_arch = "wasm32")]
 mod device;
@@ -23,6 +25,7 @@ mod thumbnail;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::{
+    camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
