@@ -3,11 +3,15 @@
 #[cfg(target_arch = "wasm32")]
 pub mod bench;
 mod core;
+mod frame;
+mod heatmap;
 mod message;
 mod serve;
 mod train;
 
 pub use self::core::{Engine, LoadOptions, pixel_options, usual_preset};
+pub use frame::{Frame, FrameReading, FrameWay};
+pub use heatmap::{Heatmap, HeatmapKind};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
 pub use train::{Examples, TrainingEvent, TrainingOrder};

@@ -1,11 +1,14 @@
 //! The engine behind messages: one loop that takes commands in order and answers with events.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
+use super::frame::Frame;
+use super::heatmap::HeatmapKind;
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{Run, TrainingEvent, TrainingOrder};
 use crate::data::image::{RgbaImage, decode};
@@ -142,24 +145,28 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             }
         }
         Job::Classify { id, name, image } => {
-            let decoded;
-            let image = match image {
-                Picture::Decoded(image) => image,
-                Picture::File(bytes) => {
-                    decoded = decode(name, bytes)?;
-                    &decoded
-                }
-            };
-            let result = engine.classify(image, TOP).await?;
+            let result = engine.classify(&*pixels(name, image)?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        Job::Frame { id, image } => {
-            let result = engine.classify(image, TOP).await?;
-            send(Event::Classified { id: *id, result });
+        Job::Frame { id, frame, map_of } => {
+            let reading = engine.read_frame(frame, *map_of).await?;
+            send(Event::Frame { id: *id, reading });
+        }
+        Job::Heatmap { id, name, image, class, kind } => {
+            let heatmap = engine.heatmap(&*pixels(name, image)?, *class, kind).await?;
+            send(Event::Heatmap { id: *id, heatmap });
         }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
     }
     Ok(())
+}
+
+/// A picture's pixels, decoded where it is a file.
+fn pixels<'a>(name: &str, image: &'a Picture) -> Result<Cow<'a, RgbaImage>> {
+    Ok(match image {
+        Picture::Decoded(image) => Cow::Borrowed(image),
+        Picture::File(bytes) => Cow::Owned(decode(name, bytes)?),
+    })
 }
 
 /// Work that waits.
@@ -177,7 +184,15 @@ enum Job {
     },
     Frame {
         id: u64,
-        image: RgbaImage,
+        frame: Frame,
+        map_of: Option<usize>,
+    },
+    Heatmap {
+        id: u64,
+        name: String,
+        image: Picture,
+        class: usize,
+        kind: HeatmapKind,
     },
     Profile,
     /// `None` once it is begun.
@@ -194,7 +209,7 @@ impl Job {
 
     fn id(&self) -> Option<u64> {
         match self {
-            Self::Classify { id, .. } | Self::Frame { id, .. } => Some(*id),
+            Self::Classify { id, .. } | Self::Frame { id, .. } | Self::Heatmap { id, .. } => Some(*id),
             _ => None,
         }
     }
@@ -212,11 +227,14 @@ impl Queue {
             }
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),
             Command::Classify { id, name, image } => self.0.push_back(Job::Classify { id, name, image }),
-            Command::ClassifyFrame { id, image } => {
+            Command::ClassifyFrame { id, frame, map_of } => {
                 self.0.retain(|job| !matches!(job, Job::Frame { .. }));
-                self.0.push_back(Job::Frame { id, image });
+                self.0.push_back(Job::Frame { id, frame, map_of });
             }
-            Command::ClearQueue => self.0.retain(|job| job.id().is_none()),
+            Command::Heatmap { id, name, image, class, kind } => {
+                self.0.push_back(Job::Heatmap { id, name, image, class, kind });
+            }
+            Command::ClearQueue => self.0.retain(|job| !matches!(job, Job::Classify { .. })),
             Command::Profile => self.0.push_back(Job::Profile),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
             Command::StopTraining => {
@@ -240,7 +258,7 @@ mod tests {
 
     fn frame(id: u64) -> Command {
         let image = RgbaImage { width: 1, height: 1, pixels: vec![0; 4] };
-        Command::ClassifyFrame { id, image }
+        Command::ClassifyFrame { id, frame: Frame::Pixels(image), map_of: None }
     }
 
     #[test]
@@ -255,11 +273,13 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_what_is_no_image() {
+    fn clearing_keeps_what_is_no_picture_of_the_tray() {
         let mut queue = Queue::default();
-        queue.push(frame(1));
+        queue.push(Command::Classify { id: 1, name: "a".into(), image: Picture::File(Vec::new()) });
+        queue.push(frame(2));
         queue.push(Command::Profile);
         queue.push(Command::ClearQueue);
+        assert_eq!(queue.pop().and_then(|job| job.id()), Some(2));
         assert!(matches!(queue.pop(), Some(Job::Profile)));
         assert!(queue.pop().is_none());
     }

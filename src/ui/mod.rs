@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod format;
+pub mod live;
 pub mod train_classes;
 
 #[cfg(target_arch = "wasm32")]

@@ -11,6 +11,8 @@ pub mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod files;
 #[cfg(target_arch = "wasm32")]
+mod frame;
+#[cfg(target_arch = "wasm32")]
 pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
@@ -33,6 +35,7 @@ pub use self::{
         Folders, ObjectUrl, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
         object_url, read_file, save_bytes, save_text,
     },
+    frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,
     js::meta,
     settings::{languages, recall, remember, set_page_language},
