@@ -10,6 +10,7 @@ use leptos::task::spawn_local;
 
 use super::format;
 use super::screen::{Screen, follow_address};
+use super::studio::{self, Step, Studio};
 use super::train::Training;
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
@@ -112,6 +113,9 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    pub studio: Studio,
+    /// The step of the open project.
+    pub step: RwSignal<Step>,
     pub device: RwSignal<Option<DeviceInfo>>,
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,
@@ -158,6 +162,8 @@ impl Lab {
             commands: StoredValue::new(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            studio: Studio::start(),
+            step: studio::follow_step(),
             device: RwSignal::new(None),
             adapter: RwSignal::new(None),
             model: RwSignal::new(None),
