@@ -3,6 +3,8 @@
 #[cfg(target_arch = "wasm32")]
 mod archive;
 #[cfg(target_arch = "wasm32")]
+mod camera;
+#[cfg(target_arch = "wasm32")]
 mod decode;
 #[cfg(target_arch = "wasm32")]
 mod device;
@@ -30,6 +32,7 @@ pub mod vault;
 #[cfg(target_arch = "wasm32")]
 pub use self::{
     archive::{Archive, ArchiveBuilder},
+    camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
