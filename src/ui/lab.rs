@@ -271,6 +271,11 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Exported { file_name, bytes } => {
+                if let Err(error) = web::save_bytes(&file_name, &bytes) {
+                    self.model_error.set(Some(error.to_string()));
+                }
+            }
             Event::Failed { id: Some(id), error } => self.on_failed(id, &error),
             Event::Failed { id: None, error } => self.on_general_failure(&error),
         }
