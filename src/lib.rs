@@ -21,6 +21,7 @@
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
 //! | [`data`] | images, presets, labels; no GPU |
 //! | [`train`] | the training loop, recipe, schedules, metrics, initial weights, checkpoints |
+//! | [`studio`] | projects of classes and pictures, their archive; no browser, no GPU |
 //! | [`engine`] | the boundary to the doors: commands in, events out |
 //! | `cli` | the command line (native only): classify, eval, inspect, train, bench, models |
 
@@ -32,6 +33,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod studio;
 pub mod train;
 pub mod ui;
 pub mod web;

@@ -7,6 +7,7 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
+use super::export::{ExportFormat, Exported};
 use super::frame::Frame;
 use super::heatmap::HeatmapKind;
 use super::message::{Command, Event, Picture, PrecisionChoice};
@@ -156,6 +157,10 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             let heatmap = engine.heatmap(&*pixels(name, image)?, *class, kind).await?;
             send(Event::Heatmap { id: *id, heatmap });
         }
+        Job::Export(format) => {
+            let Exported { file_name, bytes, recipes } = engine.export(*format)?;
+            send(Event::Exported { file_name, bytes, recipes });
+        }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
     }
     Ok(())
@@ -195,6 +200,7 @@ enum Job {
         kind: HeatmapKind,
     },
     Profile,
+    Export(ExportFormat),
     /// `None` once it is begun.
     StartTraining(Option<Box<TrainingOrder>>),
     StopTraining,
@@ -236,6 +242,7 @@ impl Queue {
             }
             Command::ClearQueue => self.0.retain(|job| !matches!(job, Job::Classify { .. })),
             Command::Profile => self.0.push_back(Job::Profile),
+            Command::Export { format } => self.0.push_back(Job::Export(format)),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
             Command::StopTraining => {
                 // Before the pictures that wait, but not before the start it is about.

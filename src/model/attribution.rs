@@ -29,14 +29,14 @@ pub fn cam_layer(graph: &Graph) -> Result<ValueId> {
     }
 }
 
-/// The layers of `graph` a person may ask for, in order: the first layers, every block, as far as they have pixels.
+/// The layers of `graph` a person may ask for, in order: blocks and stages, and last the [`cam_layer`]. Empty without one.
 pub fn map_layers(graph: &Graph) -> Vec<String> {
-    let end = cam_layer(graph).map_or(0, |value| value.0);
-    let mut layers: Vec<(ValueId, &str)> = graph.aliases.iter().map(|(name, value)| (*value, name.as_str())).collect();
-    layers.retain(|(value, _)| value.0 <= end);
-    layers.sort_by_key(|(value, _)| value.0);
-    // A stage ends where its last block ends; the stage's name is the shorter.
-    layers.sort_by_key(|(value, name)| (value.0, name.len()));
+    let Ok(end) = cam_layer(graph) else { return Vec::new() };
+    let last = (end, graph.nodes[end.0].name.as_str());
+    let aliases = graph.aliases.iter().map(|(name, value)| (*value, name.as_str()));
+    let mut layers: Vec<(ValueId, &str)> = aliases.filter(|(value, _)| *value <= end).chain([last]).collect();
+    // A stage ends where its last block ends; the stage's name is the shortest.
+    layers.sort_by_key(|(value, name)| (*value, name.len()));
     layers.dedup_by_key(|(value, _)| *value);
     layers.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
@@ -306,5 +306,21 @@ impl WayBack<'_> {
         }
         self.gradients[input.0] = Some(d_input);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ResNetSpec;
+
+    #[test]
+    fn layers_to_ask_for_are_blocks_and_stages_and_what_the_pooling_reads() {
+        let layers = |name: &str| map_layers(&ResNetSpec::named(name).unwrap().build().unwrap());
+        let expected = ["layer1.0", "layer1", "layer2.0", "layer2", "layer3.0", "layer3", "layer4.0", "layer4"];
+        assert_eq!(layers("resnet18"), expected);
+        // A pre-activated net ends in a norm and a ReLU behind its last stage.
+        let slim = layers("resnet50v2-slim");
+        assert_eq!(slim[slim.len() - 2..], ["layer4", "norm.relu"]);
     }
 }

@@ -6,7 +6,6 @@
 pub mod csv;
 pub mod format;
 pub mod live;
-pub mod train_classes;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
@@ -42,6 +41,8 @@ mod samples;
 mod screen;
 #[cfg(target_arch = "wasm32")]
 mod stage;
+#[cfg(target_arch = "wasm32")]
+mod studio;
 #[cfg(target_arch = "wasm32")]
 mod train;
 #[cfg(target_arch = "wasm32")]
