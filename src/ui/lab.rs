@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
-use super::live::{Asked, Reply};
+use super::live::{Asked, Looks, Reply};
 use super::screen::{Screen, follow_address};
 use super::studio::{self, Step, Studio};
 use super::train::Training;
@@ -147,6 +147,10 @@ pub struct Lab {
     pub(super) download: StoredValue<Option<web::CancelToken>, LocalStorage>,
     pub(super) next_id: StoredValue<u64>,
     pub(super) asked: Asked,
+    /// Where the network looks.
+    pub looks: Looks,
+    /// Whether the Recognise screen shows the camera in place of pictures.
+    pub watching: RwSignal<bool>,
 }
 
 impl Shot {
@@ -188,6 +192,8 @@ impl Lab {
             download: StoredValue::new_local(None),
             next_id: StoredValue::new(0),
             asked: Asked::new(),
+            looks: Looks::new(),
+            watching: RwSignal::new(false),
         };
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
