@@ -13,7 +13,7 @@ use super::screen::{Screen, follow_address};
 use super::studio::{self, Step, Studio};
 use super::train::Training;
 use crate::Error;
-use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
+use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
 use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
 
@@ -135,6 +135,10 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
+    /// Lines of code for the file that was exported last.
+    pub recipes: RwSignal<Option<Recipes>>,
+    /// Said beside the exports.
+    pub export_error: RwSignal<Option<String>>,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -177,6 +181,8 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
+            recipes: RwSignal::new(None),
+            export_error: RwSignal::new(None),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -271,11 +277,10 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
-            Event::Exported { file_name, bytes } => {
-                if let Err(error) = web::save_bytes(&file_name, &bytes) {
-                    self.model_error.set(Some(error.to_string()));
-                }
-            }
+            Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
+                Ok(()) => self.recipes.set(Some(recipes)),
+                Err(error) => self.export_error.set(Some(error.to_string())),
+            },
             Event::Failed { id: Some(id), error } => self.on_failed(id, &error),
             Event::Failed { id: None, error } => self.on_general_failure(&error),
         }

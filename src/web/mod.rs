@@ -42,9 +42,9 @@ pub use self::{
     },
     hub::Fetched,
     js::meta,
-    settings::{languages, recall, remember, set_page_language},
+    settings::{copy_text, languages, recall, remember, set_page_language},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
-    task::yield_now,
+    task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
     vault::{Quota, Run, Vault},
 };
