@@ -6,6 +6,7 @@
 //! short ones (2 %); and the glue loses its comments.
 
 use crate::{
+    offline,
     sh::{self, Result, command, run as run_command, say},
     tools,
 };
@@ -48,6 +49,8 @@ pub fn run() -> Result<ExitCode> {
         }
         say(format!("wasm: {before} to {} bytes", size()));
     }
+    // Last: it reads what the files have become.
+    offline::write(&dir)?;
     Ok(ExitCode::SUCCESS)
 }
 
