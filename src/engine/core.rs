@@ -7,11 +7,13 @@ use futures_util::FutureExt;
 use web_time::{Duration, Instant};
 
 use super::export::{ExportFormat, Exported, Portable};
+use super::heatmap::Maps;
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
 use crate::data::{ImageSet, Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
+use crate::model::attribution::{cam_layer, map_layers};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use crate::ops::Preprocessor;
@@ -50,16 +52,27 @@ pub struct Engine {
 }
 
 #[derive(Debug)]
-struct Model {
+pub(super) struct Model {
     spec: ResNetSpec,
-    graph: Graph,
+    pub graph: Graph,
     /// Kept in memory: a lost device or another precision needs them again.
-    weights: StateDict,
-    preset: Preset,
+    pub weights: StateDict,
+    pub preset: Preset,
     batch: usize,
-    plan: InferencePlan,
-    pixels: Preprocessor,
-    info: ModelInfo,
+    pub plan: InferencePlan,
+    pub pixels: Preprocessor,
+    pub maps: Maps,
+    pub info: ModelInfo,
+}
+
+impl Model {
+    /// An error for a net that ends in features.
+    pub fn check_head(&self) -> Result<()> {
+        match self.spec.classes {
+            Some(_) => Ok(()),
+            None => Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", self.info.name))),
+        }
+    }
 }
 
 /// A model before it is planned.
@@ -158,8 +171,10 @@ impl Engine {
             dispatches: plan.recording().dispatches(),
             origin,
             assumed,
+            map_layers: map_layers(&graph),
         };
-        self.model = Some(Model { spec, graph, weights, preset, batch, plan, pixels, info: info.clone() });
+        let maps = Maps::default();
+        self.model = Some(Model { spec, graph, weights, preset, batch, plan, pixels, maps, info: info.clone() });
         Ok(info)
     }
 
@@ -220,6 +235,7 @@ impl Engine {
         model.info.dispatches = plan.recording().dispatches();
         model.plan = plan;
         model.pixels = pixels;
+        model.maps = Maps::default();
         Ok(model.info.clone())
     }
 
@@ -245,9 +261,7 @@ impl Engine {
 
     async fn forward(&mut self, images: &[RgbaImage], output: &str) -> Result<Vec<f32>> {
         let model = self.model.as_mut().ok_or_else(no_model)?;
-        if model.spec.classes.is_none() {
-            return Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", model.info.name)));
-        }
+        model.check_head()?;
         if images.len() > model.batch {
             return Err(Error::Usage(format!("{} pictures for a model loaded for {} at a time", images.len(), model.batch)));
         }
@@ -271,6 +285,10 @@ impl Engine {
     /// Times every layer of the loaded model once.
     pub async fn profile(&self) -> Result<Vec<DispatchTime>> {
         self.loaded()?.plan.profile(&self.ctx).await
+    }
+
+    pub(super) fn loaded_mut(&mut self) -> Result<&mut Model> {
+        self.model.as_mut().ok_or_else(no_model)
     }
 
     fn loaded(&self) -> Result<&Model> {
@@ -297,7 +315,13 @@ async fn plan(
         PrecisionChoice::F16 => ctx.has_f16(),
         PrecisionChoice::F32 => false,
     };
+    // Maps of classes are of one picture, and read what the average pooling reads: it is written anyway.
+    let taps = match cam_layer(graph) {
+        Ok(layer) if batch == 1 => vec![graph.nodes[layer.0].name.clone()],
+        _ => Vec::new(),
+    };
     let options = PlanOptions {
+        taps,
         precision: if f16 { Precision::F16 } else { Precision::F32 },
         batch,
         height: preset.crop.1 as usize,

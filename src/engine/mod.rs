@@ -4,12 +4,16 @@
 pub mod bench;
 mod core;
 mod export;
+mod frame;
+mod heatmap;
 mod message;
 mod serve;
 mod train;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
+pub use frame::{Frame, FrameReading, FrameWay};
+pub use heatmap::{Heatmap, HeatmapKind};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
 pub use train::{Examples, TrainingEvent, TrainingOrder};

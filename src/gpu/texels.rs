@@ -38,8 +38,8 @@ impl Texels {
         Self { texture, view, precision }
     }
 
-    pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
-        wgpu::BindingResource::TextureView(&self.view)
+    pub(super) fn view(&self) -> &wgpu::TextureView {
+        &self.view
     }
 
     /// Encodes the copy of the first `vec4s` of a buffer's piece that starts at `offset`.

@@ -12,6 +12,7 @@ mod augment;
 mod batch_norm;
 mod channel_sum;
 mod chunks;
+mod class_map;
 mod colour;
 mod conv2d;
 mod gather;
@@ -34,6 +35,7 @@ pub use batch_norm::{
     record_norm_backward, record_norm_forward,
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
+pub use class_map::{class_map_bytes, record_class_map};
 pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
@@ -94,6 +96,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("batch_norm_statistics_texels"),
     shader!("channel_sum_partial"),
     shader!("channel_sum_total"),
+    shader!("class_map_forward"),
     shader!("conv2d_d_weight_direct"),
     shader!("conv2d_d_weight_subgroup4"),
     shader!("conv2d_d_weight_subgroup8"),
@@ -128,6 +131,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("max_pool_forward"),
     shader!("max_pool_train"),
     shader!("momentum_update"),
+    shader!("preprocess_frame"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
     shader!("relu_backward"),

@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod format;
+pub mod live;
 
 #[cfg(target_arch = "wasm32")]
 mod app;

@@ -13,6 +13,8 @@ pub mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod files;
 #[cfg(target_arch = "wasm32")]
+mod frame;
+#[cfg(target_arch = "wasm32")]
 pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
@@ -40,6 +42,7 @@ pub use self::{
         Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
         is_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
     },
+    frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,
     js::meta,
     settings::{copy_text, languages, recall, remember, set_page_language},
