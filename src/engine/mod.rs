@@ -3,6 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 pub mod bench;
 mod core;
+mod judge;
 mod message;
 mod serve;
 mod train;
@@ -10,4 +11,8 @@ mod train;
 pub use self::core::{Engine, LoadOptions, pixel_options, usual_preset};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
-pub use train::{Examples, TrainingEvent, TrainingOrder};
+pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
+pub use train::{
+    Backbone, Beginning, EstimateOrder, Examples, Plan, PreviewOrder, ResumeOrder, Sides, TrainingEvent, TrainingOrder,
+    scratch_preset,
+};
