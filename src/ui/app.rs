@@ -3,7 +3,6 @@
 use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
-use wasm_bindgen::JsCast;
 
 use super::header::Header;
 use super::lab::Lab;
@@ -14,7 +13,7 @@ use super::reading::Reading;
 use super::samples::Samples;
 use super::screen::Screen;
 use super::stage::Stage;
-use super::train_panel::TrainPanel;
+use super::studio::Teach;
 use super::tray::Tray;
 use super::unsupported::Unsupported;
 
@@ -70,16 +69,6 @@ fn Look(lab: Lab) -> impl IntoView {
     }
 }
 
-/// Teach a network classes of one's own.
-#[component]
-fn Teach(lab: Lab) -> impl IntoView {
-    view! {
-        <main id="main" class="bench">
-            <TrainPanel lab />
-        </main>
-    }
-}
-
 /// Drops and pastes count anywhere on the page.
 fn listen(lab: Lab) {
     let works = move || lab.missing.with_untracked(Option::is_none);
@@ -110,23 +99,21 @@ fn listen(lab: Lab) {
         event.prevent_default();
         depth.set_value(0);
         lab.dragging.set(false);
-        if works() && falls_on_training(&event) {
-            lab.add_training_drop(&event);
-        } else if works() {
-            lab.take_drop(&event);
+        if works() {
+            match lab.screen.get_untracked() {
+                Screen::Teach => lab.studio.take_drop(&event),
+                Screen::Look | Screen::Bench => lab.take_drop(&event),
+            }
         }
     });
     window_event_listener(ev::paste, move |event| {
         if works() {
-            lab.take_paste(&event);
+            match lab.screen.get_untracked() {
+                Screen::Teach => lab.studio.take_paste(&event),
+                Screen::Look | Screen::Bench => lab.take_paste(&event),
+            }
         }
     });
-}
-
-/// Whether it was dropped on the training panel, where folders are classes.
-fn falls_on_training(event: &web_sys::DragEvent) -> bool {
-    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    element.is_some_and(|element| element.closest("[data-takes=training]").is_ok_and(|panel| panel.is_some()))
 }
 
 fn carries_files(event: &web_sys::DragEvent) -> bool {

@@ -5,7 +5,6 @@
 
 pub mod csv;
 pub mod format;
-pub mod train_classes;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
@@ -41,6 +40,8 @@ mod samples;
 mod screen;
 #[cfg(target_arch = "wasm32")]
 mod stage;
+#[cfg(target_arch = "wasm32")]
+mod studio;
 #[cfg(target_arch = "wasm32")]
 mod train;
 #[cfg(target_arch = "wasm32")]
