@@ -292,6 +292,7 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Judging(_) => {}
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
                 Err(error) => self.export_error.set(Some(error.to_string())),
