@@ -23,6 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("web", &["data", "weights"]),
     ("engine", &["gpu", "ops", "model", "weights", "data", "train", "web"]),
     ("ui", &["gpu", "ops", "model", "weights", "data", "train", "web", "engine"]),
+    // Binaries that use the library from outside.
+    ("module", &[]),
     ("cli", &["gpu", "ops", "model", "weights", "data", "train", "engine"]),
 ];
 

@@ -13,6 +13,8 @@ pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
 #[cfg(target_arch = "wasm32")]
+mod source;
+#[cfg(target_arch = "wasm32")]
 mod store;
 #[cfg(target_arch = "wasm32")]
 mod task;
@@ -22,7 +24,7 @@ mod thumbnail;
 #[cfg(target_arch = "wasm32")]
 pub use self::{
     decode::{decode_bytes, decode_file},
-    device::{adapter_name, now_ms, webgpu_available},
+    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, ObjectUrl, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
@@ -30,6 +32,7 @@ pub use self::{
     },
     hub::Fetched,
     js::meta,
+    source::{file_of, pixels_of},
     task::yield_now,
     thumbnail::{THUMBNAIL_PX, thumbnail},
 };
