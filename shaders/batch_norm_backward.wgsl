@@ -3,7 +3,7 @@
 
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
 @group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;         // [pixels][c4]
-@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
+@group(0) @binding(2) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(3) var<storage, read> scratch: array<vec4<f32>>;           // [factor, offset][c4], ...
 @group(0) @binding(4) var<storage, read> accumulate: array<vec4<Elem>>;       // [pixels][c4], or anything without ACCUMULATE
 @group(0) @binding(5) var<storage, read_write> d_input: array<vec4<Elem>>;    // [pixels][c4]
@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 
     let mean = saved[c];
     let scale = saved[2u * chunks.c4 + c];
-    let shift = saved[3u * chunks.c4 + c];
+    let bias = saved[3u * chunks.c4 + c];
     let factor = scratch[c];
     let offset = scratch[chunks.c4 + c];
     for (var k = 0u; k < length; k++) {
@@ -34,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         var value = vec4<f32>(d_output[i]);
         if RELU || BATCH {
             let x = vec4<f32>(input[i]);
-            if RELU { value = select(vec4<f32>(), value, x * scale + shift > vec4<f32>()); }
+            if RELU { value = select(vec4<f32>(), value, (x - mean) * scale + bias > vec4<f32>()); }
             value *= scale;
             // x - mean first: with a mean far from zero the products would cancel.
             if BATCH { value += factor * (x - mean) + offset; }

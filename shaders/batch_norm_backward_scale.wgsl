@@ -3,7 +3,7 @@
 // uses: shared/chunks.wgsl
 
 @group(0) @binding(0) var<storage, read_write> scratch: array<vec4<f32>>;     // [factor, offset][c4], [chunks][the two sums][c4]
-@group(0) @binding(1) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
+@group(0) @binding(1) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;    // [c4], +=
 @group(0) @binding(3) var<storage, read_write> d_bias: array<vec4<f32>>;      // [c4], +=
 @group(0) @binding(4) var<uniform> chunks: Chunks;

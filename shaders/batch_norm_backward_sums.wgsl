@@ -5,7 +5,7 @@
 @group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;            // [pixels][c4]
 @group(0) @binding(1) var<storage, read> output: array<vec4<Elem>>;           // [pixels][c4], looked at with MASK
 @group(0) @binding(2) var<storage, read_write> d_output: array<vec4<Elem>>;   // [pixels][c4], becomes dz with MASK
-@group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, shift][c4]
+@group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(4) var<storage, read_write> scratch: array<vec4<f32>>;     // [factor, offset][c4], [chunks][the two sums][c4]
 @group(0) @binding(5) var<uniform> chunks: Chunks;
 
@@ -25,14 +25,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 
     let mean = saved[c];
     let scale = saved[2u * chunks.c4 + c];
-    let shift = saved[3u * chunks.c4 + c];
+    let bias = saved[3u * chunks.c4 + c];
     var sum = vec4<f32>();
     var product = vec4<f32>();
     for (var k = 0u; k < length; k++) {
         let i = (first + k * chunks.step) * chunks.c4 + c;
         let x = vec4<f32>(input[i]);
         var dz = vec4<f32>(d_output[i]);
-        if RELU { dz = select(vec4<f32>(), dz, x * scale + shift > vec4<f32>()); }
+        if RELU { dz = select(vec4<f32>(), dz, (x - mean) * scale + bias > vec4<f32>()); }
         if MASK {
             dz = select(vec4<f32>(), dz, vec4<f32>(output[i]) > vec4<f32>());
             d_output[i] = vec4<Elem>(dz);

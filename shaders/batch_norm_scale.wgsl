@@ -12,7 +12,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;               // [c4]
 @group(0) @binding(3) var<storage, read_write> running_mean: array<vec4<f32>>; // [c4]
 @group(0) @binding(4) var<storage, read_write> running_var: array<vec4<f32>>;  // [c4]
-@group(0) @binding(5) var<storage, read_write> saved: array<vec4<f32>>;        // [mean, 1/std, scale, shift][c4]
+@group(0) @binding(5) var<storage, read_write> saved: array<vec4<f32>>;        // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(6) var<uniform> params: Params;
 
 // Batch statistics; otherwise the running ones, as they are.
@@ -82,5 +82,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     saved[c] = mean;
     saved[chunks.c4 + c] = inverse_std;
     saved[2u * chunks.c4 + c] = scale;
-    saved[3u * chunks.c4 + c] = bias[c] - mean * scale;
+    saved[3u * chunks.c4 + c] = bias[c];
 }

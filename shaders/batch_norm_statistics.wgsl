@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var k = 0u; k < length; k++) {
         let x = vec4<f32>(input[(first + k * chunks.step) * chunks.c4 + c]);
         let delta = x - mean;
-        mean += delta / f32(k + 1u);
+        mean += delta * (1.0 / f32(k + 1u));
         deviations += delta * (x - mean);
     }
     moments[2u * chunk * chunks.c4 + c] = mean;

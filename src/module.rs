@@ -125,7 +125,8 @@ export interface Device {
             };
             let pixels = options.preset.as_deref().map(data::Preset::named).transpose()?;
             if !web::webgpu_available() {
-                let why = "this browser has no WebGPU here; it needs a newer browser, and a page served over https or from localhost";
+                let why =
+                    "this browser has no WebGPU here; it needs a newer browser, and a page served over https or from localhost";
                 return Err(Error::NoAdapter(why.into()).into());
             }
             let (file, bytes) = web::file_of(&source, |share| progress(share / 2.0)).await?;

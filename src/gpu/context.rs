@@ -190,6 +190,11 @@ impl Context {
         self.inner.family
     }
 
+    /// Whether kernels that read much do so from textures: see [`Texels`](super::Texels). llvmpipe is told by its lanes.
+    pub fn prefers_texels(&self) -> bool {
+        self.family() == Family::Cpu && self.subgroup_lanes() == Some(8)
+    }
+
     /// Whether shaders may use f16 storage.
     pub fn has_f16(&self) -> bool {
         self.inner.f16

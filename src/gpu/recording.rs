@@ -11,7 +11,22 @@ use crate::{Error, Result};
 pub struct Recorder {
     steps: Vec<Pending>,
     uniforms: Vec<u8>,
+    /// What the textures hold at this point of the list, the one asked for last at the end.
+    staged: Vec<Staged>,
 }
+
+/// A slice's copy in a texture.
+struct Staged {
+    slot: usize,
+    precision: Precision,
+    /// None once something may have been written there.
+    from: Option<Slice>,
+    vec4s: usize,
+    to: Texels,
+}
+
+/// Textures of each precision, one more than a dispatch reads: those that the last stages returned are not filled anew.
+const TEXEL_SLOTS: usize = 4;
 
 enum Pending {
     Dispatch {
@@ -94,6 +109,7 @@ impl Recorder {
         // WGSL rounds a uniform struct up to 16 bytes.
         let size = bytes.len().next_multiple_of(16);
         self.uniforms.resize(offset + size, 0);
+        slices.iter().for_each(|slice| self.outdate(slice));
         self.steps.push(Pending::Dispatch {
             label: label.into(),
             kernel,
@@ -109,18 +125,45 @@ impl Recorder {
     /// Appends a copy between two slices of the same size.
     pub fn copy(&mut self, from: &Slice, to: &Slice) {
         assert_eq!(from.bytes, to.bytes, "a copy needs two slices of one size");
+        self.outdate(to);
         self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
     }
 
-    /// Appends the copy of a slice's first `vec4s` into texture number `slot`, which the next dispatches read; see
-    /// [`Context::texels`].
+    /// A texture with a slice's first `vec4s`, for the next dispatch. The copy into it is appended unless a texture has them still:
+    /// since they were copied, no dispatch had the slice among its buffers, and no other slice took the texture.
     ///
     /// # Errors
     /// [`Error::Limit`] when a texture cannot be that large.
-    pub fn stage(&mut self, ctx: &Context, slot: usize, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
+    pub fn stage(&mut self, ctx: &Context, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
+        let kept = self.staged.iter().position(|staged| {
+            staged.precision == precision
+                && staged.vec4s >= vec4s
+                && staged.from.as_ref().is_some_and(|from| from.starts_with(slice))
+        });
+        if let Some(kept) = kept {
+            let staged = self.staged.remove(kept);
+            let to = staged.to.clone();
+            self.staged.push(staged);
+            return Ok(to);
+        }
+        let slots = self.staged.iter().filter(|staged| staged.precision == precision).count();
+        let slot = match self.staged.iter().position(|staged| staged.precision == precision) {
+            Some(oldest) if slots == TEXEL_SLOTS => self.staged.remove(oldest).slot,
+            _ => slots,
+        };
         let to = ctx.texels(slot, precision, vec4s)?;
         self.steps.push(Pending::Stage { from: slice.clone(), vec4s: vec4s as u32, to: to.clone() });
+        self.staged.push(Staged { slot, precision, from: Some(slice.clone()), vec4s, to: to.clone() });
         Ok(to)
+    }
+
+    /// Something may be written to this slice.
+    fn outdate(&mut self, slice: &Slice) {
+        for staged in &mut self.staged {
+            if staged.from.as_ref().is_some_and(|from| from.overlaps(slice)) {
+                staged.from = None;
+            }
+        }
     }
 
     /// Number of dispatches so far.
@@ -130,6 +173,7 @@ impl Recorder {
 
     /// Appends zeroing a slice.
     pub fn clear(&mut self, slice: &Slice) {
+        self.outdate(slice);
         self.steps.push(Pending::Clear { slice: slice.clone() });
     }
 

@@ -3,7 +3,7 @@
 
 use super::chunks::Chunks;
 use super::flag;
-use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, Texels, shader};
 use crate::{Error, Result};
 
 /// What batch norm with fixed statistics amounts to: `y = scale * x + shift`, each of length C.
@@ -39,19 +39,25 @@ impl Affine {
 }
 
 const FORWARD: Shader = shader!("batch_norm_forward");
+const FORWARD_TEXELS: Shader = shader!("batch_norm_forward_texels");
 const STATISTICS: Shader = shader!("batch_norm_statistics");
+const STATISTICS_TEXELS: Shader = shader!("batch_norm_statistics_texels");
 const SCALE: Shader = shader!("batch_norm_scale");
 const BACKWARD_SUMS: Shader = shader!("batch_norm_backward_sums");
+const BACKWARD_SUMS_TEXELS: Shader = shader!("batch_norm_backward_sums_texels");
 const BACKWARD_SCALE: Shader = shader!("batch_norm_backward_scale");
 const BACKWARD: Shader = shader!("batch_norm_backward");
+const BACKWARD_TEXELS: Shader = shader!("batch_norm_backward_texels");
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct ForwardParams {
     chunks: Chunks,
     /// Where the vectors start in their slices, in vec4s.
+    mean_at: u32,
     scale_at: u32,
-    shift_at: u32,
+    bias_at: u32,
+    padding: u32,
 }
 
 /// `output = scale * input + shift` by channel, then ReLU where asked for. `scale` and `shift` are f32, padded to fours.
@@ -66,8 +72,8 @@ pub fn record_batch_norm(
     relu: bool,
     output: &Tensor,
 ) -> Result<()> {
-    let params = ForwardParams { chunks: Chunks::new(ctx, input.shape), scale_at: 0, shift_at: 0 };
-    let kernel = ctx.kernel(FORWARD, input.precision, &[("RESIDUAL", 0.0), ("RELU", flag(relu))]);
+    let params = ForwardParams { chunks: Chunks::new(ctx, input.shape), mean_at: 0, scale_at: 0, bias_at: 0, padding: 0 };
+    let kernel = ctx.kernel(FORWARD, input.precision, &[("MEAN", 0.0), ("RESIDUAL", 0.0), ("RELU", flag(relu))]);
     let slices = [&input.slice, scale, shift, &input.slice, &output.slice];
     recorder.dispatch(ctx, label, kernel, &slices, params, params.chunks.grid(ctx), 0)
 }
@@ -166,7 +172,11 @@ struct ScaleParams {
     momentum: f32,
 }
 
-/// Bytes of [`NormForward::saved`]: mean, 1/std, scale and shift, each of C4 vec4s of f32.
+fn stage(recorder: &mut Recorder, ctx: &Context, tensor: &Tensor) -> Result<Texels> {
+    recorder.stage(ctx, &tensor.slice, tensor.precision, tensor.shape.vec4s())
+}
+
+/// Bytes of [`NormForward::saved`]: mean, 1/std, scale and bias, each of C4 vec4s of f32.
 pub fn norm_saved_bytes(shape: Shape) -> u64 {
     4 * shape.c4() as u64 * 16
 }
@@ -176,8 +186,7 @@ pub fn norm_scratch_bytes(ctx: &Context, shape: Shape) -> u64 {
     Chunks::new(ctx, shape).bytes(2) + 2 * shape.c4() as u64 * 16
 }
 
-/// `output = [relu](scale * input + shift [+ residual])` with `scale = weight / sqrt(var + eps)` and
-/// `shift = bias - mean * scale` (Ioffe and Szegedy 2015, arXiv:1502.03167). Three dispatches with batch statistics, two with
+/// `output = [relu]((input - mean) * scale + bias [+ residual])` with `scale = weight / sqrt(var + eps)` (Ioffe and Szegedy 2015, arXiv:1502.03167). Three dispatches with batch statistics, two with
 /// running ones.
 ///
 /// # Errors
@@ -196,8 +205,14 @@ pub fn record_norm_forward(recorder: &mut Recorder, ctx: &Context, call: &NormFo
         )));
     }
     if batch {
-        let kernel = ctx.kernel(STATISTICS, input.precision, &[]);
-        recorder.dispatch(ctx, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(ctx), 0)?;
+        if ctx.prefers_texels() {
+            let kernel = ctx.kernel(STATISTICS_TEXELS, input.precision, &[]);
+            let texels = stage(recorder, ctx, input)?;
+            recorder.dispatch_texels(ctx, label, kernel, &[&texels], &[scratch], chunks, chunks.grid(ctx), 0)?;
+        } else {
+            let kernel = ctx.kernel(STATISTICS, input.precision, &[]);
+            recorder.dispatch(ctx, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(ctx), 0)?;
+        }
     }
     let constants = [("BATCH", flag(batch)), ("UNBIASED", flag(unbiased)), ("ROWS", Chunks::merge_rows(ctx))];
     let kernel = ctx.kernel(SCALE, Precision::F32, &constants);
@@ -205,10 +220,17 @@ pub fn record_norm_forward(recorder: &mut Recorder, ctx: &Context, call: &NormFo
     let scale = ScaleParams { chunks, eps: params.eps, momentum };
     recorder.dispatch(ctx, label, kernel, &slices, scale, chunks.merge_grid(), 0)?;
 
-    let constants = [("RESIDUAL", flag(call.residual.is_some())), ("RELU", flag(call.relu))];
+    let constants = [("MEAN", 1.0), ("RESIDUAL", flag(call.residual.is_some())), ("RELU", flag(call.relu))];
+    let residual = call.residual.unwrap_or(input);
+    let params = ForwardParams { chunks, mean_at: 0, scale_at: 2 * chunks.c4, bias_at: 3 * chunks.c4, padding: 0 };
+    if ctx.prefers_texels() {
+        let kernel = ctx.kernel(FORWARD_TEXELS, input.precision, &constants);
+        let texels = [&stage(recorder, ctx, input)?, &stage(recorder, ctx, residual)?];
+        let slices = [saved, saved, &output.slice];
+        return recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, params, chunks.grid(ctx), 0);
+    }
     let kernel = ctx.kernel(FORWARD, input.precision, &constants);
-    let slices = [&input.slice, saved, saved, &call.residual.unwrap_or(input).slice, &output.slice];
-    let params = ForwardParams { chunks, scale_at: 2 * chunks.c4, shift_at: 3 * chunks.c4 };
+    let slices = [&input.slice, saved, saved, &residual.slice, &output.slice];
     recorder.dispatch(ctx, label, kernel, &slices, params, chunks.grid(ctx), 0)
 }
 
@@ -221,11 +243,23 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
     // Without a residual the sign of the output follows from the input, which is read anyway.
     let relu = call.relu && !call.d_residual;
     let mask = call.relu && call.d_residual;
-    let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &[("RELU", flag(relu)), ("MASK", flag(mask))]);
     // An output that is not looked at may lie in memory that belongs to another value by now.
     let output = if mask { output } else { input };
-    let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
-    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
+    let constants = [("RELU", flag(relu)), ("MASK", flag(mask))];
+    if ctx.prefers_texels() {
+        let kernel = ctx.kernel(BACKWARD_SUMS_TEXELS, input.precision, &constants);
+        let staged = [input, d_output, output].map(|tensor| stage(recorder, ctx, tensor));
+        let [input, gradient, output] = staged;
+        let texels = [&input?, &gradient?, &output?];
+        // Bound only where it is written, so that its copy in the texture stays good elsewhere.
+        let masked = if mask { &d_output.slice } else { call.d_bias };
+        let slices = [masked, saved, scratch];
+        recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, chunks, chunks.grid(ctx), 0)?;
+    } else {
+        let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &constants);
+        let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
+        recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
+    }
 
     let kernel = ctx.kernel(BACKWARD_SCALE, Precision::F32, &[("ROWS", Chunks::merge_rows(ctx))]);
     let slices = [scratch, saved, call.d_weight, call.d_bias];
@@ -237,9 +271,16 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
         ("BATCH", flag(call.statistics != Statistics::Running)),
         ("ACCUMULATE", flag(call.accumulate.is_some())),
     ];
+    let accumulate = call.accumulate.unwrap_or(input);
+    if ctx.prefers_texels() {
+        let kernel = ctx.kernel(BACKWARD_TEXELS, input.precision, &constants);
+        let [input, gradient, accumulate] = [input, d_output, accumulate].map(|tensor| stage(recorder, ctx, tensor));
+        let texels = [&input?, &gradient?, &accumulate?];
+        let slices = [saved, scratch, &d_input.slice];
+        return recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, chunks, chunks.grid(ctx), 0);
+    }
     let kernel = ctx.kernel(BACKWARD, input.precision, &constants);
-    let accumulate = &call.accumulate.unwrap_or(input).slice;
-    let slices = [&input.slice, &d_output.slice, saved, scratch, accumulate, &d_input.slice];
+    let slices = [&input.slice, &d_output.slice, saved, scratch, &accumulate.slice, &d_input.slice];
     recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)
 }
 

@@ -40,7 +40,7 @@ pub struct SubgroupsAsked(JsValue);
 impl Drop for SubgroupsAsked {
     fn drop(&mut self) {
         // The browser's own method stands behind the one that was put in front of it.
-        let _ = Reflect::delete_property(self.0.unchecked_ref(), &"requestAdapter".into());
+        let _ = Reflect::delete_property(self.0.unchecked_ref::<Object>(), &"requestAdapter".into());
     }
 }
 
@@ -79,7 +79,7 @@ fn add_to_device_request(adapter: &JsValue) {
     let asked = Closure::<dyn FnMut(JsValue) -> Result<JsValue, JsValue>>::new(move |descriptor: JsValue| {
         let wanted = Array::from(&get(&descriptor, "requiredFeatures"));
         wanted.push(&"subgroups".into());
-        let descriptor = Object::assign(&Object::new(), descriptor.unchecked_ref());
+        let descriptor = Object::assign(&Object::new(), descriptor.unchecked_ref::<Object>());
         Reflect::set(&descriptor, &"requiredFeatures".into(), &wanted)?;
         request.call1(&this, &descriptor)
     });

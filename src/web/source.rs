@@ -6,6 +6,7 @@ use web_sys::{Blob, File, ImageData};
 
 use super::decode::{canvas, decode_bytes};
 use super::fetch::{CancelToken, Progress, fetch_bytes};
+use super::files::read_blob;
 use super::js::{call, get, wait, words};
 use crate::data::RgbaImage;
 use crate::{Error, Result};
@@ -47,7 +48,11 @@ pub async fn pixels_of(source: &JsValue) -> Result<RgbaImage> {
     };
     let [width, height] = sizes.map(|key| get(source, key).as_f64().unwrap_or_default() as u32);
     if width == 0 || height == 0 {
-        let what = if kind == "HTMLVideoElement" { "The video has no frame yet; wait for its `loadeddata` event" } else { "It has no pixels" };
+        let what = if kind == "HTMLVideoElement" {
+            "The video has no frame yet; wait for its `loadeddata` event"
+        } else {
+            "It has no pixels"
+        };
         return Err(refuse(format!("{what} ({width} x {height}).")));
     }
     crate::data::image::check_size(&kind, width, height)?;
@@ -87,12 +92,6 @@ pub async fn file_of(source: &JsValue, on_progress: impl Fn(f32)) -> Result<(Str
         "a model is loaded from its address (text or URL) or its bytes (ArrayBuffer, Uint8Array, Blob), not from {}",
         kind_of(source)
     )))
-}
-
-async fn read_blob(name: &str, blob: &Blob) -> Result<Vec<u8>> {
-    let read = wait(blob.array_buffer()).await;
-    let buffer = read.map_err(|e| Error::Io { path: name.into(), reason: format!("it cannot be read ({})", words(&e)) })?;
-    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 /// `drawImage` takes all these kinds; naming each of them would cost a binding each.

@@ -72,7 +72,9 @@ fn name_module(dir: &Path) -> Result<()> {
     write("reslab.js", &read(&glue)?.replace(&format!("{MODULE}_bg.wasm"), "reslab_bg.wasm"))?;
     write("reslab.d.ts", &without_insides(&read(&types)?))?;
     let wasm = dir.join(format!("{MODULE}_bg.wasm"));
-    let done = fs::rename(&wasm, dir.join("reslab_bg.wasm")).and_then(|()| fs::remove_file(&glue)).and_then(|()| fs::remove_file(&types));
+    let done = fs::rename(&wasm, dir.join("reslab_bg.wasm"))
+        .and_then(|()| fs::remove_file(&glue))
+        .and_then(|()| fs::remove_file(&types));
     done.map_err(|e| format!("the module in {} cannot be renamed: {e}", dir.display()))
 }
 

@@ -180,7 +180,7 @@ impl ConvBackward {
         let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
         let kernel = ctx.kernel(REVERSE_WEIGHTS, precision, &[]);
         let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
-        let texels = recorder.stage(ctx, 1, call.weight, Precision::F32, vec4s)?;
+        let texels = recorder.stage(ctx, call.weight, Precision::F32, vec4s)?;
         recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
 
         let cost = conv.multiply_adds(input) / (phases.count() as u64);

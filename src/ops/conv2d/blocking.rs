@@ -111,12 +111,12 @@ impl Blocking {
         }
         let rows = size(params.in_c4 * params.kernel_h * params.kernel_w);
         let vec4s = count * size(params.batch * params.in_h * params.in_w * params.in_c4);
-        let input = recorder.stage(ctx, 0, call.input, precision, vec4s)?;
+        let input = recorder.stage(ctx, call.input, precision, vec4s)?;
         let vec4s = count * rows * 4 * size(params.out_c4).next_multiple_of(self.tile().1 / 4);
-        let weight = recorder.stage(ctx, 1, call.weight, precision, vec4s)?;
+        let weight = recorder.stage(ctx, call.weight, precision, vec4s)?;
         let vec4s = count * pixels * size(params.out_c4);
         let residual = match call.residual {
-            Some(residual) => recorder.stage(ctx, 2, residual, precision, vec4s)?,
+            Some(residual) => recorder.stage(ctx, residual, precision, vec4s)?,
             None => input.clone(),
         };
         let texels = [&input, &weight, &residual];

@@ -215,7 +215,7 @@ impl ConvKernel {
         let tiles = winograd.tiles(output);
         let kernel = ctx.kernel(winograd.input_shader(), precision, &[]);
         let threads = grid(ctx, tiles * input.c4());
-        let texels = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
+        let texels = recorder.stage(ctx, &call.input.slice, precision, input.vec4s())?;
         recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[values], params, threads, 0)?;
 
         let product = Call { count: winograd.products(), input: values, residual: None, output: sums, ..direct };
@@ -223,10 +223,10 @@ impl ConvKernel {
 
         let kernel = ctx.kernel(winograd.output_shader(), precision, &[]);
         let threads = grid(ctx, tiles * output.c4());
-        let texels = recorder.stage(ctx, 0, sums, precision, winograd.products() * tiles * output.c4())?;
+        let texels = recorder.stage(ctx, sums, precision, winograd.products() * tiles * output.c4())?;
         // Without a residual the binding still needs a texture.
         let residual = match residual {
-            Some(residual) => recorder.stage(ctx, 2, residual, precision, output.vec4s())?,
+            Some(residual) => recorder.stage(ctx, residual, precision, output.vec4s())?,
             None => texels.clone(),
         };
         let slices = [call.bias, &call.output.slice];

@@ -169,10 +169,10 @@ impl WeightGradient {
         let blocks = [x as u32, y as u32, chunks as u32];
         let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
         if self.blocking.reads_texels() {
-            let values = recorder.stage(ctx, 0, &call.input.slice, precision, input.vec4s())?;
-            let gradients = recorder.stage(ctx, 1, &call.d_output.slice, precision, output.vec4s())?;
+            let values = recorder.stage(ctx, &call.input.slice, precision, input.vec4s())?;
+            let gradients = recorder.stage(ctx, &call.d_output.slice, precision, output.vec4s())?;
             let earlier = match partials {
-                None => recorder.stage(ctx, 2, call.d_weight, Precision::F32, matrix.vec4s())?,
+                None => recorder.stage(ctx, call.d_weight, Precision::F32, matrix.vec4s())?,
                 Some(_) => values.clone(),
             };
             let texels = [&values, &gradients, &earlier];
