@@ -21,6 +21,8 @@ mod js;
 #[cfg(target_arch = "wasm32")]
 mod settings;
 #[cfg(target_arch = "wasm32")]
+mod source;
+#[cfg(target_arch = "wasm32")]
 mod specimen;
 #[cfg(target_arch = "wasm32")]
 mod store;
@@ -36,7 +38,7 @@ pub use self::{
     archive::{Archive, ArchiveBuilder},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
-    device::{adapter_name, now_ms, webgpu_available},
+    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
@@ -46,6 +48,7 @@ pub use self::{
     hub::Fetched,
     js::meta,
     settings::{copy_text, languages, recall, remember, set_page_language},
+    source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
