@@ -21,6 +21,7 @@
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
 //! | [`data`] | images, presets, labels; no GPU |
 //! | [`train`] | the training loop, recipe, schedules, metrics, initial weights, checkpoints |
+//! | [`studio`] | projects of classes and pictures, their archive; no browser, no GPU |
 //! | [`engine`] | the boundary to the doors: commands in, events out |
 //! | `cli` | the command line (native only): classify, eval, inspect, train, bench, models |
 
@@ -32,9 +33,14 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+pub mod studio;
 pub mod train;
 pub mod ui;
 pub mod web;
 pub mod weights;
 
 pub use error::{Error, Result};
+
+// The page's texts; `t!` finds them from here.
+#[cfg(target_arch = "wasm32")]
+rust_i18n::i18n!("www/locales", fallback = "en");

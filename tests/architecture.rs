@@ -17,12 +17,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ops", &["gpu", "data"]),
     // Beside each other: a plan reads a state dict's tensors, detection and naming go by the model's tables.
     ("model", &["gpu", "ops", "weights"]),
-    ("weights", &["model"]),
+    ("weights", &["model", "data"]),
     ("data", &[]),
     ("train", &["gpu", "ops", "model", "weights", "data"]),
-    ("web", &["data", "weights"]),
+    // What a project is, and what can be done to it: plain data above the recipe it is trained by.
+    ("studio", &["data", "train"]),
+    ("web", &["data", "weights", "studio"]),
     ("engine", &["gpu", "ops", "model", "weights", "data", "train", "web"]),
-    ("ui", &["gpu", "ops", "model", "weights", "data", "train", "web", "engine"]),
+    ("ui", &["gpu", "ops", "model", "weights", "data", "train", "web", "engine", "studio"]),
     ("cli", &["gpu", "ops", "model", "weights", "data", "train", "engine"]),
 ];
 

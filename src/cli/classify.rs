@@ -117,6 +117,6 @@ fn text(file: &str, found: &Classification) -> String {
     text
 }
 
-fn read_labels(path: &Path) -> Result<Vec<String>> {
+pub(super) fn read_labels(path: &Path) -> Result<Vec<String>> {
     labels::parse(&path.display().to_string(), &model::read_file(path)?)
 }

@@ -7,6 +7,7 @@
 mod bench;
 mod classify;
 mod eval;
+mod export;
 mod hub;
 mod inspect;
 mod model;
@@ -58,6 +59,8 @@ enum Command {
     Train(Box<train::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
+    /// Write a model as a file for other programs: safetensors or ONNX.
+    Export(export::Arguments),
     /// Measure speed and memory.
     Bench(bench::Arguments),
     /// List the models that can be used by name.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&global, &arguments),
         Command::Train(arguments) => train::run(&global, &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),
     };

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
         name: model::BUNDLED,
         arch: "resnet20",
         bytes: model::bundled_bytes(),
-        license: "MIT OR Apache-2.0",
+        license: crate::engine::BUNDLED_LICENSE,
         source: "trained for this project on CIFAR-10 (10 classes)",
         on_this_device: true,
         bundled: true,

@@ -11,6 +11,7 @@ pub mod random;
 pub mod resample;
 pub mod sniff;
 pub mod split;
+pub mod zip;
 
 pub use image::{RgbaImage, decode, probe};
 pub use image_set::{ImageSet, ImageSize};

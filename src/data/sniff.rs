@@ -49,6 +49,16 @@ impl Format {
         }
     }
 
+    /// The MIME type of a format that every browser shows.
+    pub fn mime(self) -> Option<&'static str> {
+        match self {
+            Self::Jpeg => Some("image/jpeg"),
+            Self::Png => Some("image/png"),
+            Self::WebP => Some("image/webp"),
+            Self::Gif | Self::Bmp | Self::Avif | Self::Heic | Self::Other(_) => None,
+        }
+    }
+
     /// Recognises `bytes`, the start of a file (512 bytes are enough).
     pub fn of(bytes: &[u8]) -> Self {
         let starts = |magic: &[u8]| bytes.starts_with(magic);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use futures_util::FutureExt;
 use web_time::{Duration, Instant};
 
+use super::export::{ExportFormat, Exported, Portable};
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
@@ -125,11 +126,7 @@ impl Engine {
             Some(pixels) => pixels.clone(),
             None => pixel_options(&found, options.preset.as_deref())?,
         };
-        let class_names = match (options.labels.clone().or(found.classes), found.spec.classes) {
-            (Some(names), Some(classes)) => labels::check(names, classes)?,
-            (None, Some(classes)) => labels::guess(classes, found.spec.default_image_size()),
-            (_, None) => Vec::new(),
-        };
+        let class_names = class_names(&found, options.labels.clone())?;
         let source = Source {
             name: name.into(),
             origin: options.origin,
@@ -261,6 +258,16 @@ impl Engine {
         Ok(values)
     }
 
+    /// The loaded model as a file.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] without a model; those of [`Portable::write`].
+    pub fn export(&self, format: ExportFormat) -> Result<Exported> {
+        let Model { spec, weights, preset, info, .. } = self.loaded()?;
+        let ModelInfo { name, labels, origin, .. } = info;
+        Portable { name, spec, weights, labels, pixels: preset, origin: *origin }.write(format)
+    }
+
     /// Times every layer of the loaded model once.
     pub async fn profile(&self) -> Result<Vec<DispatchTime>> {
         self.loaded()?.plan.profile(&self.ctx).await
@@ -325,6 +332,19 @@ pub fn pixel_options(found: &Detected, published: Option<&str>) -> Result<Preset
         return Ok(pixels);
     }
     published.or(found.preset.as_deref()).map_or_else(|| usual_preset(&found.spec), Preset::named)
+}
+
+/// Names for a file's classes: the `own` ones, else those of its metadata, else ImageNet's or CIFAR-10's where the number fits.
+/// None for a net without a head.
+///
+/// # Errors
+/// [`Error::Usage`] when there are not as many as the network has classes.
+pub fn class_names(found: &Detected, own: Option<Vec<String>>) -> Result<Vec<String>> {
+    match (own.or_else(|| found.classes.clone()), found.spec.classes) {
+        (Some(names), Some(classes)) => labels::check(names, classes),
+        (None, Some(classes)) => Ok(labels::guess(classes, found.spec.default_image_size())),
+        (_, None) => Ok(Vec::new()),
+    }
 }
 
 /// The recipe of pixels a family is published with.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::export::{ExportFormat, Recipes};
 use super::train::{TrainingEvent, TrainingOrder};
 use crate::Error;
 use crate::data::Preset;
@@ -73,6 +74,11 @@ pub enum Command {
     ClearQueue,
     /// Time every layer of the loaded model once. Answered by [`Event::Profiled`].
     Profile,
+    /// Hand over the loaded model as a file. Answered by [`Event::Exported`].
+    Export {
+        /// The kind of file.
+        format: ExportFormat,
+    },
     /// Train the loaded model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
     /// between the chunks of the run.
     StartTraining(Box<TrainingOrder>),
@@ -116,6 +122,15 @@ pub enum Event {
     },
     /// Times by layer.
     Profiled(Vec<DispatchTime>),
+    /// The loaded model as a file.
+    Exported {
+        /// What to call it.
+        file_name: String,
+        /// Its content.
+        bytes: Vec<u8>,
+        /// Lines of code that use it.
+        recipes: Recipes,
+    },
     /// Training has something to say.
     Training(TrainingEvent),
     /// Something failed; the engine goes on with what it had.

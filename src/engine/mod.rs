@@ -3,11 +3,13 @@
 #[cfg(target_arch = "wasm32")]
 pub mod bench;
 mod core;
+mod export;
 mod message;
 mod serve;
 mod train;
 
-pub use self::core::{Engine, LoadOptions, pixel_options, usual_preset};
+pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
+pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
 pub use train::{Examples, TrainingEvent, TrainingOrder};

@@ -6,6 +6,7 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
+use super::export::{ExportFormat, Exported};
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{Run, TrainingEvent, TrainingOrder};
 use crate::data::image::{RgbaImage, decode};
@@ -157,6 +158,10 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             let result = engine.classify(image, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
+        Job::Export(format) => {
+            let Exported { file_name, bytes, recipes } = engine.export(*format)?;
+            send(Event::Exported { file_name, bytes, recipes });
+        }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
     }
     Ok(())
@@ -180,6 +185,7 @@ enum Job {
         image: RgbaImage,
     },
     Profile,
+    Export(ExportFormat),
     /// `None` once it is begun.
     StartTraining(Option<Box<TrainingOrder>>),
     StopTraining,
@@ -218,6 +224,7 @@ impl Queue {
             }
             Command::ClearQueue => self.0.retain(|job| job.id().is_none()),
             Command::Profile => self.0.push_back(Job::Profile),
+            Command::Export { format } => self.0.push_back(Job::Export(format)),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
             Command::StopTraining => {
                 // Before the pictures that wait, but not before the start it is about.

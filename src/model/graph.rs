@@ -3,9 +3,9 @@
 //! A [`Graph`] is a list of [`Node`]s in execution order; node `i` writes value `i`, value ids are node indices. Node names are
 //! the checkpoint keys' stems (`layer1.0.conv1`), so parameters need no renaming.
 
-use crate::gpu::Shape;
 use crate::{Error, Result};
 
+pub use crate::gpu::Shape;
 pub use crate::ops::{Conv2d, MaxPool, Padding};
 
 /// A value is the output of the node with this index; node 0 is the input image.

@@ -235,11 +235,7 @@ impl Checkpoint {
 
     /// Metadata of the weights, with or without the run.
     fn metadata(&self) -> IndexMap<String, String> {
-        let named = Preset::named(&self.pixels.name).is_ok_and(|preset| preset == self.pixels);
-        let preset = named.then_some(self.pixels.name.as_str());
-        let mut metadata = detect::metadata(&self.spec, Some(&self.classes), preset);
-        metadata.insert(PIXELS.into(), json(&self.pixels));
-        metadata
+        metadata(&self.spec, &self.classes, &self.pixels)
     }
 
     /// PyTorch's counter beside each running mean. It counts forward passes in training mode.
@@ -287,6 +283,15 @@ fn complete(tensors: &Tensors, params: &[&Param]) -> Result<()> {
         return mismatch(odd.map_or("", String::as_str), "no such tensor".into(), "one more than the network has".into());
     }
     Ok(())
+}
+
+/// What makes weights a whole model: table, class names (none for a net without a head), and how pictures become its input.
+pub fn metadata(spec: &ResNetSpec, classes: &[String], pixels: &Preset) -> IndexMap<String, String> {
+    let named = Preset::named(&pixels.name).is_ok_and(|preset| preset == *pixels);
+    let preset = named.then_some(pixels.name.as_str());
+    let mut metadata = detect::metadata(spec, (!classes.is_empty()).then_some(classes), preset);
+    metadata.insert(PIXELS.into(), json(pixels));
+    metadata
 }
 
 /// The pixel options that a checkpoint or its exported weights carry; `None` for other files.

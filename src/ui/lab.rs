@@ -9,6 +9,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
+use super::screen::{Screen, follow_address};
+use super::studio::{self, Step, Studio};
 use super::train::Training;
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
@@ -110,6 +112,10 @@ pub(super) struct Request {
 pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>>,
     pub missing: RwSignal<Option<Missing>>,
+    pub screen: RwSignal<Screen>,
+    pub studio: Studio,
+    /// The step of the open project.
+    pub step: RwSignal<Step>,
     pub device: RwSignal<Option<DeviceInfo>>,
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,
@@ -155,6 +161,9 @@ impl Lab {
         let lab = Self {
             commands: StoredValue::new(commands),
             missing: RwSignal::new(None),
+            screen: follow_address(),
+            studio: Studio::start(),
+            step: studio::follow_step(),
             device: RwSignal::new(None),
             adapter: RwSignal::new(None),
             model: RwSignal::new(None),
@@ -262,6 +271,11 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Exported { file_name, bytes } => {
+                if let Err(error) = web::save_bytes(&file_name, &bytes) {
+                    self.model_error.set(Some(error.to_string()));
+                }
+            }
             Event::Failed { id: Some(id), error } => self.on_failed(id, &error),
             Event::Failed { id: None, error } => self.on_general_failure(&error),
         }

@@ -5,16 +5,19 @@
 
 pub mod csv;
 pub mod format;
-pub mod train_classes;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
 #[cfg(target_arch = "wasm32")]
 mod bars;
 #[cfg(target_arch = "wasm32")]
+mod header;
+#[cfg(target_arch = "wasm32")]
 mod intake;
 #[cfg(target_arch = "wasm32")]
 mod lab;
+#[cfg(target_arch = "wasm32")]
+mod language;
 #[cfg(target_arch = "wasm32")]
 mod layers;
 #[cfg(target_arch = "wasm32")]
@@ -34,7 +37,11 @@ mod reading;
 #[cfg(target_arch = "wasm32")]
 mod samples;
 #[cfg(target_arch = "wasm32")]
+mod screen;
+#[cfg(target_arch = "wasm32")]
 mod stage;
+#[cfg(target_arch = "wasm32")]
+mod studio;
 #[cfg(target_arch = "wasm32")]
 mod train;
 #[cfg(target_arch = "wasm32")]

@@ -6,10 +6,10 @@ use wasm_bindgen::JsCast;
 
 use super::format;
 use super::lab::Lab;
-use super::train_classes::{self, Skipped};
 use crate::data::Preset;
 use crate::engine::{Command, Examples, TrainingEvent, TrainingOrder};
 use crate::ops::Augmentation;
+use crate::studio::folders::{self as train_classes, Skipped};
 use crate::train::recipe::TrainDepth;
 use crate::train::{self, Epoch, Outline, Recipe, Steps};
 use crate::web::{self, Folders};
@@ -127,7 +127,7 @@ impl Training {
     }
 
     fn add(self, folders: Folders) {
-        let others = folders.others.into_iter().map(|path| Skipped { path, reason: "It is no picture.".into() });
+        let others = folders.others.into_iter().map(|(path, _)| Skipped { path, reason: "It is no picture.".into() });
         let (sorted, loose) = train_classes::sort(folders.pictures);
         self.skipped.update(|skipped| skipped.extend(others.chain(loose)));
         self.picked.update_value(|picked| {

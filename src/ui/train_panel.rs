@@ -99,7 +99,7 @@ fn Classes(lab: Lab) -> impl IntoView {
                 <ul>
                     {move || {
                         training.skipped.with(|skipped| {
-                            let row = |skipped: &super::train_classes::Skipped| {
+                            let row = |skipped: &crate::studio::folders::Skipped| {
                                 view! { <li><b>{skipped.path.clone()}</b> " " {skipped.reason.clone()}</li> }
                             };
                             skipped.iter().take(SKIPPED_SHOWN).map(row).collect_view()

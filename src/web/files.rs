@@ -90,8 +90,8 @@ pub fn folders_from_input(input: &HtmlInputElement) -> Result<Folders> {
 pub struct Folders {
     /// Pictures by their name's ending, with their paths.
     pub pictures: Vec<(String, File)>,
-    /// Paths of everything else but hidden files.
-    pub others: Vec<String>,
+    /// Everything else but hidden files, with their paths.
+    pub others: Vec<(String, File)>,
 }
 
 impl Folders {
@@ -107,7 +107,7 @@ impl Folders {
         if is_picture(&file.name()) {
             self.pictures.push((path, file))
         } else {
-            self.others.push(path)
+            self.others.push((path, file))
         }
         Ok(())
     }
@@ -170,14 +170,49 @@ pub fn save_bytes(file_name: &str, bytes: &[u8]) -> Result<()> {
         .map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
 }
 
+/// Saves a blob as a download of the browser; it is not read on the way.
+///
+/// # Errors
+/// [`Error::Io`] with the browser's words.
+pub fn save_blob(file_name: &str, blob: &Blob) -> Result<()> {
+    offer(file_name, blob).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+}
+
 /// `part` is a string or a buffer.
 fn save(file_name: &str, mime: &str, part: &JsValue) -> Result<(), JsValue> {
-    let window = window()?;
-    let document = window.document().ok_or("there is no document here")?;
+    offer(file_name, &blob_of(&Array::of1(part), mime)?)
+}
+
+/// A blob of strings, buffers and blobs one after the other; blobs are not read.
+pub(super) fn blob_of(parts: &Array, mime: &str) -> Result<Blob, JsValue> {
     let options = BlobPropertyBag::new();
     options.set_type(mime);
-    let blob = Blob::new_with_buffer_source_sequence_and_options(&Array::of1(part), &options)?;
-    let url = Url::create_object_url_with_blob(&blob)?;
+    Blob::new_with_buffer_source_sequence_and_options(parts, &options)
+}
+
+/// A blob of these bytes; `name` is used in errors.
+///
+/// # Errors
+/// [`Error::Io`] when there is no memory for it.
+pub fn blob(name: &str, bytes: &[u8], mime: &str) -> Result<Blob> {
+    blob_of(&Array::of1(&Uint8Array::from(bytes)), mime).map_err(|e| Error::Io { path: name.into(), reason: words(&e) })
+}
+
+/// The bytes of a blob; `name` is used in errors.
+///
+/// # Errors
+/// [`Error::Io`] with the browser's words.
+pub async fn read_blob(name: &str, blob: &Blob) -> Result<Vec<u8>> {
+    match wait(blob.array_buffer().unchecked_into()).await {
+        Ok(buffer) => Ok(Uint8Array::new(&buffer).to_vec()),
+        Err(error) => Err(Error::Io { path: name.into(), reason: words(&error) }),
+    }
+}
+
+fn offer(file_name: &str, blob: &Blob) -> Result<(), JsValue> {
+    let window = window()?;
+    let document = window.document().ok_or("there is no document here")?;
+    let url = Url::create_object_url_with_blob(blob)?;
     let link: HtmlAnchorElement = document.create_element("a")?.unchecked_into();
     link.set_href(&url);
     link.set_download(file_name);
@@ -314,7 +349,9 @@ fn list(files: Option<FileList>) -> Vec<File> {
     files.map_or_else(Vec::new, |files| (0..files.length()).filter_map(|index| files.get(index)).collect())
 }
 
-fn is_picture(name: &str) -> bool {
+/// Whether a file of this name or path is taken for a picture.
+pub fn is_picture(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
     !name.starts_with('.')
         && name.rsplit_once('.').is_some_and(|(_, end)| PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }

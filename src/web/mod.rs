@@ -1,6 +1,10 @@
 //! The browser: files, decoding, fetching, storage. Natively only what the engine needs of it.
 
 #[cfg(target_arch = "wasm32")]
+mod archive;
+#[cfg(target_arch = "wasm32")]
+mod camera;
+#[cfg(target_arch = "wasm32")]
 mod decode;
 #[cfg(target_arch = "wasm32")]
 mod device;
@@ -13,25 +17,36 @@ pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
 #[cfg(target_arch = "wasm32")]
+mod settings;
+#[cfg(target_arch = "wasm32")]
+mod specimen;
+#[cfg(target_arch = "wasm32")]
 mod store;
 #[cfg(target_arch = "wasm32")]
 mod task;
 #[cfg(target_arch = "wasm32")]
 mod thumbnail;
+#[cfg(target_arch = "wasm32")]
+pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::{
+    archive::{Archive, ArchiveBuilder},
+    camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
-        Folders, ObjectUrl, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
-        object_url, read_file, save_bytes, save_text,
+        Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
+        is_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
     },
     hub::Fetched,
     js::meta,
+    settings::{languages, recall, remember, set_page_language},
+    specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     task::yield_now,
     thumbnail::{THUMBNAIL_PX, thumbnail},
+    vault::{Quota, Run, Vault},
 };
 
 /// Natively nothing else waits for this thread.

@@ -1,8 +1,8 @@
 //! Weights outside the GPU: named tensors in torchvision's layout (NCHW, OIHW) and names.
 //!
 //! [`read`] turns the bytes of a checkpoint into a [`StateDict`], whatever the file is called; [`detect::detect`] finds the
-//! network they belong to and checks every tensor against it; [`safetensors::write`] is the way out. Nothing here touches a
-//! file system or a network, so it all runs in the browser too.
+//! network they belong to and checks every tensor against it; [`safetensors::write`] and [`onnx::write`] are the ways out. Nothing
+//! here touches a file system or a network, so it all runs in the browser too.
 //!
 //! Files are untrusted. A reader never runs code from a file, never follows a number in it without a check, and never
 //! allocates more than a small multiple of the file's own size.
@@ -16,6 +16,7 @@ pub mod detect;
 mod format;
 pub mod hub;
 mod inspect;
+pub mod onnx;
 mod pickle;
 mod pth;
 pub mod safetensors;

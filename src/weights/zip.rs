@@ -1,11 +1,9 @@
-//! The directory of a zip archive (PKWARE's APPNOTE.TXT 6.3), with its 64-bit extension, which `torch.save` always writes.
-//!
-//! A checkpoint's entries are stored as they are, so all that is wanted is where they lie: this is a tenth of what a library for
-//! every archive would add to the page.
+//! The entries of a PyTorch archive, in place: `torch.save` stores them as they are.
 
 use std::collections::HashMap;
 
 use super::shown;
+use crate::data::zip::{self, LOCAL, TAIL, part};
 
 /// Where an archive keeps an entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,108 +34,22 @@ pub(super) fn entries(archive: &[u8]) -> Result<HashMap<String, Entry>, String> 
         let length = archive.len();
         format!("its zip archive is damaged ({what}): the download or copy was probably cut off at {length} bytes")
     };
-    let (mut at, count) = directory(archive).ok_or_else(|| damaged("its directory is missing"))?;
-    let mut entries = HashMap::new();
-    for _ in 0..count {
-        // Each takes 46 bytes or more, so a count that lies ends at the end of the file.
-        let (entry, behind) = entry(archive, at).ok_or_else(|| damaged("its directory has a hole"))?;
-        entries.insert(entry.name.clone(), entry);
-        at = behind;
-    }
-    Ok(entries)
-}
-
-/// 16 and 32 ones stand for a value in the 64-bit extension.
-const SEE_64_16: u64 = 0xffff;
-const SEE_64_32: u64 = 0xffff_ffff;
-
-/// Offset of the first entry of the central directory, and the number of entries.
-fn directory(archive: &[u8]) -> Option<(u64, u64)> {
-    /// The end record without its comment, and the longest comment.
-    const LENGTH: usize = 22;
-    const COMMENT: usize = 0xffff;
-    /// The 64-bit record's locator stands in front of the end record.
-    const LOCATOR: usize = 20;
-    let last = archive.len().checked_sub(LENGTH)?;
-    let end = (last.saturating_sub(COMMENT)..=last).rev().find(|at| {
-        let comment = number(archive, *at as u64 + 20, 2);
-        archive[*at..].starts_with(b"PK\x05\x06")
-            && comment.is_some_and(|n| *at as u64 + LENGTH as u64 + n <= archive.len() as u64)
-    })? as u64;
-    let (count, start) = (number(archive, end + 10, 2)?, number(archive, end + 16, 4)?);
-    if count != SEE_64_16 && start != SEE_64_32 {
-        return Some((start, count));
-    }
-    let locator = end.checked_sub(LOCATOR as u64)?;
-    if part(archive, locator, 4)? != b"PK\x06\x07" {
-        return Some((start, count));
-    }
-    let record = number(archive, locator + 8, 8)?;
-    if part(archive, record, 4)? != b"PK\x06\x06" {
-        return None;
-    }
-    Some((number(archive, record.checked_add(48)?, 8)?, number(archive, record.checked_add(32)?, 8)?))
-}
-
-/// The entry at `at` of the central directory, and where the next one begins.
-fn entry(archive: &[u8], at: u64) -> Option<(Entry, u64)> {
-    if part(archive, at, 4)? != b"PK\x01\x02" {
-        return None;
-    }
-    let (flags, method) = (number(archive, at + 8, 2)?, number(archive, at + 10, 2)?);
-    let (name_len, extra_len, comment_len) =
-        (number(archive, at + 28, 2)?, number(archive, at + 30, 2)?, number(archive, at + 32, 2)?);
-    let (mut packed, unpacked) = (number(archive, at + 20, 4)?, number(archive, at + 24, 4)?);
-    let mut local = number(archive, at + 42, 4)?;
-    let name = String::from_utf8_lossy(part(archive, at + 46, name_len)?).into_owned();
-    if let Some(long) = extra_64(part(archive, at + 46 + name_len, extra_len)?) {
-        // It holds those values, in this order, for which there was no room.
-        let mut place = 0;
-        let mut next = || {
-            place += 8;
-            number(long, place - 8, 8)
-        };
-        if unpacked == SEE_64_32 {
-            next()?;
-        }
-        if packed == SEE_64_32 {
-            packed = next()?;
-        }
-        if local == SEE_64_32 {
-            local = next()?;
-        }
-    }
-    if part(archive, local, 4)? != b"PK\x03\x04" {
-        return None;
-    }
-    // Name and extras are repeated in front of the contents, the extras with another length.
-    let start = local + 30 + number(archive, local + 26, 2)? + number(archive, local + 28, 2)?;
-    let entry = Entry { name, stored: method == 0 && flags & 1 == 0, start, len: packed };
-    Some((entry, at + 46 + name_len + extra_len + comment_len))
-}
-
-/// The 64-bit values among an entry's extras: kind and length of two bytes each, contents.
-fn extra_64(extras: &[u8]) -> Option<&[u8]> {
-    let mut at = 0;
-    loop {
-        let (kind, length) = (number(extras, at, 2)?, number(extras, at + 2, 2)?);
-        let contents = part(extras, at + 4, length)?;
-        if kind == 1 {
-            return Some(contents);
-        }
-        at += 4 + length;
-    }
-}
-
-/// `bytes[start..start + len]`, if it lies inside.
-fn part(bytes: &[u8], start: u64, len: u64) -> Option<&[u8]> {
-    let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
-    bytes.get(start..start.checked_add(len)?)
-}
-
-/// `count` bytes at `at`, the lowest first.
-fn number(bytes: &[u8], at: u64, count: u64) -> Option<u64> {
-    Some(part(bytes, at, count)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    let tail = &archive[archive.len().saturating_sub(TAIL as usize)..];
+    let found = zip::directory(tail, archive.len() as u64).ok_or_else(|| damaged("its directory is missing"))?;
+    // Its length is not always told where there is a 64-bit record: its entries end it.
+    let directory = archive.get(usize::try_from(found.start).unwrap_or(usize::MAX)..);
+    let entries = directory.and_then(|directory| zip::entries(directory, found.count));
+    let entries = entries.ok_or_else(|| damaged("its directory has a hole"))?;
+    entries
+        .into_iter()
+        .map(|entry| {
+            let header = part(archive, entry.local, LOCAL);
+            let start = header.and_then(|header| zip::contents_start(header, entry.local));
+            let start = start.ok_or_else(|| damaged("an entry is not where its directory says"))?;
+            let stored = entry.method == 0 && !entry.encrypted;
+            Ok((entry.name.clone(), Entry { name: entry.name, stored, start, len: entry.packed }))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -173,14 +85,14 @@ mod tests {
     fn the_64_bit_extension_is_followed() {
         let mut archive = archive(false, "");
         let end = archive.len() - 22;
-        let (count, start) = (number(&archive, end as u64 + 10, 2).unwrap(), number(&archive, end as u64 + 16, 4).unwrap());
+        let found = zip::directory(&archive, archive.len() as u64).unwrap();
         let mut tail = archive.split_off(end);
         let record = archive.len() as u64;
         archive.extend(b"PK\x06\x06");
         archive.extend([0; 28]);
-        archive.extend(count.to_le_bytes());
-        archive.extend([0; 8]);
-        archive.extend(start.to_le_bytes());
+        archive.extend(found.count.to_le_bytes());
+        archive.extend(found.len.to_le_bytes());
+        archive.extend(found.start.to_le_bytes());
         archive.extend(b"PK\x06\x07\0\0\0\0");
         archive.extend(record.to_le_bytes());
         archive.extend([1, 0, 0, 0]);

@@ -1,0 +1,152 @@
+//! The loaded model as a file for other programs, and the lines of code that use it there.
+
+mod recipes;
+
+use indexmap::IndexMap;
+
+use super::message::Origin;
+use crate::data::Preset;
+use crate::model::ResNetSpec;
+use crate::train::checkpoint;
+use crate::weights::{Dtype, HostTensor, StateDict, hub, onnx, safetensors};
+use crate::Result;
+
+/// Licence of the bundled model, which was trained for this project.
+pub const BUNDLED_LICENSE: &str = "MIT OR Apache-2.0";
+
+/// Longest name of a file without its ending, in characters.
+const MAX_NAME: usize = 100;
+
+/// Kinds of files a model can be exported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExportFormat {
+    /// PyTorch's names, class names and pixels in the metadata; this program reads it back.
+    Safetensors,
+    /// The whole network, for ONNX Runtime.
+    Onnx,
+}
+
+impl ExportFormat {
+    /// The ending of its files' names.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::Onnx => "onnx",
+        }
+    }
+}
+
+/// Everything that makes a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Portable<'a> {
+    /// What people call it: a name, or the name or path of a file.
+    pub name: &'a str,
+    /// The network.
+    pub spec: &'a ResNetSpec,
+    /// Its parameters under their checkpoint keys.
+    pub weights: &'a StateDict,
+    /// Class names in the order of the logits; empty for a net without a head.
+    pub labels: &'a [String],
+    /// How pictures become its input.
+    pub pixels: &'a Preset,
+    /// Where it came from, which tells the licence of models that others published.
+    pub origin: Origin,
+}
+
+/// A file, and how to use it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// What to call it.
+    pub file_name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// Lines of code that use it.
+    pub recipes: Recipes,
+}
+
+/// Short programs that classify a picture with an exported file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipes {
+    /// For Python.
+    pub python: String,
+    /// For JavaScript in a page.
+    pub javascript: String,
+}
+
+impl Portable<'_> {
+    /// The model as a file.
+    ///
+    /// # Errors
+    /// [`TensorMismatch`](crate::Error::TensorMismatch) when the weights are not the network's, [`Usage`](crate::Error::Usage) when the format cannot hold them.
+    pub fn write(&self, format: ExportFormat) -> Result<Exported> {
+        let bytes = match format {
+            ExportFormat::Safetensors => self.safetensors()?,
+            ExportFormat::Onnx => self.onnx()?,
+        };
+        let file_name = self.file_name(format);
+        let recipes = self.recipes(format, &file_name);
+        Ok(Exported { file_name, bytes, recipes })
+    }
+
+    /// Programs that use the file called `file_name`.
+    pub fn recipes(&self, format: ExportFormat, file_name: &str) -> Recipes {
+        recipes::recipes(self, format, file_name)
+    }
+
+    fn safetensors(&self) -> Result<Vec<u8>> {
+        let mut metadata = self.metadata();
+        if let Some(license) = self.license() {
+            metadata.insert("license".into(), license);
+        }
+        // In the order of the network, whatever the file's was.
+        let params = self.spec.build()?.params();
+        let tensors: Vec<(&str, &HostTensor)> = params
+            .iter()
+            .map(|param| Ok((param.name.as_str(), self.weights.get(&param.name, &param.shape)?)))
+            .collect::<Result<_>>()?;
+        // What came in 16 bits loses nothing when it goes out in them.
+        let half = tensors.iter().all(|(_, tensor)| tensor.dtype == Dtype::F16);
+        // PyTorch's counter beside each running mean; how often it was updated is not known any more.
+        let norms = params.iter().filter_map(|param| param.name.strip_suffix("running_mean"));
+        let counters: Vec<(String, i64)> = norms.map(|norm| (format!("{norm}num_batches_tracked"), 0)).collect();
+        safetensors::write_parts(&metadata, &counters, &tensors, if half { Dtype::F16 } else { Dtype::F32 })
+    }
+
+    fn onnx(&self) -> Result<Vec<u8>> {
+        let mut metadata = self.metadata();
+        if let Some(license) = self.license() {
+            metadata.insert("model_license".into(), license); // the key that ONNX recommends
+        }
+        let (width, height) = self.pixels.crop;
+        onnx::write(self.spec, self.weights, (height as usize, width as usize), &metadata)
+    }
+
+    fn metadata(&self) -> IndexMap<String, String> {
+        checkpoint::metadata(self.spec, self.labels, self.pixels)
+    }
+
+    /// Of the file it came from, or of the model that was published under its name.
+    fn license(&self) -> Option<String> {
+        let own = ["license", "model_license"].iter().find_map(|key| self.weights.metadata.get(*key));
+        let published = || match self.origin {
+            Origin::Bundled => Some(BUNDLED_LICENSE.into()),
+            Origin::Downloaded | Origin::FromThisDevice => hub::find(self.name).ok().map(|model| model.license.into()),
+            Origin::OwnFile | Origin::Trained => None,
+        };
+        own.cloned().or_else(published)
+    }
+
+    /// Its name without folders, the ending of a weights file, and what file systems do not take.
+    fn file_name(&self, format: ExportFormat) -> String {
+        let name = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let endings = [".safetensors", ".pth", ".pt", ".th", ".bin", ".onnx"];
+        let stem = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+        let fine = |c: char| if c.is_control() || "<>:\"|?*".contains(c) { '_' } else { c };
+        let stem: String = stem.trim().trim_start_matches('.').chars().map(fine).take(MAX_NAME).collect();
+        let stem = if stem.is_empty() { &self.spec.arch } else { &stem };
+        format!("{stem}.{}", format.extension())
+    }
+}
+
+#[cfg(test)]
+mod tests;

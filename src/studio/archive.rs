@@ -1,0 +1,173 @@
+//! A project as one zip archive: a folder of pictures for each class, which any program can use, and `project.json` with what only
+//! this page knows, so that it comes back as it was.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Picture, Project, Role};
+use crate::{Error, Result};
+
+/// The file that makes an archive a project.
+pub const MANIFEST: &str = "project.json";
+/// The trained network, where there is one.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// What the page knows of the run.
+pub const HISTORY: &str = "history.json";
+/// Folder of the separate test set's classes.
+const TEST: &str = "test-set";
+
+const FORMAT: &str = "reslab-project";
+const VERSION: u32 = 1;
+
+/// What `project.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    format: String,
+    version: u32,
+    /// The project.
+    pub project: Project,
+    /// Its pictures with their paths in the archive.
+    pub pictures: Vec<Kept>,
+}
+
+/// A picture with its path in the archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// `cat/1.jpg`.
+    pub path: String,
+    /// Its record.
+    #[serde(flatten)]
+    pub picture: Picture,
+}
+
+impl Manifest {
+    /// Of a project and its pictures; those without a class are left out.
+    pub fn new(project: &Project, pictures: &[Picture]) -> Self {
+        let mut taken = BTreeSet::new();
+        let kept = pictures.iter().filter_map(|picture| {
+            let class = project.class(picture.class)?;
+            let folder = match picture.role {
+                Role::Example => safe(&class.name),
+                Role::Test => format!("{TEST}/{}", safe(&class.name)),
+            };
+            let path = free(&mut taken, &folder, &with_ending(&safe(&picture.name), &picture.kind));
+            Some(Kept { path, picture: picture.clone() })
+        });
+        Self { format: FORMAT.into(), version: VERSION, project: project.clone(), pictures: kept.collect() }
+    }
+
+    /// The manifest as a file.
+    ///
+    /// # Errors
+    /// None that numbers and texts can cause.
+    pub fn write(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).map_err(|e| unreadable(e.to_string()))
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is no manifest, or one of a newer page.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: String,
+            version: u32,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
+        if head.format != FORMAT {
+            return Err(unreadable(format!("its format is `{}`, expected `{FORMAT}`", head.format)));
+        }
+        if head.version > VERSION {
+            return Err(unreadable(format!(
+                "a newer page wrote it (version {}); reload this page and try again",
+                head.version
+            )));
+        }
+        serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))
+    }
+}
+
+fn unreadable(reason: String) -> Error {
+    Error::Io { path: MANIFEST.into(), reason }
+}
+
+/// A name that every file system takes (Windows has the most rules).
+pub fn safe(name: &str) -> String {
+    let safe = |c: char| if c.is_control() || "\\/:*?\"<>|".contains(c) { '_' } else { c };
+    let name: String = name.chars().map(safe).collect();
+    let name = name.trim_matches([' ', '.']);
+    if name.is_empty() { "_".into() } else { name.to_owned() }
+}
+
+/// The kept file may be a JPEG of what was something else.
+fn with_ending(name: &str, kind: &str) -> String {
+    let endings: &[&str] = match kind {
+        "image/jpeg" => &["jpg", "jpeg", "jfif"],
+        "image/png" => &["png"],
+        "image/webp" => &["webp"],
+        _ => return name.into(),
+    };
+    let has = name.rsplit_once('.').is_some_and(|(_, end)| endings.iter().any(|known| end.eq_ignore_ascii_case(known)));
+    if has { name.into() } else { format!("{name}.{}", endings[0]) }
+}
+
+/// A path no other file has, also where capitals do not count.
+fn free(taken: &mut BTreeSet<String>, folder: &str, name: &str) -> String {
+    let (stem, end) = name.rsplit_once('.').unwrap_or((name, ""));
+    let numbered = (2_u32..).map(|number| format!("{folder}/{stem} {number}.{end}"));
+    let mut paths = std::iter::once(format!("{folder}/{name}")).chain(numbered);
+    // There are more numbers than files.
+    paths.find(|path| taken.insert(path.to_lowercase())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> (Project, Vec<Picture>) {
+        let mut project = Project::new(1, "pets", 5.0);
+        let (cat, dog) = (project.add_class("cat/tiger").unwrap(), project.add_class("犬").unwrap());
+        let picture = |id, class, name: &str, kind: &str, role| Picture {
+            id,
+            project: 1,
+            class,
+            role,
+            name: name.into(),
+            width: 2,
+            height: 3,
+            bytes: 4,
+            kind: kind.into(),
+            digest: "d".into(),
+            crc32: 6,
+            trashed: false,
+        };
+        let pictures = vec![
+            picture(1, cat, "a.jpg", "image/jpeg", Role::Example),
+            picture(2, cat, "A.JPG", "image/jpeg", Role::Example),
+            picture(3, dog, "b.heic", "image/jpeg", Role::Example),
+            picture(4, dog, "..", "image/png", Role::Test),
+            picture(5, 99, "lost.png", "image/png", Role::Test),
+        ];
+        (project, pictures)
+    }
+
+    #[test]
+    fn paths_are_safe_unique_and_tell_the_class() {
+        let (project, pictures) = project();
+        let manifest = Manifest::new(&project, &pictures);
+        let paths: Vec<&str> = manifest.pictures.iter().map(|kept| &*kept.path).collect();
+        assert_eq!(paths, ["cat_tiger/a.jpg", "cat_tiger/A 2.JPG", "犬/b.heic.jpg", "test-set/犬/_.png"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let (project, pictures) = project();
+        let manifest = Manifest::new(&project, &pictures);
+        assert_eq!(Manifest::read(&manifest.write().unwrap()).unwrap(), manifest);
+        assert!(Manifest::read(br#"{"format":"other","version":1}"#).unwrap_err().to_string().contains("other"));
+        assert!(Manifest::read(br#"{"format":"reslab-project","version":9}"#).unwrap_err().to_string().contains("newer"));
+        assert!(Manifest::read(b"no").is_err());
+    }
+}

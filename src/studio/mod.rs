@@ -1,0 +1,16 @@
+//! The studio's own knowledge, without browser or GPU: what a project is, what can be done to it and undone, what an archive of
+//! it looks like. The page keeps it in IndexedDB (`web::vault`) and shows it (`ui::studio`).
+
+pub mod archive;
+pub mod folders;
+pub mod project;
+pub mod shapes;
+
+pub use project::{Class, ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, Settings};
+
+/// A digest of a file, to know it again: FNV-1a with 64 bits, and its length.
+pub fn digest(bytes: &[u8]) -> String {
+    let hash =
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x}-{}", bytes.len())
+}

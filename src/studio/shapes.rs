@@ -1,0 +1,131 @@
+//! Pictures to try the studio with, without a camera: drawn here, so that they may be shipped and cost no download.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::data::RgbaImage;
+use crate::data::random::{Stream, below, generator, unit};
+
+/// Side of a picture in pixels.
+pub const SIDE: u32 = 96;
+
+/// A ready-made set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExampleSet {
+    /// Filled figures of any colour, size and turn on plain ground: told apart by outline alone.
+    Shapes,
+    /// Squares filled with a pattern of any colours, scale and turn: told apart by texture alone.
+    Patterns,
+}
+
+type Inside = fn(f64, f64) -> bool;
+
+impl ExampleSet {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Shapes, Self::Patterns];
+
+    /// Names of the classes, as keys of the page's texts.
+    pub fn classes(self) -> &'static [&'static str] {
+        match self {
+            Self::Shapes => &["circle", "square", "triangle"],
+            Self::Patterns => &["stripes", "checks", "dots"],
+        }
+    }
+
+    /// Picture `number` of a class. The same numbers always give the same picture.
+    pub fn picture(self, class: usize, number: u32) -> RgbaImage {
+        let kind = match self {
+            Self::Shapes => 0,
+            Self::Patterns => 1,
+        };
+        let mut rng = generator(kind << 8 | class as u64, Stream::Augment(number));
+        let inside: Inside = match (self, class) {
+            (Self::Shapes, 0) => |x, y| x * x + y * y < 1.0,
+            (Self::Shapes, 1) => |x, y| x.abs().max(y.abs()) < 0.88,
+            // Its corners lie on the circle of radius 1.15: the sides are 0.575 from the centre.
+            (Self::Shapes, _) => |x, y| y < 0.575 && 0.866 * x - 0.5 * y < 0.575 && -0.866 * x - 0.5 * y < 0.575,
+            (Self::Patterns, 0) => |x, _| x.rem_euclid(1.0) < 0.5,
+            (Self::Patterns, 1) => |x, y| (x.rem_euclid(1.0) < 0.5) != (y.rem_euclid(1.0) < 0.5),
+            (Self::Patterns, _) => |x, y| (x.rem_euclid(1.0) - 0.5).hypot(y.rem_euclid(1.0) - 0.5) < 0.32,
+        };
+        // A figure is a radius of 20 to 40 pixels somewhere inside; a pattern repeats every 11 to 24.
+        let scale = match self {
+            Self::Shapes => between(&mut rng, 20.0, 40.0),
+            Self::Patterns => between(&mut rng, 11.0, 24.0),
+        };
+        let room = f64::from(SIDE) / 2.0 - scale;
+        let centre = [0; 2].map(|_| f64::from(SIDE) / 2.0 + between(&mut rng, -room, room));
+        draw(&mut rng, scale, centre, inside)
+    }
+}
+
+fn draw(rng: &mut ChaCha8Rng, scale: f64, centre: [f64; 2], inside: Inside) -> RgbaImage {
+    /// Samples of a pixel in a row and in a column: edges are smooth.
+    const SAMPLES: u32 = 3;
+    let (sin, cos) = between(rng, 0.0, std::f64::consts::TAU).sin_cos();
+    let (ground, figure) = colours(rng);
+    let mut pixels = Vec::with_capacity((SIDE * SIDE * 4) as usize);
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let hits = (0..SAMPLES * SAMPLES).filter(|sample| {
+                let at = |pixel: u32, part: u32| f64::from(pixel) + (f64::from(part) + 0.5) / f64::from(SAMPLES);
+                let (dx, dy) = (at(x, sample % SAMPLES) - centre[0], at(y, sample / SAMPLES) - centre[1]);
+                inside((dx * cos + dy * sin) / scale, (dy * cos - dx * sin) / scale)
+            });
+            let share = hits.count() as f64 / f64::from(SAMPLES * SAMPLES);
+            let noise = between(rng, -6.0, 6.0);
+            for (ground, figure) in ground.iter().zip(figure) {
+                pixels.push((ground + (figure - ground) * share + noise).clamp(0.0, 255.0) as u8);
+            }
+            pixels.push(255);
+        }
+    }
+    RgbaImage { width: SIDE, height: SIDE, pixels }
+}
+
+/// Two colours far enough apart in brightness to be told from each other without seeing hues.
+fn colours(rng: &mut ChaCha8Rng) -> ([f64; 3], [f64; 3]) {
+    let mut dark = [0; 3].map(|_| between(rng, 0.0, 120.0));
+    let mut light = [0; 3].map(|_| between(rng, 150.0, 255.0));
+    if below(rng, 2) == 0 {
+        std::mem::swap(&mut dark, &mut light);
+    }
+    (dark, light)
+}
+
+fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
+    low + (high - low) * unit(rng)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn pictures_repeat_and_differ() {
+        for set in ExampleSet::ALL {
+            let mut seen = BTreeSet::new();
+            for class in 0..set.classes().len() {
+                for number in 0..5 {
+                    let picture = set.picture(class, number);
+                    assert_eq!(picture, set.picture(class, number));
+                    assert_eq!(picture.pixels.len(), (SIDE * SIDE * 4) as usize);
+                    assert!(seen.insert(picture.pixels), "{set:?} {class} {number} was drawn before");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn figures_stand_out_from_their_ground() {
+        for set in ExampleSet::ALL {
+            for class in 0..set.classes().len() {
+                let picture = set.picture(class, 7);
+                let green: Vec<u8> = picture.pixels.iter().skip(1).step_by(4).copied().collect();
+                let (low, high) = (green.iter().min().unwrap(), green.iter().max().unwrap());
+                assert!(high - low > 30, "{set:?} {class}: {low} to {high}");
+            }
+        }
+    }
+}

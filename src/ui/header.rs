@@ -1,0 +1,62 @@
+//! The head of the page: mark, screens, device, language.
+
+use leptos::prelude::*;
+use rust_i18n::t;
+
+use super::lab::Lab;
+use super::language::LanguageSwitch;
+use super::screen::Screen;
+
+/// The head of every screen.
+#[component]
+pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
+    view! {
+        <header class="head">
+            <div class="mark">
+                <Logo />
+                <span class="mark__word">"Res" <b>"Lab"</b></span>
+            </div>
+            <nav class="screens" aria-label=t!("shell.screens")>
+                {Screen::ALL
+                    .map(|screen| {
+                        view! {
+                            <a
+                                class="screens__link"
+                                href=format!("#{}", screen.address())
+                                aria-current=move || (lab.screen.get() == screen).then_some("page")
+                                data-testid=format!("screen-{}", screen.address())
+                            >
+                                {screen.title()}
+                            </a>
+                        }
+                    })
+                    .collect_view()}
+            </nav>
+            <Show when=move || lab.device.with(Option::is_some) && lab.missing.with(Option::is_none)>
+                <p class="device" class:device--slow=move || lab.software() data-testid="device">
+                    <span class="device__lamp" aria-hidden="true"></span>
+                    <span class="hidden">{t!("shell.running_on")}</span>
+                    <span class="device__name">{move || lab.device_name()}</span>
+                    <Show when=move || lab.software()>
+                        <span class="device__note">{t!("shell.software")}</span>
+                    </Show>
+                </p>
+            </Show>
+            <LanguageSwitch language />
+        </header>
+    }
+}
+
+/// A residual block: two layers in line, and the shortcut around them that meets the line again.
+#[component]
+fn Logo() -> impl IntoView {
+    view! {
+        <svg class="mark__logo" viewBox="0 0 44 36" width="44" height="36" fill="none" aria-hidden="true">
+            <path class="mark__cut" d="M6 24 C6 9 10 5 16 5 H26 C33 5 37 9 37 18.5" stroke-width="2.6" stroke-linecap="round" />
+            <path class="mark__line" d="M2 24 H33" stroke-width="2.6" stroke-linecap="round" />
+            <rect class="mark__layer" x="11" y="16.5" width="6.5" height="15" rx="1.8" />
+            <rect class="mark__layer" x="22" y="16.5" width="6.5" height="15" rx="1.8" />
+            <circle class="mark__sum" cx="37" cy="24" r="5" />
+        </svg>
+    }
+}

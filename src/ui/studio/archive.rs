@@ -1,0 +1,106 @@
+//! A project out of this page and back in, as one archive.
+
+use js_sys::Date;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rust_i18n::t;
+
+use super::state::{Adding, Studio};
+use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, safe};
+use crate::studio::{Picture, ProjectId};
+use crate::web::{self, Archive, ArchiveBuilder, Run};
+use crate::{Error, Result};
+
+/// Whether this page made the archive.
+pub(super) fn is_project(archive: &Archive) -> bool {
+    archive.entries.iter().any(|entry| entry.name == MANIFEST)
+}
+
+impl Studio {
+    /// Saves a project as an archive. Pictures go from the browser's storage into the file without being read here.
+    pub fn export(self, id: ProjectId) {
+        spawn_local(async move {
+            if let Err(error) = self.export_now(id).await {
+                self.adding.set(None);
+                self.fail(&error);
+            }
+        });
+    }
+
+    async fn export_now(self, id: ProjectId) -> Result<()> {
+        let vault = self.vault()?;
+        let Some(project) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
+            return Ok(());
+        };
+        let pictures: Vec<Picture> = vault.pictures(id).await?.into_iter().filter(|picture| !picture.trashed).collect();
+        let manifest = Manifest::new(&project, &pictures);
+        let mut archive = ArchiveBuilder::default();
+        archive.add_bytes(MANIFEST, &manifest.write()?)?;
+        for kept in &manifest.pictures {
+            let file = vault.file(kept.picture.id).await?;
+            archive.add(&kept.path, &file, kept.picture.crc32, kept.picture.bytes)?;
+        }
+        if let Some(run) = vault.run(id).await? {
+            archive.add_bytes(HISTORY, run.history.as_bytes())?;
+            archive.add_bytes(CHECKPOINT, &web::read_blob(CHECKPOINT, &run.checkpoint).await?)?;
+        }
+        web::save_blob(&format!("{}.zip", safe(&project.name)), &archive.finish()?)
+    }
+
+    /// Makes a project of an archive that this page wrote, and opens it.
+    pub(super) async fn import(self, archive: Archive) -> Result<()> {
+        let imported = self.import_now(&archive).await;
+        self.adding.set(None);
+        imported
+    }
+
+    async fn import_now(self, archive: &Archive) -> Result<()> {
+        let vault = self.vault()?;
+        let entry = |path: &str| archive.entries.iter().find(|entry| entry.name == path);
+        let missing = |path: &str| Error::Io { path: path.into(), reason: t!("studio.not_inside").into_owned() };
+        let manifest = Manifest::read(&archive.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
+        let mut project = manifest.project;
+        (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
+        let of = manifest.pictures.len();
+        for (done, kept) in manifest.pictures.into_iter().enumerate() {
+            self.adding.set(Some(Adding { done, of }));
+            let Some(entry) = entry(&kept.path) else {
+                self.skip(kept.path, t!("studio.not_inside").into_owned());
+                continue;
+            };
+            let added = async {
+                let bytes = archive.bytes(entry).await?;
+                // Not what the manifest says of it: the file may have been replaced by hand.
+                let specimen = web::specimen_of_bytes(&kept.picture.name, &bytes).await?;
+                let picture = Picture {
+                    id: self.new_number(),
+                    project: project.id,
+                    trashed: false,
+                    width: specimen.width,
+                    height: specimen.height,
+                    bytes: specimen.bytes,
+                    kind: specimen.kind,
+                    crc32: specimen.crc32,
+                    ..kept.picture
+                };
+                vault.add_picture(&picture, &specimen.file, &specimen.thumbnail).await
+            };
+            if let Err(error) = added.await {
+                self.skip(kept.path, error.to_string());
+            }
+        }
+        if let (Some(checkpoint), Some(history)) = (entry(CHECKPOINT), entry(HISTORY)) {
+            let checkpoint = web::blob(CHECKPOINT, &archive.bytes(checkpoint).await?, "application/octet-stream")?;
+            let history = String::from_utf8_lossy(&archive.bytes(history).await?).into_owned();
+            vault.put_run(project.id, &Run { checkpoint, history }).await?;
+        }
+        // Last, so that a project is whole when it is there at all.
+        vault.put_project(&project).await?;
+        let id = project.id;
+        self.projects.update(|all| all.insert(0, project));
+        let skipped = self.skipped.get_untracked();
+        self.open_now(id).await?;
+        self.skipped.set(skipped);
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Classes and their pictures.
+
+use leptos::html;
+use leptos::prelude::*;
+use rust_i18n::t;
+use web_sys::File;
+
+use super::gallery::Gallery;
+use super::picker::{FileButton, FolderButton, Pick};
+use super::state::Studio;
+use crate::studio::{Class, ClassId, Role};
+use crate::web::Folders;
+
+/// The step.
+#[component]
+pub fn Collect(studio: Studio) -> impl IntoView {
+    let classes =
+        Memo::new(move |_| studio.project.with(|project| project.as_ref().map(|p| p.classes.clone()).unwrap_or_default()));
+    let folders = move |folders: crate::Result<Folders>| match folders {
+        Ok(folders) => studio.add_folders(folders, Role::Example),
+        Err(error) => studio.fail(&error),
+    };
+    let archives = move |files: Vec<File>| files.into_iter().for_each(|file| studio.add_archive(file, Role::Example));
+    view! {
+        <section class="collect" aria-labelledby="collect-title" data-testid="collect">
+            <h1 id="collect-title" class="hidden">{t!("studio.collect")}</h1>
+            <div class="collect__tools">
+                <button
+                    type="button"
+                    class="button button--main"
+                    data-testid="add-class"
+                    on:click=move |_| {
+                        let added = studio.add_class(&studio.next_class_name());
+                        studio.target.set(added);
+                    }
+                >
+                    {t!("studio.add_class")}
+                </button>
+                <FolderButton label=t!("studio.add_folder") testid="add-folder" chosen=folders />
+                <FileButton
+                    pick=Pick::Archive
+                    label=t!("studio.add_zip")
+                    testid="add-zip"
+                    chosen=archives
+                />
+                <p class="collect__hint">{t!("studio.drop_hint")}</p>
+            </div>
+            <Balance studio classes />
+            <Selection studio classes />
+            <Show
+                when=move || !classes.with(Vec::is_empty)
+                fallback=|| view! { <p class="collect__empty">{t!("studio.no_classes")}</p> }
+            >
+                <ul class="classes">
+                    <For each=move || classes.get() key=|class| class.id children=move |class| view! { <ClassCard studio classes id=class.id /> } />
+                </ul>
+            </Show>
+        </section>
+    }
+}
+
+/// How the pictures are spread over the classes, with advice.
+#[component]
+fn Balance(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
+    /// Fewer pictures of a class teach little.
+    const FEW: usize = 10;
+    let counts = move || {
+        let enabled = classes.get().into_iter().filter(|class| class.enabled);
+        enabled.map(|class| (studio.count(class.id), class)).collect::<Vec<_>>()
+    };
+    let advice = move || {
+        let counts = counts();
+        let most = counts.iter().map(|(count, _)| *count).max().unwrap_or(0);
+        let (fewest, class) = counts.into_iter().min_by_key(|(count, _)| *count)?;
+        let name = class.name;
+        match fewest {
+            // Nothing has begun: the cards say what to do.
+            _ if most == 0 => None,
+            0 => Some(t!("studio.advice_none", name = name).into_owned()),
+            few if few < FEW => Some(t!("studio.advice_few", name = name, count = few, wanted = FEW).into_owned()),
+            few if few * 3 < most => Some(t!("studio.advice_uneven", name = name, count = few, most = most).into_owned()),
+            _ => None,
+        }
+    };
+    view! {
+        <div class="balance">
+            <div class="balance__bar" aria-hidden="true">
+                {move || {
+                    counts()
+                        .into_iter()
+                        .map(|(count, class)| {
+                            view! { <span class="balance__part" data-colour=class.colour.to_string() style:flex-grow=count.to_string()></span> }
+                        })
+                        .collect_view()
+                }}
+            </div>
+            {move || advice().map(|advice| view! { <p class="balance__advice" data-testid="balance-advice">{advice}</p> })}
+        </div>
+    }
+}
+
+/// What can be done with the selected pictures.
+#[component]
+fn Selection(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
+    let count = Memo::new(move |_| studio.selected.with(|selected| selected.len()));
+    let move_to = move |event: web_sys::Event| {
+        if let Ok(class) = event_target_value(&event).parse() {
+            studio.move_pictures(&studio.selected.get_untracked(), class);
+        }
+    };
+    view! {
+        <Show when=move || count.get() != 0>
+            <div class="selection" data-testid="selection">
+                <span>{move || t!("studio.selected", count = count.get())}</span>
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="delete-selected"
+                    on:click=move |_| studio.delete_pictures(&studio.selected.get_untracked())
+                >
+                    {t!("studio.delete")}
+                </button>
+                <label>
+                    <span class="hidden">{t!("studio.move_to")}</span>
+                    <select class="select" data-testid="move-selected" on:change=move_to>
+                        <option value="">{t!("studio.move_to")}</option>
+                        {move || {
+                            classes.get().into_iter().map(|class| view! { <option value=class.id.to_string()>{class.name}</option> }).collect_view()
+                        }}
+                    </select>
+                </label>
+                <button type="button" class="button button--quiet" on:click=move |_| studio.selected.update(|all| all.clear())>
+                    {t!("studio.select_none")}
+                </button>
+            </div>
+        </Show>
+    }
+}
+
+#[component]
+fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl IntoView {
+    let class = Memo::new(move |_| classes.with(|all| all.iter().find(|class| class.id == id).cloned()));
+    let name = Memo::new(move |_| class.get().map(|class| class.name).unwrap_or_default());
+    let enabled = Memo::new(move |_| class.get().is_some_and(|class| class.enabled));
+    let colour = class.get_untracked().map_or(0, |class| class.colour);
+    let ids = Memo::new(move |_| studio.ids(id, Role::Example));
+    let count = Memo::new(move |_| ids.with(Vec::len));
+    let refusal = RwSignal::new(None::<String>);
+    let input = NodeRef::<html::Input>::new();
+    let rename = move |event: web_sys::Event| match studio.rename_class(id, &event_target_value(&event)) {
+        Ok(()) => refusal.set(None),
+        Err(error) => {
+            refusal.set(Some(error.to_string()));
+            if let Some(input) = input.get_untracked() {
+                input.set_value(&name.get_untracked());
+            }
+        }
+    };
+    let toggle = move |_| {
+        studio.change(|project| {
+            if let Some(class) = project.classes.iter_mut().find(|class| class.id == id) {
+                class.enabled = !class.enabled;
+            }
+        });
+    };
+    let upload = move |files: Vec<File>| studio.add_files(files, id, Role::Example);
+    let said = move |what: &str| format!("{what}: {}", name.get());
+    view! {
+        <li
+            class="class card"
+            class:class--off=move || !enabled.get()
+            class:class--target=move || studio.target.get() == Some(id)
+            data-class=id.to_string()
+            data-colour=colour.to_string()
+            data-testid="class"
+            on:focusin=move |_| studio.target.set(Some(id))
+        >
+            <div class="class__head">
+                <span class="class__dot" aria-hidden="true"></span>
+                <label class="class__name">
+                    <span class="hidden">{t!("studio.class_name")}</span>
+                    <input node_ref=input class="name" data-testid="class-name" maxlength="80" prop:value=name on:change=rename />
+                </label>
+                <span class="class__count" data-testid="class-count">
+                    {move || match count.get() {
+                        1 => t!("studio.pictures_one"),
+                        count => t!("studio.pictures_many", count = count),
+                    }}
+                </span>
+            </div>
+            {move || refusal.get().map(|refusal| view! { <p class="class__refusal" role="alert">{refusal}</p> })}
+            <div class="class__tools">
+                <FileButton
+                    pick=Pick::Files
+                    label=t!("studio.upload")
+                    testid="upload"
+                    chosen=upload
+                />
+                <details class="menu">
+                    <summary class="button button--quiet" aria-label=move || said(&t!("studio.more"))>"\u{22ef}"</summary>
+                    <div class="menu__items">
+                        <button type="button" class="menu__item" on:click=move |_| studio.change(|project| project.move_class(id, -1))>
+                            {t!("studio.move_up")}
+                        </button>
+                        <button type="button" class="menu__item" on:click=move |_| studio.change(|project| project.move_class(id, 1))>
+                            {t!("studio.move_down")}
+                        </button>
+                        <button type="button" class="menu__item" data-testid="toggle-class" on:click=toggle>
+                            {move || if enabled.get() { t!("studio.disable") } else { t!("studio.enable") }}
+                        </button>
+                        <button
+                            type="button"
+                            class="menu__item"
+                            on:click=move |_| studio.selected.update(|all| all.extend(ids.get_untracked()))
+                        >
+                            {t!("studio.select_all")}
+                        </button>
+                        <button type="button" class="menu__item menu__item--danger" data-testid="delete-class" on:click=move |_| studio.delete_class(id)>
+                            {t!("studio.delete_class")}
+                        </button>
+                    </div>
+                </details>
+            </div>
+            <Show
+                when=move || count.get() != 0
+                fallback=|| view! { <p class="class__empty">{t!("studio.class_empty")}</p> }
+            >
+                <Gallery studio ids label=Signal::derive(move || said(&t!("studio.pictures"))) />
+            </Show>
+        </li>
+    }
+}

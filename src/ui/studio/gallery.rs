@@ -1,0 +1,108 @@
+//! Pictures as tiles, of which only those in sight are in the document: thousands stay smooth.
+
+use std::collections::BTreeSet;
+
+use leptos::html;
+use leptos::prelude::*;
+use rust_i18n::t;
+
+use super::state::Studio;
+use crate::studio::PictureId;
+
+/// Side of a tile with the gap to the next, in CSS pixels; see `.gallery__tile`.
+const PITCH: f64 = 92.0;
+/// Rows kept above and below what is in sight.
+const SPARE: usize = 2;
+
+/// A scrolling box of tiles. A click selects; with the shift key everything from the last one on.
+#[component]
+pub fn Gallery(
+    studio: Studio,
+    #[prop(into)] ids: Signal<Vec<PictureId>>,
+    /// Names the box for people who do not see it.
+    #[prop(into)]
+    label: Signal<String>,
+) -> impl IntoView {
+    let frame = NodeRef::<html::Div>::new();
+    let (width, height, top) = (RwSignal::new(0.0), RwSignal::new(0.0), RwSignal::new(0.0));
+    let measure = move || {
+        if let Some(frame) = frame.get_untracked() {
+            width.set(f64::from(frame.client_width()));
+            height.set(f64::from(frame.client_height()));
+            top.set(f64::from(frame.scroll_top()));
+        }
+    };
+    Effect::new(move |_| {
+        frame.track();
+        ids.track();
+        // After the layout that this change brings.
+        request_animation_frame(measure);
+    });
+    let resized = window_event_listener(leptos::ev::resize, move |_| measure());
+    on_cleanup(move || resized.remove());
+
+    let columns = Memo::new(move |_| ((width.get() / PITCH) as usize).max(1));
+    let rows = move || ids.with(Vec::len).div_ceil(columns.get());
+    // First and last tile in the document.
+    let sight = Memo::new(move |_| {
+        let first = ((top.get() / PITCH) as usize).saturating_sub(SPARE);
+        let last = ((top.get() + height.get()) / PITCH) as usize + 1 + SPARE;
+        (first * columns.get(), (last * columns.get()).min(ids.with(Vec::len)))
+    });
+    let shown = move || {
+        let (first, last) = sight.get();
+        ids.with(|ids| ids.get(first.min(last)..last).unwrap_or_default().iter().copied().zip(first..).collect::<Vec<_>>())
+    };
+    let anchor = StoredValue::new(None);
+    let choose = move |id: PictureId, index: usize, range: bool| {
+        let from = anchor.get_value().filter(|_| range).unwrap_or(index);
+        anchor.set_value(Some(index));
+        let span: BTreeSet<PictureId> =
+            ids.with_untracked(|ids| ids.iter().skip(from.min(index)).take(from.abs_diff(index) + 1).copied().collect());
+        studio.selected.update(|selected| {
+            if from == index && selected.remove(&id) {
+                return;
+            }
+            selected.extend(span);
+        });
+    };
+    view! {
+        <div class="gallery" node_ref=frame on:scroll=move |_| measure() data-testid="gallery">
+            <ul class="gallery__sheet" aria-label=label style:height=move || format!("{}px", rows() as f64 * PITCH)>
+                <For
+                    each=shown
+                    key=|(id, index)| (*id, *index)
+                    children=move |(id, index)| {
+                        let place = move || {
+                            let (row, column) = (index / columns.get(), index % columns.get());
+                            format!("translate({}px, {}px)", column as f64 * PITCH, row as f64 * PITCH)
+                        };
+                        view! {
+                            <li class="gallery__tile" style:transform=place>
+                                <Tile studio id number=index + 1 choose=Callback::new(move |range| choose(id, index, range)) />
+                            </li>
+                        }
+                    }
+                />
+            </ul>
+        </div>
+    }
+}
+
+#[component]
+fn Tile(studio: Studio, id: PictureId, number: usize, choose: Callback<bool>) -> impl IntoView {
+    let thumbnail = studio.thumbnail(id);
+    let chosen = Memo::new(move |_| studio.selected.with(|selected| selected.contains(&id)));
+    view! {
+        <button
+            type="button"
+            class="tile-button"
+            aria-pressed=move || chosen.get().to_string()
+            aria-label=t!("studio.picture_number", number = number)
+            data-testid="picture-tile"
+            on:click=move |event| choose.run(event.shift_key())
+        >
+            {move || thumbnail.get().map(|url| view! { <img class="tile-button__picture" src=url.to_string() alt="" draggable="false" /> })}
+        </button>
+    }
+}

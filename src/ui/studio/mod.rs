@@ -1,0 +1,56 @@
+//! The studio: collect examples, train, judge, watch live, take away.
+
+mod archive;
+mod collect;
+mod gallery;
+mod intake;
+mod picker;
+mod projects;
+mod report;
+mod state;
+mod step;
+mod workbench;
+
+use leptos::prelude::*;
+use rust_i18n::t;
+
+pub use self::state::Studio;
+pub use self::step::{Step, follow_address as follow_step};
+
+use self::projects::Projects;
+use self::report::Reports;
+use self::state::Storage;
+use self::workbench::Workbench;
+use super::lab::Lab;
+
+/// The screen.
+#[component]
+pub fn Teach(lab: Lab) -> impl IntoView {
+    let studio = lab.studio;
+    let open = Memo::new(move |_| studio.project.with(|project| project.as_ref().map(|project| project.id)));
+    view! {
+        <main id="main" class="studio" data-testid="studio">
+            {move || match studio.storage.get() {
+                Storage::Opening => view! { <p class="studio__wait">{t!("studio.opening")}</p> }.into_any(),
+                Storage::Unavailable(reason) => {
+                    view! {
+                        <div class="card" role="alert">
+                            <h1 class="studio__title">{t!("studio.nothing_kept")}</h1>
+                            <p>{reason}</p>
+                            <p>{t!("studio.nothing_kept_hint")}</p>
+                        </div>
+                    }
+                        .into_any()
+                }
+                Storage::Open => {
+                    (move || match open.get() {
+                        Some(_) => view! { <Workbench lab /> }.into_any(),
+                        None => view! { <Projects studio /> }.into_any(),
+                    })
+                        .into_any()
+                }
+            }}
+            <Reports studio />
+        </main>
+    }
+}

@@ -1,0 +1,508 @@
+//! What the studio knows: the projects of this device, the open one with its pictures, and what can be undone.
+//!
+//! Everything that changes is written to the [vault](crate::web::Vault) at once. Writes are begun in the order of the changes, and
+//! the browser keeps that order for the same records.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rust_i18n::t;
+
+use crate::data::RgbaImage;
+use crate::studio::folders::Skipped;
+use crate::studio::project::{Numbers, move_pictures, set_aside};
+use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role};
+use crate::web::{self, ObjectUrl, Quota, Run, Vault, vault};
+use crate::{Error, Result};
+
+/// Key of the project that was open last, in the browser's local storage.
+const OPEN_KEY: &str = "reslab-project";
+/// Deeds that can be undone.
+const UNDO_LIMIT: usize = 50;
+
+/// Whether projects can be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Storage {
+    /// Being opened.
+    Opening,
+    /// Open.
+    Open,
+    /// This browser keeps nothing; a sentence.
+    Unavailable(String),
+}
+
+/// Pictures that are being added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adding {
+    pub done: usize,
+    pub of: usize,
+}
+
+/// A tile's picture, once it is read.
+pub type Thumbnail = ArcRwSignal<Option<Arc<ObjectUrl>>>;
+
+/// The studio's state. Copied into every component; lives as long as the page.
+#[derive(Clone, Copy)]
+pub struct Studio {
+    pub storage: RwSignal<Storage>,
+    /// All that are not deleted, the newest change first.
+    pub projects: RwSignal<Vec<Project>>,
+    /// The open one.
+    pub project: RwSignal<Option<Project>>,
+    /// Its pictures, but for those that were deleted, oldest first.
+    pub pictures: RwSignal<Vec<Picture>>,
+    pub selected: RwSignal<BTreeSet<PictureId>>,
+    /// The class that was touched last: what is pasted goes there.
+    pub target: RwSignal<Option<ClassId>>,
+    pub deeds: RwSignal<Vec<Deed>>,
+    pub adding: RwSignal<Option<Adding>>,
+    /// Files that were not taken, and why.
+    pub skipped: RwSignal<Vec<Skipped>>,
+    pub error: RwSignal<Option<String>>,
+    pub quota: RwSignal<Option<Quota>>,
+    /// Writes that are not done yet.
+    pub writing: RwSignal<usize>,
+    /// Whether a run is kept for the open project.
+    pub has_run: RwSignal<bool>,
+    /// Deleted pictures of the open project; they leave the vault when it is opened anew.
+    trash: StoredValue<Vec<Picture>>,
+    thumbnails: StoredValue<HashMap<PictureId, Thumbnail>>,
+    numbers: StoredValue<Numbers>,
+    vault: StoredValue<Option<Rc<Vault>>, LocalStorage>,
+}
+
+impl Studio {
+    /// Opens the vault, and in it the project that was open last.
+    pub fn start() -> Self {
+        let studio = Self {
+            storage: RwSignal::new(Storage::Opening),
+            projects: RwSignal::new(Vec::new()),
+            project: RwSignal::new(None),
+            pictures: RwSignal::new(Vec::new()),
+            selected: RwSignal::new(BTreeSet::new()),
+            target: RwSignal::new(None),
+            deeds: RwSignal::new(Vec::new()),
+            adding: RwSignal::new(None),
+            skipped: RwSignal::new(Vec::new()),
+            error: RwSignal::new(None),
+            quota: RwSignal::new(None),
+            writing: RwSignal::new(0),
+            has_run: RwSignal::new(false),
+            trash: StoredValue::new(Vec::new()),
+            thumbnails: StoredValue::new(HashMap::new()),
+            numbers: StoredValue::new(Numbers::default()),
+            vault: StoredValue::new_local(None),
+        };
+        spawn_local(async move {
+            match studio.open_vault().await {
+                Ok(()) => studio.storage.set(Storage::Open),
+                Err(error) => studio.storage.set(Storage::Unavailable(error.to_string())),
+            }
+        });
+        studio
+    }
+
+    async fn open_vault(self) -> Result<()> {
+        let vault = Vault::open().await?;
+        let (gone, mut projects): (Vec<_>, Vec<_>) = vault.projects().await?.into_iter().partition(|project| project.trashed);
+        for project in gone {
+            vault.delete_project(project.id).await?;
+        }
+        projects.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
+        let last = web::recall(OPEN_KEY).and_then(|id| id.parse().ok());
+        let last = projects.iter().find(|project| Some(project.id) == last).map(|project| project.id);
+        self.vault.set_value(Some(Rc::new(vault)));
+        self.projects.set(projects);
+        if let Some(last) = last {
+            self.open_now(last).await?;
+        }
+        self.measure();
+        Ok(())
+    }
+
+    pub(super) fn vault(self) -> Result<Rc<Vault>> {
+        let closed = || Error::Io { path: "this browser's storage".into(), reason: "it is not open".into() };
+        self.vault.with_value(Clone::clone).ok_or_else(closed)
+    }
+
+    /// Runs a write beside the page; its failure is said.
+    pub(super) fn write<F: Future<Output = Result<()>> + 'static>(self, job: impl FnOnce(Rc<Vault>) -> F) {
+        match self.vault() {
+            Ok(vault) => {
+                let job = job(vault);
+                self.writing.update(|writing| *writing += 1);
+                spawn_local(async move {
+                    let written = job.await;
+                    self.writing.update(|writing| *writing = writing.saturating_sub(1));
+                    if let Err(error) = written {
+                        self.fail(&error);
+                    }
+                });
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    pub(super) fn fail(self, error: &Error) {
+        log::error!("{error}");
+        self.error.set(Some(error.to_string()));
+    }
+
+    /// Asks how full the storage is.
+    pub fn measure(self) {
+        spawn_local(async move { self.quota.set(vault::quota().await) });
+    }
+
+    /// Asks the browser to keep the projects when disk space is short.
+    pub fn persist(self) {
+        spawn_local(async move {
+            vault::ask_to_persist().await;
+            self.quota.set(vault::quota().await);
+        });
+    }
+
+    pub(super) fn new_number(self) -> u64 {
+        let beyond = self.pictures.with_untracked(|pictures| pictures.last().map_or(0, |picture| picture.id));
+        self.numbers.try_update_value(|numbers| numbers.next(js_sys::Date::now(), beyond)).unwrap_or_default()
+    }
+
+    // Projects
+
+    /// Makes a project and opens it.
+    pub fn create(self, name: &str) -> ProjectId {
+        let project = Project::new(self.new_number(), name, js_sys::Date::now());
+        let id = project.id;
+        self.projects.update(|projects| projects.insert(0, project.clone()));
+        self.show(project, Vec::new(), false);
+        self.save_project();
+        id
+    }
+
+    /// Opens a project.
+    pub fn open(self, id: ProjectId) {
+        spawn_local(async move {
+            if let Err(error) = self.open_now(id).await {
+                self.fail(&error);
+            }
+        });
+    }
+
+    pub(super) async fn open_now(self, id: ProjectId) -> Result<()> {
+        let vault = self.vault()?;
+        let Some(project) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
+            return Ok(());
+        };
+        let (gone, pictures): (Vec<_>, Vec<_>) = vault.pictures(id).await?.into_iter().partition(|picture| picture.trashed);
+        if !gone.is_empty() {
+            vault.delete_pictures(&gone.iter().map(|picture| picture.id).collect::<Vec<_>>()).await?;
+        }
+        let has_run = vault.run(id).await?.is_some();
+        self.show(project, pictures, has_run);
+        Ok(())
+    }
+
+    fn show(self, project: Project, mut pictures: Vec<Picture>, has_run: bool) {
+        pictures.sort_by_key(|picture| picture.id);
+        web::remember(OPEN_KEY, &project.id.to_string());
+        self.selected.set(BTreeSet::new());
+        self.target.set(None);
+        self.deeds.set(Vec::new());
+        self.skipped.set(Vec::new());
+        self.trash.set_value(Vec::new());
+        self.thumbnails.set_value(HashMap::new());
+        self.pictures.set(pictures);
+        self.has_run.set(has_run);
+        self.project.set(Some(project));
+    }
+
+    /// Closes the open project: the list of all is shown.
+    pub fn close(self) {
+        web::remember(OPEN_KEY, "");
+        self.project.set(None);
+        self.pictures.set(Vec::new());
+    }
+
+    /// Changes the open project and writes it.
+    pub fn change(self, change: impl FnOnce(&mut Project)) {
+        self.project.update(|project| {
+            if let Some(project) = project {
+                change(project);
+                project.changed_ms = js_sys::Date::now();
+            }
+        });
+        self.save_project();
+    }
+
+    pub(super) fn save_project(self) {
+        let Some(project) = self.project.get_untracked() else { return };
+        self.projects.update(|all| {
+            if let Some(known) = all.iter_mut().find(|known| known.id == project.id) {
+                *known = project.clone();
+            }
+        });
+        self.write(|vault| async move { vault.put_project(&project).await });
+    }
+
+    /// Deletes a project; can be undone until the page is opened anew.
+    pub fn delete_project(self, id: ProjectId) {
+        let Some(mut project) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
+            return;
+        };
+        project.trashed = true;
+        self.projects.update(|all| all.retain(|project| project.id != id));
+        if self.project.with_untracked(|open| open.as_ref().is_some_and(|open| open.id == id)) {
+            self.close();
+        }
+        self.deeds.set(vec![Deed::DeletedProject(id)]);
+        self.write(|vault| async move { vault.put_project(&project).await });
+    }
+
+    /// Copies a project with its pictures.
+    pub fn duplicate(self, id: ProjectId) {
+        spawn_local(async move {
+            if let Err(error) = self.duplicate_now(id).await {
+                self.fail(&error);
+            }
+        });
+    }
+
+    async fn duplicate_now(self, id: ProjectId) -> Result<()> {
+        let vault = self.vault()?;
+        let Some(mut copy) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
+            return Ok(());
+        };
+        copy.id = self.new_number();
+        copy.name = t!("studio.copy_of", name = copy.name).into_owned();
+        copy.changed_ms = js_sys::Date::now();
+        let pictures = vault.pictures(id).await?.into_iter().filter(|picture| !picture.trashed).collect::<Vec<_>>();
+        let of = pictures.len();
+        for (done, mut picture) in pictures.into_iter().enumerate() {
+            self.adding.set(Some(Adding { done, of }));
+            let (file, thumbnail) = (vault.file(picture.id).await?, vault.thumbnail(picture.id).await?);
+            (picture.id, picture.project) = (self.new_number(), copy.id);
+            vault.add_picture(&picture, &file, &thumbnail).await?;
+        }
+        if let Some(run) = vault.run(id).await? {
+            vault.put_run(copy.id, &run).await?;
+        }
+        vault.put_project(&copy).await?;
+        self.adding.set(None);
+        self.projects.update(|all| all.insert(0, copy));
+        Ok(())
+    }
+
+    // Classes
+
+    /// Adds a class; a name that is taken or empty is refused with a sentence.
+    pub fn add_class(self, name: &str) -> Option<ClassId> {
+        self.try_change(|project| project.add_class(name))
+    }
+
+    /// A name for one more class.
+    pub fn next_class_name(self) -> String {
+        let taken = |name: &str| {
+            self.project
+                .with_untracked(|project| project.as_ref().is_some_and(|p| p.classes.iter().any(|class| class.name == name)))
+        };
+        let names = (1_u32..).map(|number| t!("studio.class_number", number = number).into_owned());
+        // There are fewer classes than numbers.
+        names.into_iter().find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// Renames a class; the refusal is a sentence for beside its name.
+    pub fn rename_class(self, id: ClassId, name: &str) -> Result<()> {
+        let mut result = Ok(());
+        self.change(|project| result = project.rename_class(id, name));
+        result
+    }
+
+    /// Deletes a class with its pictures.
+    pub fn delete_class(self, id: ClassId) {
+        let mut pictures = self.pictures.get_untracked();
+        let mut deed = None;
+        self.change(|project| deed = project.delete_class(id, &mut pictures));
+        if let Some(deed) = deed {
+            self.settle(pictures, deed);
+        }
+    }
+
+    fn try_change<T>(self, change: impl FnOnce(&mut Project) -> Result<T>) -> Option<T> {
+        let mut result = None;
+        self.change(|project| result = Some(change(project)));
+        match result? {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error.set(Some(error.to_string()));
+                None
+            }
+        }
+    }
+
+    // Pictures
+
+    /// Deletes pictures.
+    pub fn delete_pictures(self, ids: &BTreeSet<PictureId>) {
+        let mut pictures = self.pictures.get_untracked();
+        let deleted = set_aside(&mut pictures, |picture| ids.contains(&picture.id));
+        if !deleted.is_empty() {
+            self.settle(pictures, Deed::DeletedPictures(deleted));
+        }
+    }
+
+    /// Moves pictures to another class.
+    pub fn move_pictures(self, ids: &BTreeSet<PictureId>, to: ClassId) {
+        let mut pictures = self.pictures.get_untracked();
+        let deed = move_pictures(&mut pictures, ids, to);
+        if deed != Deed::Moved(Vec::new()) {
+            self.settle(pictures, deed);
+        }
+    }
+
+    /// Undoes the last deed.
+    pub fn undo(self) {
+        let mut last = None;
+        self.deeds.update(|deeds| last = deeds.pop());
+        let Some(deed) = last else { return };
+        if let Deed::DeletedProject(id) = deed {
+            self.undelete_project(id);
+            return;
+        }
+        let mut pictures = self.pictures.get_untracked();
+        self.trash.update_value(|trash| pictures.append(trash));
+        let before = pictures.clone();
+        self.change(|project| project.undo(&deed, &mut pictures));
+        let changed = changes(&before, &pictures);
+        self.part(pictures);
+        self.write_pictures(changed);
+    }
+
+    fn undelete_project(self, id: ProjectId) {
+        self.write(move |vault| async move {
+            let all = vault.projects().await?;
+            if let Some(mut project) = all.into_iter().find(|project| project.id == id) {
+                project.trashed = false;
+                vault.put_project(&project).await?;
+                self.projects.update(|all| all.insert(0, project));
+            }
+            Ok(())
+        });
+    }
+
+    /// Takes the changed records, remembers the deed and writes both.
+    fn settle(self, pictures: Vec<Picture>, deed: Deed) {
+        let changed = self.pictures.with_untracked(|before| changes(before, &pictures));
+        self.part(pictures);
+        self.selected.set(BTreeSet::new());
+        self.deeds.update(|deeds| {
+            deeds.push(deed);
+            if deeds.len() > UNDO_LIMIT {
+                deeds.remove(0);
+            }
+        });
+        self.write_pictures(changed);
+    }
+
+    fn part(self, pictures: Vec<Picture>) {
+        let (trash, mut pictures): (Vec<_>, Vec<_>) = pictures.into_iter().partition(|picture| picture.trashed);
+        self.trash.update_value(|all| all.extend(trash));
+        pictures.sort_by_key(|picture| picture.id);
+        self.pictures.set(pictures);
+    }
+
+    fn write_pictures(self, changed: Vec<Picture>) {
+        if !changed.is_empty() {
+            self.write(|vault| async move { vault.put_pictures(&changed).await });
+        }
+    }
+
+    /// Pictures of a class and role in the open project, oldest first.
+    pub fn ids(self, class: ClassId, role: Role) -> Vec<PictureId> {
+        self.pictures.with(|pictures| {
+            pictures.iter().filter(|picture| picture.class == class && picture.role == role).map(|picture| picture.id).collect()
+        })
+    }
+
+    /// How many pictures of a class there are to learn from.
+    pub fn count(self, class: ClassId) -> usize {
+        self.pictures
+            .with(|pictures| pictures.iter().filter(|picture| picture.class == class && picture.role == Role::Example).count())
+    }
+
+    /// The picture's tile: read from the vault when it is first asked for.
+    pub fn thumbnail(self, id: PictureId) -> Thumbnail {
+        let known = self.thumbnails.with_value(|all| all.get(&id).cloned());
+        if let Some(known) = known {
+            return known;
+        }
+        let tile: Thumbnail = ArcRwSignal::new(None);
+        self.thumbnails.update_value(|all| drop(all.insert(id, tile.clone())));
+        let shown = tile.clone();
+        spawn_local(async move {
+            let read = async { web::object_url(&self.vault()?.thumbnail(id).await?) };
+            match read.await {
+                Ok(url) => shown.set(Some(Arc::new(url))),
+                Err(error) => log::warn!("{error}"),
+            }
+        });
+        tile
+    }
+
+    /// The pixels of a kept picture.
+    pub async fn image(self, id: PictureId) -> Result<RgbaImage> {
+        let file = self.vault()?.file(id).await?;
+        let name = self.name(id);
+        let bytes = web::read_blob(&name, &file).await?;
+        web::decode_bytes(&name, &bytes).await
+    }
+
+    /// An address of a kept picture, as large as it was kept.
+    pub async fn address(self, id: PictureId) -> Result<ObjectUrl> {
+        web::object_url(&self.vault()?.file(id).await?)
+    }
+
+    fn name(self, id: PictureId) -> String {
+        let name = |pictures: &Vec<Picture>| pictures.iter().find(|picture| picture.id == id).map(|p| p.name.clone());
+        self.pictures.with_untracked(name).unwrap_or_else(|| "picture".into())
+    }
+
+    // The run
+
+    /// Keeps the open project's run in place of the one before.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn save_run(self, project: ProjectId, checkpoint: &[u8], history: String) -> Result<()> {
+        let checkpoint = web::blob("the checkpoint", checkpoint, "application/octet-stream")?;
+        self.vault()?.put_run(project, &Run { checkpoint, history }).await?;
+        if self.project.with_untracked(|open| open.as_ref().is_some_and(|open| open.id == project)) {
+            self.has_run.set(true);
+        }
+        Ok(())
+    }
+
+    /// The open project's run: the checkpoint's bytes and the history.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn load_run(self) -> Result<Option<(Vec<u8>, String)>> {
+        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return Ok(None) };
+        let Some(run) = self.vault()?.run(id).await? else { return Ok(None) };
+        Ok(Some((web::read_blob("the checkpoint", &run.checkpoint).await?, run.history)))
+    }
+
+    /// Forgets the open project's run.
+    pub fn forget_run(self) {
+        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return };
+        self.has_run.set(false);
+        self.write(move |vault| async move { vault.delete_run(id).await });
+    }
+}
+
+/// The records that are not what they were.
+fn changes(before: &[Picture], now: &[Picture]) -> Vec<Picture> {
+    let before: HashMap<PictureId, &Picture> = before.iter().map(|picture| (picture.id, picture)).collect();
+    now.iter().filter(|picture| before.get(&picture.id) != Some(picture)).cloned().collect()
+}

@@ -1,0 +1,66 @@
+//! An open project: its name, its steps, and the step that is open.
+
+use leptos::prelude::*;
+use rust_i18n::t;
+
+use super::collect::Collect;
+use super::step::Step;
+use crate::ui::lab::Lab;
+use crate::ui::train_panel::TrainPanel;
+
+/// The whole of it.
+#[component]
+pub fn Workbench(lab: Lab) -> impl IntoView {
+    let studio = lab.studio;
+    let name = move || studio.project.with(|project| project.as_ref().map(|project| project.name.clone()).unwrap_or_default());
+    let rename = move |event: web_sys::Event| {
+        let wanted = event_target_value(&event);
+        if wanted.trim().is_empty() {
+            studio.project.notify();
+        } else {
+            studio.change(|project| project.name = wanted.trim().chars().take(crate::studio::project::MAX_NAME).collect());
+        }
+    };
+    view! {
+        <div class="bar">
+            <button type="button" class="button button--quiet" data-testid="all-projects" on:click=move |_| studio.close()>
+                "\u{2190} " {t!("studio.all_projects")}
+            </button>
+            <label class="bar__name">
+                <span class="hidden">{t!("studio.project_name")}</span>
+                <input class="name" data-testid="project-name" maxlength="80" prop:value=name on:change=rename />
+            </label>
+            <p class="bar__saved" data-testid="saved">
+                {move || if studio.writing.get() == 0 { t!("studio.saved") } else { t!("studio.saving") }}
+            </p>
+        </div>
+        <nav class="steps" aria-label=t!("studio.steps")>
+            <ol class="steps__list">
+                {Step::ALL
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, step)| {
+                        view! {
+                            <li>
+                                <a
+                                    class="steps__link"
+                                    href=step.href()
+                                    aria-current=move || (lab.step.get() == step).then_some("step")
+                                    data-testid=format!("step-{}", step.address())
+                                >
+                                    <span class="steps__number" aria-hidden="true">{index + 1}</span>
+                                    {step.title()}
+                                </a>
+                            </li>
+                        }
+                    })
+                    .collect_view()}
+            </ol>
+        </nav>
+        {move || match lab.step.get() {
+            Step::Collect => view! { <Collect studio /> }.into_any(),
+            Step::Train => view! { <TrainPanel lab /> }.into_any(),
+            Step::Judge | Step::Live | Step::Export => ().into_any(),
+        }}
+    }
+}

@@ -1,0 +1,32 @@
+//! Small choices of the person, and what the browser knows of them.
+
+use super::js::window;
+
+/// What was [remembered](remember) under this key; `None` also where the browser keeps nothing.
+pub fn recall(key: &str) -> Option<String> {
+    window().ok()?.local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Keeps a small text in the browser's local storage. A browser that keeps nothing forgets it with the page.
+pub fn remember(key: &str, text: &str) {
+    if let Some(storage) = window().ok().and_then(|window| window.local_storage().ok()?)
+        && storage.set_item(key, text).is_err()
+    {
+        log::debug!("{key} could not be kept");
+    }
+}
+
+/// The person's languages as BCP 47 tags, the preferred first.
+pub fn languages() -> Vec<String> {
+    let languages = window().map(|window| window.navigator().languages());
+    languages.map(|tags| tags.iter().filter_map(|tag| tag.as_string()).collect()).unwrap_or_default()
+}
+
+/// Says which language the page is in: screen readers choose their voice by it, browsers their fonts.
+pub fn set_page_language(tag: &str) {
+    if let Some(root) = window().ok().and_then(|window| window.document()?.document_element())
+        && root.set_attribute("lang", tag).is_err()
+    {
+        log::debug!("the page's language could not be set");
+    }
+}
