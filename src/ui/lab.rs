@@ -114,6 +114,8 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// A newer version of the page waits.
+    pub newer: RwSignal<bool>,
     pub studio: Studio,
     /// The step of the open project.
     pub step: RwSignal<Step>,
@@ -172,6 +174,7 @@ impl Lab {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            newer: RwSignal::new(false),
             studio: Studio::start(),
             step: studio::follow_step(),
             device: RwSignal::new(None),
@@ -201,6 +204,7 @@ impl Lab {
             looks: Looks::new(),
             watching: RwSignal::new(false),
         };
+        web::on_update(move || lab.newer.set(true));
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
             lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));

@@ -11,6 +11,7 @@ mod report;
 mod state;
 mod step;
 mod takeaway;
+mod watch;
 mod workbench;
 
 use leptos::prelude::*;

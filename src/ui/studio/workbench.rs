@@ -6,6 +6,7 @@ use rust_i18n::t;
 use super::collect::Collect;
 use super::step::Step;
 use super::takeaway::TakeAway;
+use super::watch::Watch;
 use crate::ui::lab::Lab;
 use crate::ui::train_panel::TrainPanel;
 
@@ -62,7 +63,8 @@ pub fn Workbench(lab: Lab) -> impl IntoView {
             Step::Collect => view! { <Collect studio /> }.into_any(),
             Step::Train => view! { <TrainPanel lab /> }.into_any(),
             Step::Export => view! { <TakeAway lab /> }.into_any(),
-            Step::Judge | Step::Live => ().into_any(),
+            Step::Live => view! { <Watch lab /> }.into_any(),
+            Step::Judge => ().into_any(),
         }}
     }
 }
