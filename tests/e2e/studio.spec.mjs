@@ -55,6 +55,12 @@ test('every deletion can be undone, and a reload finds everything', async ({ pag
   await expect(studio.counts.first()).toHaveText('40 pictures');
 
   await tiles.first().click();
+  await page.keyboard.press('Delete');
+  await expect(studio.counts.first()).toHaveText('39 pictures');
+  await page.keyboard.press('Control+z');
+  await expect(studio.counts.first()).toHaveText('40 pictures');
+
+  await tiles.first().click();
   await page.getByTestId('move-selected').selectOption({ label: 'square' });
   await expect(studio.counts).toHaveText(['39 pictures', '41 pictures', '40 pictures']);
 
