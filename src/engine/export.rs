@@ -5,11 +5,11 @@ mod recipes;
 use indexmap::IndexMap;
 
 use super::message::Origin;
+use crate::Result;
 use crate::data::Preset;
 use crate::model::ResNetSpec;
 use crate::train::checkpoint;
 use crate::weights::{Dtype, HostTensor, StateDict, hub, onnx, safetensors};
-use crate::Result;
 
 /// Licence of the bundled model, which was trained for this project.
 pub const BUNDLED_LICENSE: &str = "MIT OR Apache-2.0";

@@ -11,9 +11,9 @@ mod train;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
+pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
-pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
 pub use train::{
     Backbone, Beginning, EstimateOrder, Examples, Plan, PreviewOrder, ResumeOrder, Sides, TrainingEvent, TrainingOrder,
     scratch_preset,

@@ -253,9 +253,7 @@ impl Job {
     /// Tells the door that it ended with an error.
     fn failed(&self, error: Error) -> Event {
         match self {
-            Self::Estimate(order) => {
-                Event::Training(TrainingEvent::Estimated { number: order.number, estimate: Err(error) })
-            }
+            Self::Estimate(order) => Event::Training(TrainingEvent::Estimated { number: order.number, estimate: Err(error) }),
             Self::Preview(order) => Event::Training(TrainingEvent::Previewed { number: order.number, pictures: Err(error) }),
             Self::Judge(judging) => Event::Judging(JudgingEvent::Failed { number: judging.number(), error }),
             job if job.is_training() => Event::Training(TrainingEvent::Failed(error)),

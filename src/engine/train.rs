@@ -120,9 +120,8 @@ impl Examples {
                 side.insert(groups[image], false);
             }
         }
-        let validates = |image: &usize| {
-            side.get(&groups[*image]).copied().unwrap_or_else(|| split.validation.binary_search(image).is_ok())
-        };
+        let validates =
+            |image: &usize| side.get(&groups[*image]).copied().unwrap_or_else(|| split.validation.binary_search(image).is_ok());
         let (validation, train) = (0..self.len()).partition(validates);
         Split { train, validation }
     }

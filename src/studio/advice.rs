@@ -113,12 +113,7 @@ pub fn before_training(pictures: &[usize], distinct: Option<&[usize]>) -> Vec<Ad
     let most = (0..pictures.len()).rev().max_by_key(by_count).unwrap_or(0);
     let least = (0..pictures.len()).min_by_key(by_count).unwrap_or(0);
     if pictures[most] > BALANCE * pictures[least] {
-        advice.push(Advice::Unbalanced {
-            most,
-            most_pictures: pictures[most],
-            least,
-            least_pictures: pictures[least],
-        });
+        advice.push(Advice::Unbalanced { most, most_pictures: pictures[most], least, least_pictures: pictures[least] });
     }
     for (class, (&count, &distinct)) in pictures.iter().zip(distinct.unwrap_or_default()).enumerate() {
         if count >= FEW_PICTURES && (distinct as f64) < DISTINCT * count as f64 {
@@ -212,10 +207,7 @@ mod tests {
         assert_eq!(advice[0], Advice::Overfitting { train: 1.0, validation: 0.7 });
         assert_eq!(advice[1], Advice::Confused { class: 0, taken_for: 1, wrong: 30, of: 100 });
         assert_eq!(after_training(Some(&bad), Some(&bad), None)[0], Advice::Underfitting { train: 0.7 });
-        assert_eq!(
-            after_training(Some(&good), Some(&good), Some(&bad))[0],
-            Advice::WorseInTest { validation: 1.0, test: 0.7 }
-        );
+        assert_eq!(after_training(Some(&good), Some(&good), Some(&bad))[0], Advice::WorseInTest { validation: 1.0, test: 0.7 });
     }
 
     #[test]

@@ -279,9 +279,8 @@ mod tests {
     #[test]
     fn a_swapped_label_is_found_and_an_unsure_answer_is_not() {
         // Twenty clear pictures of either class, one of class 0 labelled 1, and one that may be either.
-        let mut set: Vec<Judged> = (0..40)
-            .map(|i| if i % 2 == 0 { judged(i, 0, &[0.9, 0.1]) } else { judged(i, 1, &[0.15, 0.85]) })
-            .collect();
+        let mut set: Vec<Judged> =
+            (0..40).map(|i| if i % 2 == 0 { judged(i, 0, &[0.9, 0.1]) } else { judged(i, 1, &[0.15, 0.85]) }).collect();
         set.push(judged(100, 1, &[0.97, 0.03]));
         set.push(judged(101, 1, &[0.55, 0.45]));
         let suspects = likely_mislabelled(&set, 2);

@@ -92,7 +92,8 @@ impl Prospect {
         let weights = 4 * (trained_parameters as u64 * buffers + frozen_parameters as u64);
         let frozen_values = frozen_shapes.as_deref().map_or(0, |shapes| 3 * largest(shapes));
         // What the way back reads is kept: inputs of convolutions and norms. A few more come and go.
-        let kept: u64 = graphs.trained.nodes.iter().zip(&shapes).filter(|(node, _)| is_kept(&node.op)).map(|(_, s)| bytes(s)).sum();
+        let kept: u64 =
+            graphs.trained.nodes.iter().zip(&shapes).filter(|(node, _)| is_kept(&node.op)).map(|(_, s)| bytes(s)).sum();
         let pictures = size.bytes() as u64 * (train + validation) as u64;
         let memory_bytes = weights + frozen_values + kept + 3 * largest(&shapes) + pictures;
         Ok(Estimate { seconds, memory_bytes, trained_parameters, parameters: trained_parameters + frozen_parameters })

@@ -75,8 +75,7 @@ impl Judge {
         turns: &mut Turns<'_>,
     ) -> Result<Self> {
         let size = ImageSize::of(preset, true);
-        let options =
-            PlanOptions { batch, height: size.height as usize, width: size.width as usize, ..PlanOptions::new(0) };
+        let options = PlanOptions { batch, height: size.height as usize, width: size.width as usize, ..PlanOptions::new(0) };
         let mut builder = PlanBuilder::new(ctx, graph, options)?;
         let gather = Gather::new(ctx, preset, size, builder.input())?;
         while builder.advance(ctx, graph, weights)? {

@@ -65,13 +65,7 @@ pub fn initialise(graph: &Graph, init: Init, zero_last_norm: bool, seed: u64) ->
 ///
 /// # Errors
 /// [`Error::TensorMismatch`] when any other tensor is missing or has another shape.
-pub fn transfer(
-    graph: &Graph,
-    pretrained: &StateDict,
-    keep_head: bool,
-    init: Init,
-    seed: u64,
-) -> Result<(StateDict, bool)> {
+pub fn transfer(graph: &Graph, pretrained: &StateDict, keep_head: bool, init: Init, seed: u64) -> Result<(StateDict, bool)> {
     let params = graph.params();
     let is_head = |param: &Param| head(graph, &param.name).is_some();
     let fits = || params.iter().filter(|param| is_head(param)).all(|p| pretrained.get(&p.name, &p.shape).is_ok());

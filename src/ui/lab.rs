@@ -10,8 +10,7 @@ use leptos::task::spawn_local;
 
 use super::format;
 use super::screen::{Screen, follow_address};
-use super::studio::{self, Step, Studio};
-use super::train::Training;
+use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
 use crate::gpu::{ContextOptions, DispatchTime};
@@ -135,6 +134,7 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
+    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -177,6 +177,7 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
+            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -195,6 +196,7 @@ impl Lab {
         spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
+        lab.follow_training();
         lab.refresh_kept();
         lab.use_bundled();
         lab
@@ -271,7 +273,7 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
-            Event::Judging(_) => {}
+            Event::Judging(event) => self.on_judging(event),
             Event::Exported { file_name, bytes, .. } => {
                 if let Err(error) = web::save_bytes(&file_name, &bytes) {
                     self.model_error.set(Some(error.to_string()));

@@ -2,8 +2,8 @@
 //! resize, crop and normalisation, and its classes where JavaScript cannot read them from the file.
 
 use super::{ExportFormat, Portable, Recipes};
-use crate::data::preset::{ChannelOrder, Preset, Resize};
 use crate::data::Filter;
+use crate::data::preset::{ChannelOrder, Preset, Resize};
 use crate::model::ResNetSpec;
 use crate::model::graph::Padding;
 use crate::model::resnet::{BlockOrder, ConvBias, Shortcut, StrideOn};
@@ -14,9 +14,7 @@ const MAX_NAMES: usize = 40;
 pub(super) fn recipes(model: &Portable<'_>, format: ExportFormat, file: &str) -> Recipes {
     match format {
         ExportFormat::Onnx => Recipes { python: onnx_python(model, file), javascript: onnx_javascript(model, file) },
-        ExportFormat::Safetensors => {
-            Recipes { python: torch_python(model, file), javascript: module_javascript(model, file) }
-        }
+        ExportFormat::Safetensors => Recipes { python: torch_python(model, file), javascript: module_javascript(model, file) },
     }
 }
 
@@ -161,8 +159,7 @@ fn cifar_blocks(spec: &ResNetSpec) -> Option<CifarNet> {
         && spec.image_channels == 3
         && spec.classes.is_some();
     let first = spec.stride_unit == crate::model::resnet::StrideUnit::First;
-    let stages: Vec<String> =
-        spec.stages.iter().map(|s| format!("({}, {}, {})", s.blocks, s.channels, s.stride)).collect();
+    let stages: Vec<String> = spec.stages.iter().map(|s| format!("({}, {}, {})", s.blocks, s.channels, s.stride)).collect();
     let last = spec.stages.last()?.channels;
     (fits && first).then(|| CifarNet { stages: stages.join(", "), stem: spec.stem.channels, last })
 }

@@ -94,7 +94,9 @@ fn recipes_hold_the_numbers_of_the_model() {
     let v1 = ResNetSpec::v1(18, StrideOn::Conv3x3, Some(2)).unwrap();
     let timm = Preset::named("timm-a1").unwrap();
     let torch = recipe(&v1, &timm, &names, ExportFormat::Safetensors);
-    for part in ["torchvision.models.resnet18(num_classes=2)", "BICUBIC", "235 * side", "224", " / 255", "\"my \\\"m\\\".file\""] {
+    for part in
+        ["torchvision.models.resnet18(num_classes=2)", "BICUBIC", "235 * side", "224", " / 255", "\"my \\\"m\\\".file\""]
+    {
         assert!(torch.python.contains(part), "{part}\n{}", torch.python);
     }
     assert!(torch.javascript.contains("Classifier.load(\"my \\\"m\\\".file\")"), "{}", torch.javascript);
@@ -105,7 +107,10 @@ fn recipes_hold_the_numbers_of_the_model() {
 
     let cifar = Preset::named("cifar").unwrap();
     let own = recipe(&small(), &cifar, &names, ExportFormat::Safetensors).python;
-    assert!(own.contains("Net([(1, 16, 1), (1, 32, 2), (1, 64, 2)], 16, 64, 2)") && !own.contains("import torchvision"), "{own}");
+    assert!(
+        own.contains("Net([(1, 16, 1), (1, 32, 2), (1, 64, 2)], 16, 64, 2)") && !own.contains("import torchvision"),
+        "{own}"
+    );
     assert!(!own.contains("crop"), "an exact resize needs none: {own}");
     // A net that PyTorch has not is sent to ONNX, and no preprocessing is shown that nothing uses.
     let v2 = ResNetSpec::cifar_v2(11, Some(2)).unwrap();
