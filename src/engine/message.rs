@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::export::{ExportFormat, Recipes};
-use super::train::{TrainingEvent, TrainingOrder};
+use super::frame::{Frame, FrameReading};
+use super::heatmap::{Heatmap, HeatmapKind};
+use super::judge::{JudgeOrder, JudgingEvent};
+use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, TrainingOrder};
 use crate::Error;
 use crate::data::Preset;
 use crate::data::image::RgbaImage;
@@ -63,14 +66,29 @@ pub enum Command {
         /// The picture.
         image: Picture,
     },
-    /// Like `Classify`, but a newer frame replaces one that still waits (webcam).
+    /// Like `Classify`, but a newer frame replaces one that still waits (webcam). Answered by [`Event::Frame`].
     ClassifyFrame {
         /// The door's own number for it.
         id: u64,
         /// The frame.
-        image: RgbaImage,
+        frame: Frame,
+        /// The class to map, if any.
+        map_of: Option<usize>,
     },
-    /// Forget the images that still wait.
+    /// Say where the model looks in an image. Answered by [`Event::Heatmap`] or [`Event::Failed`] with the same id.
+    Heatmap {
+        /// The door's own number for it.
+        id: u64,
+        /// File name, for errors.
+        name: String,
+        /// The picture.
+        image: Picture,
+        /// Index of the class.
+        class: usize,
+        /// Which map.
+        kind: HeatmapKind,
+    },
+    /// Forget the images that still wait to be classified. Frames and maps stay.
     ClearQueue,
     /// Time every layer of the loaded model once. Answered by [`Event::Profiled`].
     Profile,
@@ -79,15 +97,25 @@ pub enum Command {
         /// The kind of file.
         format: ExportFormat,
     },
-    /// Train the loaded model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
+    /// Train a model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
     /// between the chunks of the run.
     StartTraining(Box<TrainingOrder>),
+    /// Go on with a run of an earlier visit.
+    ResumeTraining(Box<ResumeOrder>),
     /// Rest after the present chunk; the best weights so far become the model.
     StopTraining,
     /// Go on where training rests.
     ContinueTraining,
     /// Hand over the best weights of the run so far. Answered by [`TrainingEvent::Weights`].
     TrainedWeights,
+    /// Say what a run would take. Answered by [`TrainingEvent::Estimated`].
+    EstimateTraining(Box<EstimateOrder>),
+    /// Show what augmentation does. Answered by [`TrainingEvent::Previewed`].
+    PreviewAugmentation(Box<PreviewOrder>),
+    /// Say what the loaded model makes of many pictures. Answered by [`Event::Judging`], a batch at a time.
+    Judge(Box<JudgeOrder>),
+    /// Leave what is not judged yet.
+    StopJudging,
 }
 
 /// A picture to classify.
@@ -120,6 +148,20 @@ pub enum Event {
         /// What it shows.
         result: Classification,
     },
+    /// The answer for a frame.
+    Frame {
+        /// As in the command.
+        id: u64,
+        /// What it shows.
+        reading: FrameReading,
+    },
+    /// The answer to [`Command::Heatmap`].
+    Heatmap {
+        /// As in the command.
+        id: u64,
+        /// Where the model looks.
+        heatmap: Heatmap,
+    },
     /// Times by layer.
     Profiled(Vec<DispatchTime>),
     /// The loaded model as a file.
@@ -133,6 +175,8 @@ pub enum Event {
     },
     /// Training has something to say.
     Training(TrainingEvent),
+    /// Many pictures are being judged.
+    Judging(JudgingEvent),
     /// Something failed; the engine goes on with what it had.
     Failed {
         /// The image it was about, if any.
@@ -183,6 +227,8 @@ pub struct ModelInfo {
     pub origin: Origin,
     /// What the file could not tell and was assumed, as sentences; empty when its metadata told.
     pub assumed: Vec<String>,
+    /// Layers that can be [mapped](HeatmapKind::GradCam), in order; the last is the one of [`HeatmapKind::Cam`].
+    pub map_layers: Vec<String>,
 }
 
 /// What a net says of an image.

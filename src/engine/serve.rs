@@ -1,5 +1,6 @@
 //! The engine behind messages: one loop that takes commands in order and answers with events.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -7,11 +8,14 @@ use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
 use super::export::{ExportFormat, Exported};
+use super::frame::Frame;
+use super::heatmap::HeatmapKind;
+use super::judge::{Judging, JudgingEvent};
 use super::message::{Command, Event, Picture, PrecisionChoice};
-use super::train::{Run, TrainingEvent, TrainingOrder};
+use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
 use crate::data::image::{RgbaImage, decode};
 use crate::gpu::ContextOptions;
-use crate::{Error, Result, web};
+use crate::{Error, Result, train, web};
 
 /// Predictions a result carries.
 const TOP: usize = 5;
@@ -54,8 +58,6 @@ pub async fn serve_engine(
             continue;
         }
         if let Some(mut job) = job {
-            let id = job.id();
-            let of_training = job.is_training();
             let outcome = run(&mut engine, &mut training, &mut job, &send).await;
             let outcome = match outcome {
                 Err(Error::DeviceLost(_)) => match recover(&mut engine, options, &send).await {
@@ -64,13 +66,19 @@ pub async fn serve_engine(
                 },
                 outcome => outcome,
             };
-            if let Err(error) = outcome {
-                send(if of_training { Event::Training(TrainingEvent::Failed(error)) } else { Event::Failed { id, error } });
+            match outcome {
+                Ok(Left::Nothing) => {}
+                // Behind what has come meanwhile: nobody waits for all of it.
+                Ok(Left::Some) => {
+                    web::yield_now().await;
+                    queue.0.push_back(job);
+                }
+                Err(error) => send(job.failed(error)),
             }
         }
         // One picture, one chunk: neither waits for all of the other.
         if let Some(run) = training.as_mut().filter(|run| run.is_going())
-            && let Err(error) = train(&mut engine, run, options, &send).await
+            && let Err(error) = advance(&mut engine, run, options, &send).await
         {
             training = None;
             send(Event::Training(TrainingEvent::Failed(error)));
@@ -79,7 +87,7 @@ pub async fn serve_engine(
 }
 
 /// Does a chunk of training, and repeats it with a new device when the old one was lost.
-async fn train(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
+async fn advance(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
     web::yield_now().await;
     match run.advance(engine, send).await {
         Err(Error::DeviceLost(_)) => {
@@ -104,7 +112,14 @@ async fn recover(engine: &mut Engine, options: ContextOptions, send: &impl Fn(Ev
     Ok(())
 }
 
-async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<()> {
+/// Whether a job is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Some,
+}
+
+async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<Left> {
     match job {
         Job::StartTraining(order) => {
             // A lost device is noticed before the order is used up.
@@ -113,6 +128,13 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
                 // The memory of the run before is needed.
                 *training = None;
                 *training = Some(Run::start(engine, *order, send).await?);
+            }
+        }
+        Job::ResumeTraining(order) => {
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                *training = None;
+                *training = Some(Run::resume(engine, *order, send).await?);
             }
         }
         Job::StopTraining => {
@@ -143,28 +165,54 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             }
         }
         Job::Classify { id, name, image } => {
-            let decoded;
-            let image = match image {
-                Picture::Decoded(image) => image,
-                Picture::File(bytes) => {
-                    decoded = decode(name, bytes)?;
-                    &decoded
-                }
-            };
-            let result = engine.classify(image, TOP).await?;
+            let result = engine.classify(&*pixels(name, image)?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        Job::Frame { id, image } => {
-            let result = engine.classify(image, TOP).await?;
-            send(Event::Classified { id: *id, result });
+        Job::Frame { id, frame, map_of } => {
+            let reading = engine.read_frame(frame, *map_of).await?;
+            send(Event::Frame { id: *id, reading });
+        }
+        Job::Heatmap { id, name, image, class, kind } => {
+            let heatmap = engine.heatmap(&*pixels(name, image)?, *class, kind).await?;
+            send(Event::Heatmap { id: *id, heatmap });
         }
         Job::Export(format) => {
             let Exported { file_name, bytes, recipes } = engine.export(*format)?;
             send(Event::Exported { file_name, bytes, recipes });
         }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
+        Job::Estimate(order) => {
+            let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
+            let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
+            if let Err(error @ Error::DeviceLost(_)) = estimate {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Estimated { number: *number, estimate }));
+        }
+        Job::Preview(order) => {
+            let PreviewOrder { number, recipe, examples, count } = &**order;
+            let (set, preset) = (examples.images(), examples.preset());
+            let pictures = train::preview(engine.context(), set, preset, &recipe.augmentation, *count, recipe.seed).await;
+            if let Err(error @ Error::DeviceLost(_)) = pictures {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Previewed { number: *number, pictures }));
+        }
+        Job::Judge(judging) => {
+            if judging.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
     }
-    Ok(())
+    Ok(Left::Nothing)
+}
+
+/// A picture's pixels, decoded where it is a file.
+fn pixels<'a>(name: &str, image: &'a Picture) -> Result<Cow<'a, RgbaImage>> {
+    Ok(match image {
+        Picture::Decoded(image) => Cow::Borrowed(image),
+        Picture::File(bytes) => Cow::Owned(decode(name, bytes)?),
+    })
 }
 
 /// Work that waits.
@@ -182,25 +230,55 @@ enum Job {
     },
     Frame {
         id: u64,
-        image: RgbaImage,
+        frame: Frame,
+        map_of: Option<usize>,
+    },
+    Heatmap {
+        id: u64,
+        name: String,
+        image: Picture,
+        class: usize,
+        kind: HeatmapKind,
     },
     Profile,
     Export(ExportFormat),
     /// `None` once it is begun.
     StartTraining(Option<Box<TrainingOrder>>),
+    ResumeTraining(Option<Box<ResumeOrder>>),
     StopTraining,
     ContinueTraining,
     TrainedWeights,
+    Estimate(Box<EstimateOrder>),
+    Preview(Box<PreviewOrder>),
+    Judge(Judging),
 }
 
 impl Job {
     fn is_training(&self) -> bool {
-        matches!(self, Self::StartTraining(_) | Self::StopTraining | Self::ContinueTraining | Self::TrainedWeights)
+        matches!(
+            self,
+            Self::StartTraining(_)
+                | Self::ResumeTraining(_)
+                | Self::StopTraining
+                | Self::ContinueTraining
+                | Self::TrainedWeights
+        )
+    }
+
+    /// Tells the door that it ended with an error.
+    fn failed(&self, error: Error) -> Event {
+        match self {
+            Self::Estimate(order) => Event::Training(TrainingEvent::Estimated { number: order.number, estimate: Err(error) }),
+            Self::Preview(order) => Event::Training(TrainingEvent::Previewed { number: order.number, pictures: Err(error) }),
+            Self::Judge(judging) => Event::Judging(JudgingEvent::Failed { number: judging.number(), error }),
+            job if job.is_training() => Event::Training(TrainingEvent::Failed(error)),
+            job => Event::Failed { id: job.id(), error },
+        }
     }
 
     fn id(&self) -> Option<u64> {
         match self {
-            Self::Classify { id, .. } | Self::Frame { id, .. } => Some(*id),
+            Self::Classify { id, .. } | Self::Frame { id, .. } | Self::Heatmap { id, .. } => Some(*id),
             _ => None,
         }
     }
@@ -218,14 +296,18 @@ impl Queue {
             }
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),
             Command::Classify { id, name, image } => self.0.push_back(Job::Classify { id, name, image }),
-            Command::ClassifyFrame { id, image } => {
+            Command::ClassifyFrame { id, frame, map_of } => {
                 self.0.retain(|job| !matches!(job, Job::Frame { .. }));
-                self.0.push_back(Job::Frame { id, image });
+                self.0.push_back(Job::Frame { id, frame, map_of });
             }
-            Command::ClearQueue => self.0.retain(|job| job.id().is_none()),
+            Command::Heatmap { id, name, image, class, kind } => {
+                self.0.push_back(Job::Heatmap { id, name, image, class, kind });
+            }
+            Command::ClearQueue => self.0.retain(|job| !matches!(job, Job::Classify { .. })),
             Command::Profile => self.0.push_back(Job::Profile),
             Command::Export { format } => self.0.push_back(Job::Export(format)),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
+            Command::ResumeTraining(order) => self.0.push_back(Job::ResumeTraining(Some(order))),
             Command::StopTraining => {
                 // Before the pictures that wait, but not before the start it is about.
                 let at = self.0.iter().rposition(Job::is_training).map_or(0, |last| last + 1);
@@ -233,6 +315,14 @@ impl Queue {
             }
             Command::ContinueTraining => self.0.push_back(Job::ContinueTraining),
             Command::TrainedWeights => self.0.push_back(Job::TrainedWeights),
+            Command::EstimateTraining(order) => self.0.push_back(Job::Estimate(order)),
+            Command::PreviewAugmentation(order) => {
+                // The newest wins: a slider sends many.
+                self.0.retain(|job| !matches!(job, Job::Preview(_)));
+                self.0.push_back(Job::Preview(order));
+            }
+            Command::Judge(order) => self.0.push_back(Job::Judge(Judging::new(order))),
+            Command::StopJudging => self.0.retain(|job| !matches!(job, Job::Judge(_))),
         }
     }
 
@@ -247,7 +337,7 @@ mod tests {
 
     fn frame(id: u64) -> Command {
         let image = RgbaImage { width: 1, height: 1, pixels: vec![0; 4] };
-        Command::ClassifyFrame { id, image }
+        Command::ClassifyFrame { id, frame: Frame::Pixels(image), map_of: None }
     }
 
     #[test]
@@ -262,11 +352,13 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_what_is_no_image() {
+    fn clearing_keeps_what_is_no_picture_of_the_tray() {
         let mut queue = Queue::default();
-        queue.push(frame(1));
+        queue.push(Command::Classify { id: 1, name: "a".into(), image: Picture::File(Vec::new()) });
+        queue.push(frame(2));
         queue.push(Command::Profile);
         queue.push(Command::ClearQueue);
+        assert_eq!(queue.pop().and_then(|job| job.id()), Some(2));
         assert!(matches!(queue.pop(), Some(Job::Profile)));
         assert!(queue.pop().is_none());
     }

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use super::format;
 use super::lab::Lab;
 use crate::data::Preset;
-use crate::engine::{Command, Examples, TrainingEvent, TrainingOrder};
+use crate::engine::{Backbone, Command, Examples, TrainingEvent, TrainingOrder};
 use crate::ops::Augmentation;
 use crate::studio::folders::{self as train_classes, Skipped};
 use crate::train::recipe::TrainDepth;
@@ -250,7 +250,13 @@ impl Lab {
             match self.read_examples(number, &model.pixels).await {
                 Ok(Some(examples)) => {
                     training.phase.set(Phase::Planning);
-                    self.send(Command::StartTraining(Box::new(TrainingOrder { name, recipe, examples })));
+                    self.send(Command::StartTraining(Box::new(TrainingOrder {
+                        name,
+                        backbone: Backbone::Loaded,
+                        recipe,
+                        examples,
+                        sides: None,
+                    })));
                 }
                 Ok(None) => {}
                 Err(error) => self.training_failed(&error),
@@ -270,7 +276,7 @@ impl Lab {
                 Ok(image) => {
                     // Classes were counted from the same list.
                     let label = classes.iter().position(|name| name == class).unwrap_or_default();
-                    examples.push(path.clone(), &image, label as u32)?;
+                    examples.push(done as u64, path.clone(), &image, label as u32)?;
                 }
                 Err(error) => {
                     let reason = match error {
@@ -325,8 +331,8 @@ impl Lab {
     pub(super) fn on_training(self, event: TrainingEvent) {
         let training = self.training;
         match event {
-            TrainingEvent::Planned(outline) => {
-                training.outline.set(Some(outline));
+            TrainingEvent::Planned(plan) => {
+                training.outline.set(Some(plan.outline));
                 if training.phase.get_untracked() == Phase::Planning {
                     training.phase.set(Phase::Going);
                 }
@@ -357,6 +363,10 @@ impl Lab {
                     training.error.set(Some(error.to_string()));
                 }
             }
+            TrainingEvent::CheckpointPiece(_)
+            | TrainingEvent::Checkpoint { .. }
+            | TrainingEvent::Estimated { .. }
+            | TrainingEvent::Previewed { .. } => {}
             TrainingEvent::Failed(error) => self.training_failed(&error),
         }
     }

@@ -7,6 +7,7 @@
 //! short ones (2 %); and the glue loses its comments.
 
 use crate::{
+    offline,
     sh::{self, Result, command, run as run_command, say},
     tools,
 };
@@ -31,10 +32,15 @@ const FEATURES: [&str; 7] = [
 pub fn run() -> Result<ExitCode> {
     let dir = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
     let dir = dir.ok_or("optimise is called by trunk, which sets TRUNK_STAGING_DIR")?;
-    if env::var("TRUNK_PROFILE").as_deref() == Ok("release") {
+    let release = env::var("TRUNK_PROFILE").as_deref() == Ok("release");
+    if release {
         make_smaller(&dir)?;
     }
     name_module(&dir)?;
+    if release {
+        // Last: it reads what the files have become.
+        offline::write(&dir)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

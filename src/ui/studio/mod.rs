@@ -6,9 +6,11 @@ mod gallery;
 mod intake;
 mod picker;
 mod projects;
+mod recorder;
 mod report;
 mod state;
 mod step;
+mod takeaway;
 mod workbench;
 
 use leptos::prelude::*;

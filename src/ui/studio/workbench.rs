@@ -5,6 +5,7 @@ use rust_i18n::t;
 
 use super::collect::Collect;
 use super::step::Step;
+use super::takeaway::TakeAway;
 use crate::ui::lab::Lab;
 use crate::ui::train_panel::TrainPanel;
 
@@ -60,7 +61,8 @@ pub fn Workbench(lab: Lab) -> impl IntoView {
         {move || match lab.step.get() {
             Step::Collect => view! { <Collect studio /> }.into_any(),
             Step::Train => view! { <TrainPanel lab /> }.into_any(),
-            Step::Judge | Step::Live | Step::Export => ().into_any(),
+            Step::Export => view! { <TakeAway lab /> }.into_any(),
+            Step::Judge | Step::Live => ().into_any(),
         }}
     }
 }
