@@ -4,20 +4,22 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use web_time::{Duration, Instant};
 
 use super::export::{ExportFormat, Exported, Portable};
 use super::heatmap::Maps;
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
+use super::train::Backbone;
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
-use crate::data::{ImageSet, Preset, labels};
+use crate::data::{ImageSet, ImageSize, Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
 use crate::model::attribution::{cam_layer, map_layers};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use crate::ops::Preprocessor;
-use crate::train::{Budget, Checkpoint, Recipe, Setup, Trainer, checkpoint, init};
+use crate::train::{Budget, Checkpoint, Estimate, Judge, Pace, Prospect, Recipe, Setup, Trainer, checkpoint, init};
 use crate::weights::detect::Detected;
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result, web};
@@ -49,6 +51,17 @@ pub struct Engine {
     ctx: Context,
     choice: PrecisionChoice,
     model: Option<Model>,
+    /// Where training began: the last model that was not trained here, while one that was is loaded.
+    pretrained: Option<Network>,
+}
+
+/// What training begins from.
+#[derive(Debug)]
+struct Network {
+    spec: ResNetSpec,
+    weights: StateDict,
+    preset: Preset,
+    labels: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -62,6 +75,10 @@ pub(super) struct Model {
     pub plan: InferencePlan,
     pub pixels: Preprocessor,
     pub maps: Maps,
+    /// For many pictures at a time, once it was needed.
+    judge: Option<Judge>,
+    /// Multiply-adds a second, once it was measured.
+    pace: Option<f64>,
     pub info: ModelInfo,
 }
 
@@ -88,6 +105,8 @@ struct Source {
 
 /// Longest stretch of work between two turns of the page.
 const TURN: Duration = Duration::from_millis(12);
+/// Pictures judged at a time, on a software adapter and on a GPU.
+const JUDGE_BATCH: (usize, usize) = (4, 16);
 
 impl Engine {
     /// Opens the device.
@@ -95,7 +114,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoAdapter`].
     pub async fn open(options: ContextOptions) -> Result<Self> {
-        Ok(Self { ctx: Context::new(options).await?, choice: PrecisionChoice::Auto, model: None })
+        Ok(Self { ctx: Context::new(options).await?, choice: PrecisionChoice::Auto, model: None, pretrained: None })
     }
 
     /// Opens a new device in place of a lost one. The model must be [planned again](Self::replan).
@@ -174,32 +193,159 @@ impl Engine {
             map_layers: map_layers(&graph),
         };
         let maps = Maps::default();
-        self.model = Some(Model { spec, graph, weights, preset, batch, plan, pixels, maps, info: info.clone() });
+        let info_kept = info.clone();
+        let model = Model { spec, graph, weights, preset, batch, plan, pixels, maps, judge: None, pace: None, info: info_kept };
+        let before = self.model.replace(model);
+        if origin != Origin::Trained {
+            self.pretrained = None;
+        } else if let Some(before) = before.filter(|before| before.info.origin != Origin::Trained) {
+            let Model { spec, weights, preset, info, .. } = before;
+            self.pretrained = Some(Network { spec, weights, preset, labels: info.labels });
+        }
         Ok(info)
     }
 
-    /// Plans a run that trains the loaded model on these pictures; where their classes are not as many as the model's, it
-    /// gets a new classifier.
+    /// The network that a run begins with, and whether its classes are these.
+    fn beginning(&self, backbone: &Backbone, classes: &[String]) -> Result<(&ResNetSpec, &StateDict, &Preset, bool)> {
+        let loaded = self.loaded()?;
+        let (spec, weights, preset, labels) = match (&self.pretrained, backbone) {
+            (Some(Network { spec, weights, preset, labels }), Backbone::Pretrained) => (spec, weights, preset, labels),
+            _ => (&loaded.spec, &loaded.weights, &loaded.preset, &loaded.info.labels),
+        };
+        Ok((spec, weights, preset, init::same_classes(labels, classes)))
+    }
+
+    /// Plans a run on these pictures. A network that knows other classes gets a new classifier.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::new`]; [`Error::Unknown`] for an architecture that there is not.
+    pub async fn trainer(&self, backbone: &Backbone, recipe: Recipe, images: ImageSet, split: Split) -> Result<Trainer> {
+        let classes = Some(images.classes.len());
+        let (spec, weights, preset) = if let Backbone::Scratch { arch, side } = backbone {
+            let spec = ResNetSpec::named(arch)?.with_classes(classes);
+            let weights = init::initialise(&spec.build()?, recipe.init, recipe.zero_init_last_norm, recipe.seed)?;
+            (spec, weights, super::scratch_preset(arch, *side)?)
+        } else {
+            let (spec, weights, preset, same) = self.beginning(backbone, &images.classes)?;
+            let spec = spec.clone().with_classes(classes);
+            let (weights, _) = init::transfer(&spec.build()?, weights, same, recipe.init, recipe.seed)?;
+            (spec, weights, preset.clone())
+        };
+        self.plan_run(Setup { spec, preset, recipe, images, split, budget: Budget::default() }, weights).await
+    }
+
+    /// Plans a run that begins with the best weights of another, on other pictures or for other classes.
     ///
     /// # Errors
     /// Those of [`Trainer::new`].
-    pub async fn trainer(&self, recipe: Recipe, images: ImageSet, split: Split) -> Result<Trainer> {
-        let model = self.loaded()?;
-        let spec = model.spec.clone().with_classes(Some(images.classes.len()));
-        let (weights, _) = init::transfer(&spec.build()?, &model.weights, recipe.init, recipe.seed)?;
-        let setup = Setup { spec, preset: model.preset.clone(), recipe, images, split, budget: Budget::default() };
-        let last = Rc::new(Cell::new(Instant::now()));
-        let mut turn = || {
-            let last = last.clone();
-            async move {
-                if last.get().elapsed() > TURN {
-                    web::yield_now().await;
-                    last.set(Instant::now());
-                }
-            }
-            .boxed_local()
-        };
+    pub async fn trainer_from(&self, run: Checkpoint, images: ImageSet, split: Split) -> Result<Trainer> {
+        let spec = run.spec.with_classes(Some(images.classes.len()));
+        let same = init::same_classes(&run.classes, &images.classes);
+        let best = StateDict { tensors: run.best, ..StateDict::default() };
+        let (weights, _) = init::transfer(&spec.build()?, &best, same, run.recipe.init, run.recipe.seed)?;
+        let setup = Setup { spec, preset: run.pixels, recipe: run.recipe, images, split, budget: Budget::default() };
+        self.plan_run(setup, weights).await
+    }
+
+    async fn plan_run(&self, setup: Setup, weights: StateDict) -> Result<Trainer> {
+        let mut turn = turns();
         Trainer::in_turns(&self.ctx, setup, weights, &mut Turns::new(&mut turn)).await
+    }
+
+    /// Plans a run to go on where it stopped.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::resume`].
+    pub async fn resume(&self, run: Checkpoint, images: ImageSet, split: Split) -> Result<Trainer> {
+        let mut turn = turns();
+        Trainer::resume_in_turns(&self.ctx, run, images, split, Budget::default(), &mut Turns::new(&mut turn)).await
+    }
+
+    /// What a run would take, about; the first time for a model, it is measured how fast this device runs it.
+    ///
+    /// # Errors
+    /// Those of a network or recipe that does not fit.
+    pub async fn estimate(&mut self, backbone: &Backbone, recipe: Recipe, classes: usize, pictures: usize) -> Result<Estimate> {
+        let pace = Pace { multiply_adds_per_s: self.pace().await?, software: self.ctx.adapter().software };
+        let (spec, preset) = if let Backbone::Scratch { arch, side } = backbone {
+            (ResNetSpec::named(arch)?, super::scratch_preset(arch, *side)?)
+        } else {
+            let (spec, _, preset, _) = self.beginning(backbone, &[])?;
+            (spec.clone(), preset.clone())
+        };
+        let validation = (f64::from(recipe.val_fraction) * pictures as f64).round() as usize;
+        let prospect = Prospect {
+            spec: spec.with_classes(Some(classes.max(2))),
+            recipe,
+            size: ImageSize::of(&preset, true),
+            train: pictures - validation.min(pictures),
+            validation,
+        };
+        prospect.estimate(pace)
+    }
+
+    /// Multiply-adds a second of the loaded model's forward pass.
+    async fn pace(&mut self) -> Result<f64> {
+        /// Passes that are queued at once: what one more costs is the pass, without the wait for its result.
+        const PASSES: u32 = 3;
+        if let Some(pace) = self.loaded()?.pace {
+            return Ok(pace);
+        }
+        self.plan_judge().await?;
+        let ctx = self.ctx.clone();
+        let model = self.model.as_mut().ok_or_else(no_model)?;
+        let Some(judge) = &model.judge else { return Err(no_model()) };
+        let mut times = Vec::new();
+        // The first pass makes the kernels.
+        for passes in [1, 1, PASSES] {
+            let start = Instant::now();
+            for _ in 0..passes {
+                judge.idle_run(&ctx)?;
+            }
+            judge.wait(&ctx).await?;
+            times.push(start.elapsed().as_secs_f64());
+            web::yield_now().await;
+        }
+        let seconds = ((times[2] - times[1]) / f64::from(PASSES - 1)).max(1e-5);
+        let pace = judge.cost() as f64 / seconds;
+        model.pace = Some(pace);
+        Ok(pace)
+    }
+
+    /// Plans the loaded model for many pictures at a time, unless it is.
+    async fn plan_judge(&mut self) -> Result<()> {
+        let ctx = self.ctx.clone();
+        let model = self.model.as_mut().ok_or_else(no_model)?;
+        if model.spec.classes.is_none() {
+            return Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", model.info.name)));
+        }
+        if model.judge.is_none() {
+            let batch = if ctx.adapter().software { JUDGE_BATCH.0 } else { JUDGE_BATCH.1 };
+            let mut turn = turns();
+            let mut turns = Turns::new(&mut turn);
+            model.judge = Some(Judge::new(&ctx, &model.graph, &model.weights, &model.preset, batch, &mut turns).await?);
+        }
+        Ok(())
+    }
+
+    /// Logits of the first of these pictures, as many as are judged at a time. They were reduced as `preset` says.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the loaded model reads pixels in another way or names no classes, else those of the device.
+    pub async fn judge(&mut self, preset: &Preset, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let model = self.loaded()?;
+        if model.preset != *preset || model.spec.classes != Some(set.classes.len()) {
+            return Err(Error::Usage(format!(
+                "the pictures were made ready for another model than `{}`; judge them again",
+                model.info.name
+            )));
+        }
+        self.plan_judge().await?;
+        let ctx = self.ctx.clone();
+        let model = self.model.as_mut().ok_or_else(no_model)?;
+        let Some(judge) = &mut model.judge else { return Err(no_model()) };
+        let batch = &pictures[..pictures.len().min(judge.batch())];
+        judge.logits(&ctx, set, batch).await
     }
 
     /// Puts the best weights of a run in the place of the loaded model.
@@ -236,6 +382,9 @@ impl Engine {
         model.plan = plan;
         model.pixels = pixels;
         model.maps = Maps::default();
+        // Its buffers are the old device's.
+        model.judge = None;
+        model.pace = None;
         Ok(model.info.clone())
     }
 
@@ -293,6 +442,21 @@ impl Engine {
 
     fn loaded(&self) -> Result<&Model> {
         self.model.as_ref().ok_or_else(no_model)
+    }
+}
+
+/// Turns of the page for long work: after each stretch of [`TURN`].
+pub(super) fn turns() -> impl FnMut() -> LocalBoxFuture<'static, ()> {
+    let last = Rc::new(Cell::new(Instant::now()));
+    move || {
+        let last = last.clone();
+        async move {
+            if last.get().elapsed() > TURN {
+                web::yield_now().await;
+                last.set(Instant::now());
+            }
+        }
+        .boxed_local()
     }
 }
 

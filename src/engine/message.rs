@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::export::{ExportFormat, Recipes};
 use super::frame::{Frame, FrameReading};
 use super::heatmap::{Heatmap, HeatmapKind};
-use super::train::{TrainingEvent, TrainingOrder};
+use super::judge::{JudgeOrder, JudgingEvent};
+use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, TrainingOrder};
 use crate::Error;
 use crate::data::Preset;
 use crate::data::image::RgbaImage;
@@ -96,15 +97,25 @@ pub enum Command {
         /// The kind of file.
         format: ExportFormat,
     },
-    /// Train the loaded model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
+    /// Train a model; a run from before is forgotten. Answered by [`Event::Training`]. Pictures are classified
     /// between the chunks of the run.
     StartTraining(Box<TrainingOrder>),
+    /// Go on with a run of an earlier visit.
+    ResumeTraining(Box<ResumeOrder>),
     /// Rest after the present chunk; the best weights so far become the model.
     StopTraining,
     /// Go on where training rests.
     ContinueTraining,
     /// Hand over the best weights of the run so far. Answered by [`TrainingEvent::Weights`].
     TrainedWeights,
+    /// Say what a run would take. Answered by [`TrainingEvent::Estimated`].
+    EstimateTraining(Box<EstimateOrder>),
+    /// Show what augmentation does. Answered by [`TrainingEvent::Previewed`].
+    PreviewAugmentation(Box<PreviewOrder>),
+    /// Say what the loaded model makes of many pictures. Answered by [`Event::Judging`], a batch at a time.
+    Judge(Box<JudgeOrder>),
+    /// Leave what is not judged yet.
+    StopJudging,
 }
 
 /// A picture to classify.
@@ -164,6 +175,8 @@ pub enum Event {
     },
     /// Training has something to say.
     Training(TrainingEvent),
+    /// Many pictures are being judged.
+    Judging(JudgingEvent),
     /// Something failed; the engine goes on with what it had.
     Failed {
         /// The image it was about, if any.

@@ -6,6 +6,7 @@ mod core;
 mod export;
 mod frame;
 mod heatmap;
+mod judge;
 mod message;
 mod serve;
 mod train;
@@ -14,6 +15,10 @@ pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_pres
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use frame::{Frame, FrameReading, FrameWay};
 pub use heatmap::{Heatmap, HeatmapKind};
+pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
-pub use train::{Examples, TrainingEvent, TrainingOrder};
+pub use train::{
+    Backbone, Beginning, EstimateOrder, Examples, Plan, PreviewOrder, ResumeOrder, Sides, TrainingEvent, TrainingOrder,
+    scratch_preset,
+};

@@ -10,11 +10,12 @@ use super::core::{Engine, LoadOptions};
 use super::export::{ExportFormat, Exported};
 use super::frame::Frame;
 use super::heatmap::HeatmapKind;
+use super::judge::{Judging, JudgingEvent};
 use super::message::{Command, Event, Picture, PrecisionChoice};
-use super::train::{Run, TrainingEvent, TrainingOrder};
+use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
 use crate::data::image::{RgbaImage, decode};
 use crate::gpu::ContextOptions;
-use crate::{Error, Result, web};
+use crate::{Error, Result, train, web};
 
 /// Predictions a result carries.
 const TOP: usize = 5;
@@ -57,8 +58,6 @@ pub async fn serve_engine(
             continue;
         }
         if let Some(mut job) = job {
-            let id = job.id();
-            let of_training = job.is_training();
             let outcome = run(&mut engine, &mut training, &mut job, &send).await;
             let outcome = match outcome {
                 Err(Error::DeviceLost(_)) => match recover(&mut engine, options, &send).await {
@@ -67,13 +66,19 @@ pub async fn serve_engine(
                 },
                 outcome => outcome,
             };
-            if let Err(error) = outcome {
-                send(if of_training { Event::Training(TrainingEvent::Failed(error)) } else { Event::Failed { id, error } });
+            match outcome {
+                Ok(Left::Nothing) => {}
+                // Behind what has come meanwhile: nobody waits for all of it.
+                Ok(Left::Some) => {
+                    web::yield_now().await;
+                    queue.0.push_back(job);
+                }
+                Err(error) => send(job.failed(error)),
             }
         }
         // One picture, one chunk: neither waits for all of the other.
         if let Some(run) = training.as_mut().filter(|run| run.is_going())
-            && let Err(error) = train(&mut engine, run, options, &send).await
+            && let Err(error) = advance(&mut engine, run, options, &send).await
         {
             training = None;
             send(Event::Training(TrainingEvent::Failed(error)));
@@ -82,7 +87,7 @@ pub async fn serve_engine(
 }
 
 /// Does a chunk of training, and repeats it with a new device when the old one was lost.
-async fn train(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
+async fn advance(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
     web::yield_now().await;
     match run.advance(engine, send).await {
         Err(Error::DeviceLost(_)) => {
@@ -107,7 +112,14 @@ async fn recover(engine: &mut Engine, options: ContextOptions, send: &impl Fn(Ev
     Ok(())
 }
 
-async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<()> {
+/// Whether a job is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Some,
+}
+
+async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<Left> {
     match job {
         Job::StartTraining(order) => {
             // A lost device is noticed before the order is used up.
@@ -116,6 +128,13 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
                 // The memory of the run before is needed.
                 *training = None;
                 *training = Some(Run::start(engine, *order, send).await?);
+            }
+        }
+        Job::ResumeTraining(order) => {
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                *training = None;
+                *training = Some(Run::resume(engine, *order, send).await?);
             }
         }
         Job::StopTraining => {
@@ -162,8 +181,30 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             send(Event::Exported { file_name, bytes, recipes });
         }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
+        Job::Estimate(order) => {
+            let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
+            let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
+            if let Err(error @ Error::DeviceLost(_)) = estimate {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Estimated { number: *number, estimate }));
+        }
+        Job::Preview(order) => {
+            let PreviewOrder { number, recipe, examples, count } = &**order;
+            let (set, preset) = (examples.images(), examples.preset());
+            let pictures = train::preview(engine.context(), set, preset, &recipe.augmentation, *count, recipe.seed).await;
+            if let Err(error @ Error::DeviceLost(_)) = pictures {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Previewed { number: *number, pictures }));
+        }
+        Job::Judge(judging) => {
+            if judging.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
     }
-    Ok(())
+    Ok(Left::Nothing)
 }
 
 /// A picture's pixels, decoded where it is a file.
@@ -203,14 +244,36 @@ enum Job {
     Export(ExportFormat),
     /// `None` once it is begun.
     StartTraining(Option<Box<TrainingOrder>>),
+    ResumeTraining(Option<Box<ResumeOrder>>),
     StopTraining,
     ContinueTraining,
     TrainedWeights,
+    Estimate(Box<EstimateOrder>),
+    Preview(Box<PreviewOrder>),
+    Judge(Judging),
 }
 
 impl Job {
     fn is_training(&self) -> bool {
-        matches!(self, Self::StartTraining(_) | Self::StopTraining | Self::ContinueTraining | Self::TrainedWeights)
+        matches!(
+            self,
+            Self::StartTraining(_)
+                | Self::ResumeTraining(_)
+                | Self::StopTraining
+                | Self::ContinueTraining
+                | Self::TrainedWeights
+        )
+    }
+
+    /// Tells the door that it ended with an error.
+    fn failed(&self, error: Error) -> Event {
+        match self {
+            Self::Estimate(order) => Event::Training(TrainingEvent::Estimated { number: order.number, estimate: Err(error) }),
+            Self::Preview(order) => Event::Training(TrainingEvent::Previewed { number: order.number, pictures: Err(error) }),
+            Self::Judge(judging) => Event::Judging(JudgingEvent::Failed { number: judging.number(), error }),
+            job if job.is_training() => Event::Training(TrainingEvent::Failed(error)),
+            job => Event::Failed { id: job.id(), error },
+        }
     }
 
     fn id(&self) -> Option<u64> {
@@ -244,6 +307,7 @@ impl Queue {
             Command::Profile => self.0.push_back(Job::Profile),
             Command::Export { format } => self.0.push_back(Job::Export(format)),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
+            Command::ResumeTraining(order) => self.0.push_back(Job::ResumeTraining(Some(order))),
             Command::StopTraining => {
                 // Before the pictures that wait, but not before the start it is about.
                 let at = self.0.iter().rposition(Job::is_training).map_or(0, |last| last + 1);
@@ -251,6 +315,14 @@ impl Queue {
             }
             Command::ContinueTraining => self.0.push_back(Job::ContinueTraining),
             Command::TrainedWeights => self.0.push_back(Job::TrainedWeights),
+            Command::EstimateTraining(order) => self.0.push_back(Job::Estimate(order)),
+            Command::PreviewAugmentation(order) => {
+                // The newest wins: a slider sends many.
+                self.0.retain(|job| !matches!(job, Job::Preview(_)));
+                self.0.push_back(Job::Preview(order));
+            }
+            Command::Judge(order) => self.0.push_back(Job::Judge(Judging::new(order))),
+            Command::StopJudging => self.0.retain(|job| !matches!(job, Job::Judge(_))),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The studio's own knowledge, without browser or GPU: what a project is, what can be done to it and undone, what an archive of
 //! it looks like. The page keeps it in IndexedDB (`web::vault`) and shows it (`ui::studio`).
 
+pub mod advice;
 pub mod archive;
 pub mod folders;
+pub mod judge;
 pub mod project;
 pub mod shapes;
 

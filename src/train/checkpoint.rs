@@ -6,7 +6,7 @@
 //! | tensor | what |
 //! | --- | --- |
 //! | `layer1.0.conv1.weight`, ... | best parameters and running statistics; the latest ones where nothing validates |
-//! | `resume.latest.NAME` | the latest ones, where they are not the best |
+//! | `resume.latest.NAME` | the latest ones of what learns, where they are not the best |
 //! | `resume.momentum_buffer.NAME` | SGD's momentum |
 //! | `resume.exp_avg.NAME`, `resume.exp_avg_sq.NAME` | Adam's means |
 //!
@@ -30,6 +30,7 @@ use crate::data::Preset;
 use crate::model::graph::Param;
 use crate::model::resnet::ResNetSpec;
 use crate::model::training::Totals;
+use crate::model::{Turns, without_turns};
 use crate::ops::Optimizer;
 use crate::weights::{self, Dtype, HostTensor, RESUME_PREFIX, StateDict, detect, safetensors};
 use crate::{Error, Result};
@@ -132,6 +133,8 @@ const VERSION: u32 = 1;
 const TRAINING: &str = "training";
 const PIXELS: &str = "pixels";
 const LATEST: &str = "latest";
+/// Of what [`Checkpoint::write`] gives away at a time.
+const PIECE_BYTES: usize = 4 << 20;
 
 /// PyTorch's names of what the optimizer keeps for each parameter, in the order of its state buffers.
 pub fn slots(optimizer: &Optimizer) -> &'static [&'static str] {
@@ -153,6 +156,16 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::TensorMismatch`] when a tensor is missing or does not belong to the network.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        without_turns(self.write(&mut |piece| bytes.extend(piece), &mut Turns::none()))?;
+        Ok(bytes)
+    }
+
+    /// The file in pieces of a few megabytes, with turns for others between them.
+    ///
+    /// # Errors
+    /// As [`to_bytes`](Self::to_bytes), before the first piece.
+    pub async fn write(&self, take: &mut dyn FnMut(Vec<u8>), turns: &mut Turns<'_>) -> Result<()> {
         self.check()?;
         let training =
             Training { version: VERSION, recipe: self.recipe.clone(), progress: self.progress, history: self.history.clone() };
@@ -161,11 +174,24 @@ impl Checkpoint {
         let mut resumed: Vec<(String, &HostTensor)> = Vec::new();
         let parts = self.latest.iter().map(|tensors| (LATEST, tensors));
         for (part, tensors) in parts.chain(slots(&self.recipe.optimizer).iter().copied().zip(&self.optimizer)) {
-            resumed.extend(tensors.iter().map(|(name, tensor)| (format!("{RESUME_PREFIX}{part}.{name}"), tensor)));
+            // What does not learn stands there once: the latest is the best.
+            let learning = tensors.iter().filter(|(name, _)| self.recipe.trains(name));
+            resumed.extend(learning.map(|(name, tensor)| (format!("{RESUME_PREFIX}{part}.{name}"), tensor)));
         }
         let mut tensors: Vec<(&str, &HostTensor)> = self.best.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         tensors.extend(resumed.iter().map(|(name, tensor)| (name.as_str(), *tensor)));
-        safetensors::write_parts(&metadata, &self.batches_tracked(), &tensors, Dtype::F32)
+        let mut piece = safetensors::write_head(&metadata, &self.batches_tracked(), &tensors, Dtype::F32)?;
+        for (name, tensor) in &tensors {
+            for values in tensor.data.chunks(PIECE_BYTES / size_of::<f32>()) {
+                safetensors::write_values(&mut piece, name, values, Dtype::F32)?;
+                if piece.len() >= PIECE_BYTES {
+                    take(std::mem::take(&mut piece));
+                }
+                turns.offer().await;
+            }
+        }
+        take(piece);
+        Ok(())
     }
 
     /// The best weights alone, for any program that reads safetensors; PyTorch loads them with `strict=True`.
@@ -214,7 +240,13 @@ impl Checkpoint {
             parts.entry(part).or_default().insert(name.into(), taken);
         }
         let found = detect::detect(state)?;
-        let latest = parts.swap_remove(LATEST);
+        // In the order of the best ones, with what stands there alone.
+        let latest = parts.swap_remove(LATEST).map(|mut latest| {
+            for (name, tensor) in found.weights.tensors.iter().filter(|(name, _)| !recipe.trains(name)) {
+                latest.entry(name.clone()).or_insert_with(|| tensor.clone());
+            }
+            latest
+        });
         let optimizer: Vec<Tensors> = slots(&recipe.optimizer).iter().filter_map(|slot| parts.swap_remove(slot)).collect();
         let classes = found.classes.ok_or_else(|| wrong("its metadata does not name its classes".into()))?;
         let checkpoint = Self {

@@ -60,15 +60,16 @@ pub fn initialise(graph: &Graph, init: Init, zero_last_norm: bool, seed: u64) ->
     Ok(state)
 }
 
-/// The weights of `pretrained` for `graph`, which may have another number of classes: then its classifier is drawn as
-/// [`initialise`] does. Says whether it was.
+/// The weights of `pretrained` for `graph`. Its classifier is drawn as [`initialise`] does unless `keep_head` says that the
+/// classes are the same ones, and their number is. Says whether it was drawn.
 ///
 /// # Errors
 /// [`Error::TensorMismatch`] when any other tensor is missing or has another shape.
-pub fn transfer(graph: &Graph, pretrained: &StateDict, init: Init, seed: u64) -> Result<(StateDict, bool)> {
+pub fn transfer(graph: &Graph, pretrained: &StateDict, keep_head: bool, init: Init, seed: u64) -> Result<(StateDict, bool)> {
     let params = graph.params();
     let is_head = |param: &Param| head(graph, &param.name).is_some();
-    let new_head = params.iter().filter(|param| is_head(param)).any(|p| pretrained.get(&p.name, &p.shape).is_err());
+    let fits = || params.iter().filter(|param| is_head(param)).all(|p| pretrained.get(&p.name, &p.shape).is_ok());
+    let new_head = !(keep_head && fits());
     let mut state = StateDict::default();
     for param in params {
         let tensor = if new_head && is_head(&param) {
@@ -79,6 +80,13 @@ pub fn transfer(graph: &Graph, pretrained: &StateDict, init: Init, seed: u64) ->
         state.tensors.insert(param.name, tensor);
     }
     Ok((state, new_head))
+}
+
+/// Whether two lists name the same classes in the same order, letter case, spaces, dashes and underscores aside: outputs that
+/// mean other things are no better a start than drawn ones.
+pub fn same_classes(a: &[String], b: &[String]) -> bool {
+    let plain = |name: &String| name.replace(['_', '-'], " ").to_lowercase();
+    a.iter().map(plain).eq(b.iter().map(plain))
 }
 
 /// The values of one parameter or running statistic.
@@ -219,15 +227,17 @@ mod tests {
     fn another_number_of_classes_gets_a_new_head() {
         let pretrained = initialise(&graph("resnet20"), Init::HeFanOut, false, 1).unwrap();
         let five = ResNetSpec::named("resnet20").unwrap().with_classes(Some(5)).build().unwrap();
-        let (state, new_head) = transfer(&five, &pretrained, Init::HeFanOut, 2).unwrap();
+        let (state, new_head) = transfer(&five, &pretrained, true, Init::HeFanOut, 2).unwrap();
         assert!(new_head);
         assert_eq!(state.tensors["fc.weight"].shape, [5, 64]);
         assert_eq!(state.tensors["layer3.2.conv2.weight"], pretrained.tensors["layer3.2.conv2.weight"]);
         assert!(deviation(data(&state, "fc.weight")) > 0.0);
 
-        let (same, new_head) = transfer(&graph("resnet20"), &pretrained, Init::HeFanOut, 2).unwrap();
+        let (same, new_head) = transfer(&graph("resnet20"), &pretrained, true, Init::HeFanOut, 2).unwrap();
         assert!(!new_head && same.tensors == pretrained.tensors);
-        let error = transfer(&graph("resnet18"), &pretrained, Init::HeFanOut, 2).unwrap_err();
+        let (other, new_head) = transfer(&graph("resnet20"), &pretrained, false, Init::HeFanOut, 2).unwrap();
+        assert!(new_head && other.tensors["fc.weight"] != pretrained.tensors["fc.weight"]);
+        let error = transfer(&graph("resnet18"), &pretrained, true, Init::HeFanOut, 2).unwrap_err();
         assert!(error.to_string().contains("conv1.weight"), "{error}");
     }
 }

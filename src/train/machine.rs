@@ -175,28 +175,33 @@ impl Machine {
         Ok(self.plan.skipped(&self.ctx).await?.1)
     }
 
-    /// All weights: what the trained layers' are now, over `others`.
-    pub(super) async fn weights(&self, others: &Tensors) -> Result<Tensors> {
-        let mut weights = others.clone();
-        weights.extend(self.parameters.read(&self.ctx).await?.tensors);
+    /// All weights: what the trained layers' are now, and the others from `others`.
+    pub(super) async fn weights(&self, others: &Tensors, turns: &mut Turns<'_>) -> Result<Tensors> {
+        let mut learned = self.parameters.read_in_turns(&self.ctx, turns).await?.tensors;
+        let mut weights = Tensors::with_capacity(others.len());
+        for (name, tensor) in others {
+            let tensor = learned.swap_remove(name).unwrap_or_else(|| tensor.clone());
+            weights.insert(name.clone(), tensor);
+            turns.offer().await;
+        }
         Ok(weights)
     }
 
     /// The optimizer's state buffers.
-    pub(super) async fn optimizer_state(&self) -> Result<Vec<Tensors>> {
+    pub(super) async fn optimizer_state(&self, turns: &mut Turns<'_>) -> Result<Vec<Tensors>> {
         let mut buffers = Vec::new();
         for index in 0..self.parameters.state_buffers() {
-            buffers.push(self.parameters.read_state(&self.ctx, index).await?.tensors);
+            buffers.push(self.parameters.read_state(&self.ctx, index, turns).await?.tensors);
         }
         Ok(buffers)
     }
 
     /// Goes back to these weights and this state; without a state the optimizer begins anew.
-    pub(super) fn restore(&self, weights: &StateDict, optimizer: &[Tensors]) -> Result<()> {
-        self.parameters.load(&self.ctx, weights)?;
+    pub(super) async fn restore(&self, weights: &StateDict, optimizer: &[Tensors], turns: &mut Turns<'_>) -> Result<()> {
+        self.parameters.load_in_turns(&self.ctx, weights, turns).await?;
         self.parameters.clear_state(&self.ctx);
         for (index, tensors) in optimizer.iter().enumerate() {
-            self.parameters.load_state(&self.ctx, index, tensors)?;
+            self.parameters.load_state(&self.ctx, index, tensors, turns).await?;
         }
         self.plan.forget(&self.ctx);
         Ok(())

@@ -1,7 +1,9 @@
 //! Training: the loop with its recipe, schedule, metrics and first weights, and the checkpoint they are kept in.
 
 pub mod checkpoint;
+pub mod estimate;
 mod feed;
+mod gather;
 pub mod init;
 mod machine;
 pub mod metrics;
@@ -10,7 +12,9 @@ pub mod schedule;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Epoch, Progress};
+pub use estimate::{Estimate, Pace, Prospect};
 pub use feed::Budget;
+pub use gather::{Judge, preview};
 pub use init::Init;
 pub use metrics::{Outcome, Report, Summary};
 pub use recipe::Recipe;

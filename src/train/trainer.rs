@@ -206,6 +206,18 @@ impl Trainer {
     /// # Errors
     /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
     pub fn resume(ctx: &Context, checkpoint: Checkpoint, images: ImageSet, split: Split, budget: Budget) -> Result<Self> {
+        without_turns(Self::resume_in_turns(ctx, checkpoint, images, split, budget, &mut Turns::none()))
+    }
+
+    /// [`resume`](Self::resume), with turns for others on the way.
+    pub async fn resume_in_turns(
+        ctx: &Context,
+        checkpoint: Checkpoint,
+        images: ImageSet,
+        split: Split,
+        budget: Budget,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
         let found = (split.train.len() as u64, split.validation.len() as u64);
         let wanted = (checkpoint.progress.train_images, checkpoint.progress.validation_images);
         if found != wanted || checkpoint.classes != images.classes {
@@ -228,7 +240,7 @@ impl Trainer {
             split,
             budget,
         };
-        without_turns(Self::start(ctx, setup, checkpoint, &mut Turns::none()))
+        Self::start(ctx, setup, checkpoint, turns).await
     }
 
     async fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint, turns: &mut Turns<'_>) -> Result<Self> {
@@ -245,7 +257,7 @@ impl Trainer {
         setup.recipe = state.recipe.clone();
         // A new machine has these weights and an empty optimizer state already.
         if !state.optimizer.is_empty() {
-            machine.restore(&weights, &state.optimizer)?;
+            machine.restore(&weights, &state.optimizer, turns).await?;
         }
         let phase =
             if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
@@ -269,7 +281,8 @@ impl Trainer {
     fn go_back(&mut self) -> Result<()> {
         let progress = &mut self.state.progress;
         (progress.step, progress.partial) = self.kept;
-        self.machine.restore(&dict(self.state.latest()), &self.state.optimizer)?;
+        let weights = dict(self.state.latest());
+        without_turns(self.machine.restore(&weights, &self.state.optimizer, &mut Turns::none()))?;
         self.phase = Phase::Training;
         self.seconds = 0.0;
         Ok(())
@@ -310,9 +323,17 @@ impl Trainer {
     /// [`Error::DeviceLost`] when the device is gone: [`recover`](Self::recover) goes on. [`Error::Usage`] when the loss stays
     /// no finite number at a thousandth of the rate.
     pub async fn advance(&mut self) -> Result<Event> {
+        self.advance_in_turns(&mut Turns::none()).await
+    }
+
+    /// [`advance`](Self::advance), with turns for others while an epoch's weights are read back.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub async fn advance_in_turns(&mut self, turns: &mut Turns<'_>) -> Result<Event> {
         match std::mem::replace(&mut self.phase, Phase::Training) {
             Phase::Training => self.train().await,
-            Phase::Validating(done) => self.validate(done).await,
+            Phase::Validating(done) => self.validate(done, turns).await,
             Phase::Finished { early } => {
                 self.phase = Phase::Finished { early };
                 Ok(Event::Finished { early })
@@ -396,7 +417,7 @@ impl Trainer {
         Ok(Event::Reverted { epoch: self.state.progress.epoch, rate_factor })
     }
 
-    async fn validate(&mut self, mut done: Vec<Outcome>) -> Result<Event> {
+    async fn validate(&mut self, mut done: Vec<Outcome>, turns: &mut Turns<'_>) -> Result<Event> {
         let start = Instant::now();
         let images = &self.setup.split.validation;
         while done.len() < images.len() {
@@ -413,14 +434,14 @@ impl Trainer {
             self.phase = Phase::Validating(done);
             return Ok(Event::Validating(share));
         }
-        self.end_epoch(&done).await
+        self.end_epoch(&done, turns).await
     }
 
-    async fn end_epoch(&mut self, outcomes: &[Outcome]) -> Result<Event> {
+    async fn end_epoch(&mut self, outcomes: &[Outcome], turns: &mut Turns<'_>) -> Result<Event> {
         self.machine.reset_totals();
         let validation = (!outcomes.is_empty()).then(|| Summary::of(outcomes));
-        let weights = self.machine.weights(self.state.latest()).await?;
-        self.state.optimizer = self.machine.optimizer_state().await?;
+        let weights = self.machine.weights(self.state.latest(), turns).await?;
+        self.state.optimizer = self.machine.optimizer_state(turns).await?;
 
         let recipe = &self.setup.recipe;
         let images = self.setup.steps_per_epoch() * u64::from(recipe.batch);
@@ -464,17 +485,22 @@ impl Trainer {
 
     /// The run as it stands between two chunks, to go on from.
     pub async fn checkpoint(&self) -> Result<Checkpoint> {
+        self.checkpoint_in_turns(&mut Turns::none()).await
+    }
+
+    /// [`checkpoint`](Self::checkpoint), with turns for others on the way.
+    pub async fn checkpoint_in_turns(&self, turns: &mut Turns<'_>) -> Result<Checkpoint> {
         let mut state = self.state.clone();
         if state.progress.step > u64::from(state.progress.epoch) * self.setup.steps_per_epoch() {
-            state.latest = Some(self.machine.weights(self.state.latest()).await?);
-            state.optimizer = self.machine.optimizer_state().await?;
+            state.latest = Some(self.machine.weights(self.state.latest(), turns).await?);
+            state.optimizer = self.machine.optimizer_state(turns).await?;
         }
         Ok(state)
     }
 
     /// Puts the best weights in place of the latest, to judge them; the run is over then.
     pub fn take_best(&mut self) -> Result<()> {
-        self.machine.restore(&dict(&self.state.best), &[])?;
+        without_turns(self.machine.restore(&dict(&self.state.best), &[], &mut Turns::none()))?;
         self.phase = Phase::Finished { early: self.state.progress.epoch < self.setup.recipe.epochs };
         Ok(())
     }

@@ -11,10 +11,9 @@ use leptos::task::spawn_local;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::screen::{Screen, follow_address};
-use super::studio::{self, Step, Studio};
-use super::train::Training;
+use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
-use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
+use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
 use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
 
@@ -114,6 +113,8 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// A newer version of the page waits.
+    pub newer: RwSignal<bool>,
     pub studio: Studio,
     /// The step of the open project.
     pub step: RwSignal<Step>,
@@ -136,6 +137,11 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
+    /// Lines of code for the file that was exported last.
+    pub recipes: RwSignal<Option<Recipes>>,
+    /// Said beside the exports.
+    pub export_error: RwSignal<Option<String>>,
+    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -168,6 +174,7 @@ impl Lab {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            newer: RwSignal::new(false),
             studio: Studio::start(),
             step: studio::follow_step(),
             device: RwSignal::new(None),
@@ -183,6 +190,9 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
+            recipes: RwSignal::new(None),
+            export_error: RwSignal::new(None),
+            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -195,6 +205,7 @@ impl Lab {
             looks: Looks::new(),
             watching: RwSignal::new(false),
         };
+        web::on_update(move || lab.newer.set(true));
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
             lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));
@@ -204,6 +215,7 @@ impl Lab {
         spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
+        lab.follow_training();
         lab.refresh_kept();
         lab.use_bundled();
         lab
@@ -286,14 +298,14 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Judging(event) => self.on_judging(event),
+            Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
+                Ok(()) => self.recipes.set(Some(recipes)),
+                Err(error) => self.export_error.set(Some(error.to_string())),
+            },
             Event::Failed { id: Some(id), error } => {
                 if !self.asked.answer(id, Err(error.clone())) {
                     self.on_failed(id, &error);
-                }
-            }
-            Event::Exported { file_name, bytes, .. } => {
-                if let Err(error) = web::save_bytes(&file_name, &bytes) {
-                    self.model_error.set(Some(error.to_string()));
                 }
             }
             Event::Failed { id: None, error } => self.on_general_failure(&error),

@@ -44,12 +44,6 @@ mod stage;
 #[cfg(target_arch = "wasm32")]
 mod studio;
 #[cfg(target_arch = "wasm32")]
-mod train;
-#[cfg(target_arch = "wasm32")]
-mod train_curve;
-#[cfg(target_arch = "wasm32")]
-mod train_panel;
-#[cfg(target_arch = "wasm32")]
 mod tray;
 #[cfg(target_arch = "wasm32")]
 mod unsupported;

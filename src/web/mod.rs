@@ -21,6 +21,8 @@ mod js;
 #[cfg(target_arch = "wasm32")]
 mod settings;
 #[cfg(target_arch = "wasm32")]
+mod source;
+#[cfg(target_arch = "wasm32")]
 mod specimen;
 #[cfg(target_arch = "wasm32")]
 mod store;
@@ -29,6 +31,8 @@ mod task;
 #[cfg(target_arch = "wasm32")]
 mod thumbnail;
 #[cfg(target_arch = "wasm32")]
+mod update;
+#[cfg(target_arch = "wasm32")]
 pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
@@ -36,7 +40,7 @@ pub use self::{
     archive::{Archive, ArchiveBuilder},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
-    device::{adapter_name, now_ms, webgpu_available},
+    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
@@ -45,10 +49,12 @@ pub use self::{
     frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,
     js::meta,
-    settings::{languages, recall, remember, set_page_language},
+    settings::{copy_text, languages, recall, remember, set_page_language},
+    source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
-    task::yield_now,
+    task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
+    update::{on_update, use_update},
     vault::{Quota, Run, Vault},
 };
 

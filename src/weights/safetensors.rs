@@ -81,6 +81,20 @@ pub(crate) fn write_parts(
     tensors: &[(&str, &HostTensor)],
     dtype: Dtype,
 ) -> Result<Vec<u8>> {
+    let mut bytes = write_head(metadata, scalars, tensors, dtype)?;
+    for (name, tensor) in tensors {
+        write_values(&mut bytes, name, &tensor.data, dtype)?;
+    }
+    Ok(bytes)
+}
+
+/// The file up to the first tensor: its header and the scalars. The tensors' [values](write_values) follow in order.
+pub(crate) fn write_head(
+    metadata: &IndexMap<String, String>,
+    scalars: &[(String, i64)],
+    tensors: &[(&str, &HostTensor)],
+    dtype: Dtype,
+) -> Result<Vec<u8>> {
     let name_in_file = match dtype {
         Dtype::F32 => "F32",
         Dtype::F16 => "F16",
@@ -104,28 +118,32 @@ pub(crate) fn write_parts(
     }
     let mut header = Value::from(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' '); // keeps the tensors aligned
-    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    let mut bytes = Vec::with_capacity(8 + header.len() + scalars.len() * size_of::<i64>());
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
     for (_, value) in scalars {
         bytes.extend(value.to_le_bytes());
     }
-    for (name, tensor) in tensors {
-        for &value in &tensor.data {
-            if dtype == Dtype::F32 {
-                bytes.extend(value.to_le_bytes());
-                continue;
-            }
-            let short = half::f16::from_f32(value);
-            if value.is_finite() && !short.is_finite() {
-                return Err(Error::TensorMismatch {
-                    tensor: (*name).into(),
-                    expected: "values up to 65504, the largest f16".into(),
-                    found: format!("{value}; save as f32 instead"),
-                });
-            }
-            bytes.extend(short.to_le_bytes());
-        }
-    }
     Ok(bytes)
+}
+
+/// Appends a tensor's values.
+pub(crate) fn write_values(bytes: &mut Vec<u8>, name: &str, values: &[f32], dtype: Dtype) -> Result<()> {
+    bytes.reserve(values.len() * dtype.size());
+    for &value in values {
+        if dtype == Dtype::F32 {
+            bytes.extend(value.to_le_bytes());
+            continue;
+        }
+        let short = half::f16::from_f32(value);
+        if value.is_finite() && !short.is_finite() {
+            return Err(Error::TensorMismatch {
+                tensor: name.into(),
+                expected: "values up to 65504, the largest f16".into(),
+                found: format!("{value}; save as f32 instead"),
+            });
+        }
+        bytes.extend(short.to_le_bytes());
+    }
+    Ok(())
 }

@@ -19,6 +19,24 @@ test('starts without an error, under a strict policy, asking no other host', asy
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
+test('says itself which hosts it may ask, and allows no inline script and no eval', async ({ page }) => {
+  await page.goto('/');
+  const policy = await page.locator('meta[http-equiv="Content-Security-Policy"]').getAttribute('content');
+  const rules = Object.fromEntries(policy.split('; ').map((rule) => [rule.split(' ')[0], rule.split(' ').slice(1)]));
+  expect(rules['default-src']).toEqual(["'none'"]);
+  expect(rules['script-src']).toEqual(["'self'", "'wasm-unsafe-eval'"]);
+  const hosts = rules['connect-src'].filter((source) => source.startsWith('https:'));
+  expect(hosts.every((host) => /^https:\/\/(\*\.)?(huggingface\.co|hf\.co)$/.test(host))).toBe(true);
+  const blocked = await page.evaluate(() => {
+    try {
+      return Function('return 1')();
+    } catch (error) {
+      return error.name;
+    }
+  });
+  expect(blocked).toBe('EvalError');
+});
+
 test('has WebGPU here, so that the other tests mean something', async ({ page }) => {
   await page.goto('/');
   const adapter = await page.evaluate(async () => {
@@ -36,10 +54,12 @@ const LIMIT_BYTES = 650_000;
 test('does not grow: gzipped size without weights', async () => {
   const files = await readdir(dist, { recursive: true, withFileTypes: true });
   const weights = /\.(safetensors|pth|pt|onnx|bin)$/;
+  // The ES module and its example: no visitor of the page asks for them.
+  const forOthers = /^(reslab(_bg)?\.(js|wasm|d\.ts)|example\.\w+)$/;
   const kinds = {};
   let total = 0;
   for (const file of files) {
-    if (!file.isFile() || weights.test(file.name)) continue;
+    if (!file.isFile() || weights.test(file.name) || forOthers.test(file.name)) continue;
     const size = gzipSync(await readFile(join(file.parentPath ?? file.path, file.name)), { level: 9 }).length;
     const kind = extname(file.name);
     kinds[kind] = (kinds[kind] ?? 0) + size;

@@ -7,7 +7,7 @@ use crate::data::{Preset, labels};
 use crate::engine::{pixel_options, usual_preset};
 use crate::model::ResNetSpec;
 use crate::ops::{LossKind, Optimizer};
-use crate::train::init::{initialise, transfer};
+use crate::train::init::{initialise, same_classes, transfer};
 use crate::train::{Checkpoint, Recipe, Trainer};
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result};
@@ -78,14 +78,10 @@ impl Plan {
             Some(names) => names,
             None => labels::guess(count, found.spec.default_image_size()),
         });
-        // Outputs that meant other things are no better a start than drawn ones.
-        let other_classes = known.is_some_and(|known| known.len() == classes.len() && !same_names(&known, classes));
-        if other_classes {
-            found.weights.tensors.retain(|name, _| !name.starts_with("fc."));
-        }
+        let same = known.is_some_and(|known| same_classes(&known, classes));
         let spec = found.spec.with_classes(Some(classes.len()));
         recipe.validate_for(&spec)?;
-        let (weights, new_head) = transfer(&spec.build()?, &found.weights, recipe.init, recipe.seed)?;
+        let (weights, new_head) = transfer(&spec.build()?, &found.weights, same, recipe.init, recipe.seed)?;
         let head = if new_head { "with a new head" } else { "with its own head" };
         let origin = format!("from the weights of {} {head}", source.name);
         Ok(Self { origin, preset, recipe, begin: Begin::new(spec, weights) })
@@ -99,12 +95,6 @@ fn architecture(name: &str) -> Result<ResNetSpec> {
         return ResNetSpec::named(name);
     }
     serde_json::from_slice(&read_file(path)?).map_err(|error| Error::Spec(format!("{name} cannot be read as one: {error}")))
-}
-
-/// Letter case, spaces and underscores aside.
-fn same_names(a: &[String], b: &[String]) -> bool {
-    let plain = |name: &String| name.replace(['_', '-'], " ").to_lowercase();
-    a.iter().map(plain).eq(b.iter().map(plain))
 }
 
 /// The run in a few lines, shown before it starts.

@@ -171,17 +171,22 @@ impl Parameters {
 
     /// Reads every parameter and running statistic back, in graph order, under checkpoint names.
     pub async fn read(&self, ctx: &Context) -> Result<StateDict> {
-        self.read_from(ctx, |region| Some(&region.values), true).await
+        self.read_in_turns(ctx, &mut Turns::none()).await
+    }
+
+    /// [`read`](Self::read), in pieces, with turns for others between them.
+    pub async fn read_in_turns(&self, ctx: &Context, turns: &mut Turns<'_>) -> Result<StateDict> {
+        self.read_from(ctx, |region| Some(&region.values), true, turns).await
     }
 
     /// Reads the gradients back in the parameters' shapes.
     pub async fn read_gradients(&self, ctx: &Context) -> Result<StateDict> {
-        self.read_from(ctx, |region| Some(&region.gradients), false).await
+        self.read_from(ctx, |region| Some(&region.gradients), false, &mut Turns::none()).await
     }
 
     /// Reads the optimizer's state buffer `index` back in the parameters' shapes.
-    pub async fn read_state(&self, ctx: &Context, index: usize) -> Result<StateDict> {
-        self.read_from(ctx, |region| region.state.get(index), false).await
+    pub async fn read_state(&self, ctx: &Context, index: usize, turns: &mut Turns<'_>) -> Result<StateDict> {
+        self.read_from(ctx, |region| region.state.get(index), false, turns).await
     }
 
     /// Zeroes the optimizer's state.
@@ -195,10 +200,17 @@ impl Parameters {
     ///
     /// # Errors
     /// [`Error::TensorMismatch`](crate::Error::TensorMismatch) when a tensor is missing or has another shape.
-    pub fn load_state(&self, ctx: &Context, index: usize, state: &IndexMap<String, HostTensor>) -> Result<()> {
+    pub async fn load_state(
+        &self,
+        ctx: &Context,
+        index: usize,
+        state: &IndexMap<String, HostTensor>,
+        turns: &mut Turns<'_>,
+    ) -> Result<()> {
         for entry in self.entries.iter().filter(|entry| entry.region.is_some()) {
             let packed = entry.packing.pack(weights::get(state, &entry.name, &entry.shape)?);
             self.slice_of(entry, |region| &region.state[index]).write(ctx, &Precision::F32.encode(&packed));
+            turns.offer().await;
         }
         Ok(())
     }
@@ -208,27 +220,30 @@ impl Parameters {
         ctx: &Context,
         buffer: impl Fn(&'a Region) -> Option<&'a Slice>,
         statistics: bool,
+        turns: &mut Turns<'_>,
     ) -> Result<StateDict> {
-        let mut regions = Vec::with_capacity(self.regions.len());
-        for region in &self.regions {
-            regions.push(match buffer(region) {
-                Some(slice) => Precision::F32.decode(&slice.read(ctx).await?),
-                None => Vec::new(),
-            });
+        let mut tensors: Vec<Option<HostTensor>> = vec![None; self.entries.len()];
+        for region in (0..self.regions.len()).map(Some).chain(statistics.then_some(None)) {
+            let Some(slice) = region.map_or(Some(&self.statistics), |region| buffer(&self.regions[region])) else { continue };
+            // Parameters of a region lie one behind the other: neighbours are read together, as far as a piece goes.
+            let mut rest: Vec<usize> = (0..self.entries.len()).filter(|i| self.entries[*i].region == region).collect();
+            while let Some(&first) = rest.first() {
+                let start = self.entries[first].offset;
+                let end = |i: usize| self.entries[i].offset + self.entries[i].bytes;
+                let count = rest.iter().take_while(|i| end(**i) - start <= READ_BYTES).count().max(1);
+                let bytes = slice.part(start, end(rest[count - 1]) - start).read(ctx).await?;
+                for index in rest.drain(..count) {
+                    let entry = &self.entries[index];
+                    let from = (entry.offset - start) as usize;
+                    let packed = Precision::F32.decode(&bytes[from..from + entry.bytes as usize]);
+                    let values = entry.packing.unpack(&entry.shape, &packed);
+                    tensors[index] = Some(HostTensor::new(entry.shape.clone(), values));
+                    turns.offer().await;
+                }
+            }
         }
-        let running = if statistics { Precision::F32.decode(&self.statistics.read(ctx).await?) } else { Vec::new() };
-        let mut state = StateDict::default();
-        for entry in &self.entries {
-            let source = match entry.region {
-                Some(region) => &regions[region],
-                None => &running,
-            };
-            let start = entry.offset as usize / 4;
-            let Some(packed) = source.get(start..start + entry.bytes as usize / 4) else { continue };
-            let values = entry.packing.unpack(&entry.shape, packed);
-            state.tensors.insert(entry.name.clone(), HostTensor::new(entry.shape.clone(), values));
-        }
-        Ok(state)
+        let named = self.entries.iter().zip(tensors).filter_map(|(entry, tensor)| Some((entry.name.clone(), tensor?)));
+        Ok(StateDict { tensors: named.collect(), ..StateDict::default() })
     }
 
     /// The parameter or running statistic `name`.
@@ -273,6 +288,9 @@ impl Parameters {
         whole.part(entry.offset, entry.bytes)
     }
 }
+
+/// Parameters that are read back at a time, unless one alone is larger: copies of more hold up a page.
+const READ_BYTES: u64 = 4 << 20;
 
 #[derive(Debug)]
 struct PlannedRegion {
