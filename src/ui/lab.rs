@@ -201,8 +201,8 @@ impl Lab {
             pending: StoredValue::new(VecDeque::new()),
             download: StoredValue::new_local(None),
             next_id: StoredValue::new(0),
-            asked: Asked::new(),
-            looks: Looks::new(),
+            asked: Asked::start(),
+            looks: Looks::start(),
             watching: RwSignal::new(false),
         };
         web::on_update(move || lab.newer.set(true));

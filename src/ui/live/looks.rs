@@ -34,7 +34,7 @@ pub struct Looks {
 
 impl Looks {
     /// Nothing is shown.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self {
             on: RwSignal::new(false),
             class: RwSignal::new(None),
