@@ -11,8 +11,7 @@ use leptos::task::spawn_local;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::screen::{Screen, follow_address};
-use super::studio::{self, Step, Studio};
-use super::train::Training;
+use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
 use crate::gpu::{ContextOptions, DispatchTime};
@@ -114,6 +113,8 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// A newer version of the page waits.
+    pub newer: RwSignal<bool>,
     pub studio: Studio,
     /// The step of the open project.
     pub step: RwSignal<Step>,
@@ -140,6 +141,7 @@ pub struct Lab {
     pub recipes: RwSignal<Option<Recipes>>,
     /// Said beside the exports.
     pub export_error: RwSignal<Option<String>>,
+    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -172,6 +174,7 @@ impl Lab {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            newer: RwSignal::new(false),
             studio: Studio::start(),
             step: studio::follow_step(),
             device: RwSignal::new(None),
@@ -189,6 +192,7 @@ impl Lab {
             training: Training::new(),
             recipes: RwSignal::new(None),
             export_error: RwSignal::new(None),
+            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -201,6 +205,7 @@ impl Lab {
             looks: Looks::new(),
             watching: RwSignal::new(false),
         };
+        web::on_update(move || lab.newer.set(true));
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
             lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));
@@ -210,6 +215,7 @@ impl Lab {
         spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
+        lab.follow_training();
         lab.refresh_kept();
         lab.use_bundled();
         lab
@@ -292,7 +298,7 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
-            Event::Judging(_) => {}
+            Event::Judging(event) => self.on_judging(event),
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
                 Err(error) => self.export_error.set(Some(error.to_string())),
