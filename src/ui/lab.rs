@@ -7,9 +7,11 @@ use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rust_i18n::t;
 
 use super::format;
 use super::live::{Asked, Looks, Reply};
+use super::notice;
 use super::screen::{Screen, follow_address};
 use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
@@ -275,7 +277,7 @@ impl Lab {
             Event::Loading { name, progress } => self.busy.set(Some(Busy::Preparing { name, progress })),
             Event::Ready(info) => {
                 let asked = self.answered(Pending::Model);
-                self.spoken.set(format!("Model {} is ready.", info.name));
+                self.spoken.set(t!("model.said_ready", name = info.name).into_owned());
                 self.model.set(Some(Arc::new(*info)));
                 if self.layers.get_untracked() != Layers::Measuring {
                     self.layers.set(Layers::None);
@@ -301,7 +303,7 @@ impl Lab {
             Event::Judging(event) => self.on_judging(event),
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
-                Err(error) => self.export_error.set(Some(error.to_string())),
+                Err(error) => self.export_error.set(Some(notice::sentence(&error))),
             },
             Event::Failed { id: Some(id), error } => {
                 if !self.asked.answer(id, Err(error.clone())) {
@@ -343,11 +345,11 @@ impl Lab {
             return;
         }
         if self.answered(Pending::Profile) {
-            self.layers.set(Layers::Failed(error.to_string()));
+            self.layers.set(Layers::Failed(notice::sentence(error)));
             return;
         }
         self.answered(Pending::Model);
-        self.model_error.set(Some(error.to_string()));
+        self.model_error.set(Some(notice::sentence(error)));
         self.settle();
         self.pump();
     }
@@ -376,7 +378,7 @@ impl Lab {
         if let Some(best) = best.filter(|_| !many || self.selected.get_untracked() == Some(shot.id)) {
             self.spoken.set(best);
         } else if remaining == 0 {
-            self.spoken.set("All pictures are done.".into());
+            self.spoken.set(t!("look.said_done").into_owned());
         }
     }
 
