@@ -54,7 +54,7 @@ async function train(page, epochs) {
   await page.getByTestId('train-epochs').fill(String(epochs));
   await page.getByTestId('train-epochs').press('Tab');
   await page.getByTestId('train-start').click();
-  await expect(page.getByTestId('train-words')).toContainText(`Done after ${epochs} epochs`, { timeout: 240_000 });
+  await expect(page.getByTestId('train-words')).toContainText(`Done after ${epochs} passes`, { timeout: 240_000 });
 }
 
 /** What is read live agrees with what the camera shows. */
