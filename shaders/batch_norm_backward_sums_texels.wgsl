@@ -4,9 +4,9 @@
 // uses: shared/chunks.wgsl
 // uses: shared/texel.wgsl
 
-@group(0) @binding(0) var input: texture_2d<f32>;                              // [pixels][c4]
-@group(0) @binding(1) var d_output: texture_2d<f32>;                           // [pixels][c4]
-@group(0) @binding(2) var output: texture_2d<f32>;                             // [pixels][c4], looked at with MASK
+@group(0) @binding(0) var input: Texels;                              // [pixels][c4]
+@group(0) @binding(1) var d_output: Texels;                           // [pixels][c4]
+@group(0) @binding(2) var output: Texels;                             // [pixels][c4], looked at with MASK
 @group(0) @binding(3) var<storage, read_write> masked: array<vec4<Elem>>;     // [pixels][c4], becomes dz with MASK: d_output itself
 @group(0) @binding(4) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(5) var<storage, read_write> scratch: array<vec4<f32>>;     // [factor, offset][c4], [chunks][the two sums][c4]

@@ -3,9 +3,9 @@
 // uses: shared/chunks.wgsl
 // uses: shared/texel.wgsl
 
-@group(0) @binding(0) var input: texture_2d<f32>;                              // [pixels][c4]
-@group(0) @binding(1) var d_output: texture_2d<f32>;                           // [pixels][c4]
-@group(0) @binding(2) var accumulate: texture_2d<f32>;                         // [pixels][c4], or anything without ACCUMULATE
+@group(0) @binding(0) var input: Texels;                              // [pixels][c4]
+@group(0) @binding(1) var d_output: Texels;                           // [pixels][c4]
+@group(0) @binding(2) var accumulate: Texels;                         // [pixels][c4], or anything without ACCUMULATE
 @group(0) @binding(3) var<storage, read> saved: array<vec4<f32>>;             // [mean, 1/std, scale, bias][c4]
 @group(0) @binding(4) var<storage, read> scratch: array<vec4<f32>>;           // [factor, offset][c4], ...
 @group(0) @binding(5) var<storage, read_write> d_input: array<vec4<Elem>>;    // [pixels][c4]

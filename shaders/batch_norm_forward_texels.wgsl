@@ -9,8 +9,8 @@ struct Params {
     mean_at: u32, scale_at: u32, bias_at: u32, // where the vectors start
 }
 
-@group(0) @binding(0) var input: texture_2d<f32>;                              // [pixels][c4]
-@group(0) @binding(1) var residual: texture_2d<f32>;                           // [pixels][c4], or anything without RESIDUAL
+@group(0) @binding(0) var input: Texels;                              // [pixels][c4]
+@group(0) @binding(1) var residual: Texels;                           // [pixels][c4], or anything without RESIDUAL
 @group(0) @binding(2) var<storage, read> scale: array<vec4<f32>>;           // [c4] from mean_at (with MEAN) and from scale_at
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;            // [c4] from bias_at
 @group(0) @binding(4) var<storage, read_write> output: array<vec4<Elem>>;   // [pixels][c4]

@@ -3,7 +3,7 @@
 // uses: shared/chunks.wgsl
 // uses: shared/texel.wgsl
 
-@group(0) @binding(0) var input: texture_2d<f32>;                              // [pixels][c4]
+@group(0) @binding(0) var input: Texels;                              // [pixels][c4]
 @group(0) @binding(1) var<storage, read_write> moments: array<vec4<f32>>;     // [chunks][mean, squared deviations][c4]
 @group(0) @binding(2) var<uniform> chunks: Chunks;
 

@@ -19,11 +19,11 @@ struct Params {
 }
 
 // (N, H, W, C/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (N, OH, OW, O/4)
-@group(0) @binding(1) var d_output: texture_2d<f32>;
+@group(0) @binding(1) var d_output: Texels;
 // what d_weight holds, or anything where nothing is added to it
-@group(0) @binding(2) var earlier: texture_2d<f32>;
+@group(0) @binding(2) var earlier: Texels;
 // (Z, ceil(O/tile), KH, KW, C/4, 4 input channels, tile/4): vec4 over 4 output channels
 @group(0) @binding(3) var<storage, read_write> d_weight: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> params: Params;

@@ -5,7 +5,6 @@
 // each axis.
 // Grid: x = inputs / 4 with padding (in 64s), y = kernel positions, z = forward tiles.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
-// uses: shared/texel.wgsl
 
 struct Params {
     kernel: u32, // height and width
@@ -62,4 +61,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         source += 1u;
         to += 4u * params.reversed_c4;
     }
+}
+
+// As shared/texel.wgsl, from a sampled texture: this kernel runs in every browser, and not every one has storage textures that can be read.
+fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
+    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

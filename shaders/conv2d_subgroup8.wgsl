@@ -17,11 +17,11 @@ struct Params {
 }
 
 // (Z, N, H, W, C/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (Z, ceil(O/64), KH, KW, C/4, 4 input channels, 16): vec4 over 4 output channels
-@group(0) @binding(1) var weight: texture_2d<f32>;
+@group(0) @binding(1) var weight: Texels;
 // (Z, N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(2) var residual: texture_2d<f32>;
+@group(0) @binding(2) var residual: Texels;
 // (O/4)
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 // (Z, N, OH, OW, O/4)
@@ -66,11 +66,14 @@ fn main(
     var b2: Sums;
     var b3: Sums;
     var w = (group.z * groups.y + group.y) * kernel_h * span * 4u * TILE_C4 + lane;
-    for (var ky = 0u; ky < kernel_h; ky++) {
+    // Ends are asked for at the end: llvmpipe runs a body once more, masked, before it sees that no lane goes on.
+    var ky = 0u;
+    loop {
         let y = y0 + ky;
         let start = (line0 + y) * width + x0;
         let end = select(vec4<u32>(), vec4<u32>(width), y < vec4<u32>(params.in_h));
-        for (var k = 0u; k < span; k++) {
+        var k = 0u;
+        loop {
             // columns: the 4 output channels that one input channel feeds
             let wa = mat4x4<f32>(
                 texel(weight, w), texel(weight, w + 16u), texel(weight, w + 32u), texel(weight, w + 48u));
@@ -84,7 +87,11 @@ fn main(
             multiply(&a2, &b2, texel(input, at.z) * keep.z, wa, wb);
             multiply(&a3, &b3, texel(input, at.w) * keep.w, wa, wb);
             w += 4u * TILE_C4;
+            k++;
+            if k >= span { break; }
         }
+        ky++;
+        if ky >= kernel_h { break; }
     }
 
     // Every lane stores the pixels it loaded, the channels of one lane after the other: a loop of 8 stores, where storing

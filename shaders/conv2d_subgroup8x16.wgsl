@@ -15,11 +15,11 @@ struct Params {
 }
 
 // (Z, N, H, W, C/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (Z, ceil(O/16), KH, KW, C/4, 4 input channels, 4): vec4 over 4 output channels
-@group(0) @binding(1) var weight: texture_2d<f32>;
+@group(0) @binding(1) var weight: Texels;
 // (Z, N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(2) var residual: texture_2d<f32>;
+@group(0) @binding(2) var residual: Texels;
 // (O/4)
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 // (Z, N, OH, OW, O/4)
@@ -85,7 +85,9 @@ fn main(
     var s14: Sums;
     var s15: Sums;
     var w = (group.z * groups.y + group.y) * kernel_h * span * 4u * TILE_C4 + lane % 4u;
-    for (var ky = 0u; ky < kernel_h; ky++) {
+    // Ends are asked for at the end: llvmpipe runs a body once more, masked, before it sees that no lane goes on.
+    var ky = 0u;
+    loop {
         let start0 = (p0.line + p0.y + ky) * width + p0.x;
         let end0 = select(vec4<u32>(), vec4<u32>(width), p0.y + ky < vec4<u32>(params.in_h));
         let start1 = (p1.line + p1.y + ky) * width + p1.x;
@@ -94,7 +96,8 @@ fn main(
         let end2 = select(vec4<u32>(), vec4<u32>(width), p2.y + ky < vec4<u32>(params.in_h));
         let start3 = (p3.line + p3.y + ky) * width + p3.x;
         let end3 = select(vec4<u32>(), vec4<u32>(width), p3.y + ky < vec4<u32>(params.in_h));
-        for (var k = 0u; k < span; k++) {
+        var k = 0u;
+        loop {
             // columns: the 4 output channels that one input channel feeds
             let weights = mat4x4<f32>(
                 texel(weight, w), texel(weight, w + 4u), texel(weight, w + 8u), texel(weight, w + 12u));
@@ -127,7 +130,11 @@ fn main(
             multiply(&s14, texel(input, at3.z) * keep3.z, weights, half);
             multiply(&s15, texel(input, at3.w) * keep3.w, weights, half);
             w += 4u * TILE_C4;
+            k++;
+            if k >= span { break; }
         }
+        ky++;
+        if ky >= kernel_h { break; }
     }
 
     // Every lane stores the pixels it loaded, the channels of one lane after the other: see conv2d_subgroup8.

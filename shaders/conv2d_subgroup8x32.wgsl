@@ -14,11 +14,11 @@ struct Params {
 }
 
 // (Z, N, H, W, C/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (Z, ceil(O/32), KH, KW, C/4, 4 input channels, 8): vec4 over 4 output channels
-@group(0) @binding(1) var weight: texture_2d<f32>;
+@group(0) @binding(1) var weight: Texels;
 // (Z, N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(2) var residual: texture_2d<f32>;
+@group(0) @binding(2) var residual: Texels;
 // (O/4)
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 // (Z, N, OH, OW, O/4)
@@ -65,14 +65,17 @@ fn main(
     var s6: Sums;
     var s7: Sums;
     var w = (group.z * groups.y + group.y) * kernel_h * span * 4u * TILE_C4 + lane;
-    for (var ky = 0u; ky < kernel_h; ky++) {
+    // Ends are asked for at the end: llvmpipe runs a body once more, masked, before it sees that no lane goes on.
+    var ky = 0u;
+    loop {
         let y_a = y0_a + ky;
         let start_a = (line0_a + y_a) * width + x0_a;
         let end_a = select(vec4<u32>(), vec4<u32>(width), y_a < vec4<u32>(params.in_h));
         let y_b = y0_b + ky;
         let start_b = (line0_b + y_b) * width + x0_b;
         let end_b = select(vec4<u32>(), vec4<u32>(width), y_b < vec4<u32>(params.in_h));
-        for (var k = 0u; k < span; k++) {
+        var k = 0u;
+        loop {
             // columns: the 4 output channels that one input channel feeds
             let weights = mat4x4<f32>(
                 texel(weight, w), texel(weight, w + 8u), texel(weight, w + 16u), texel(weight, w + 24u));
@@ -91,7 +94,11 @@ fn main(
             multiply(&s6, texel(input, at_b.z) * keep_b.z, weights);
             multiply(&s7, texel(input, at_b.w) * keep_b.w, weights);
             w += 4u * TILE_C4;
+            k++;
+            if k >= span { break; }
         }
+        ky++;
+        if ky >= kernel_h { break; }
     }
 
     // Every lane stores the pixels it loaded, the channels of one lane after the other: see conv2d_subgroup8.

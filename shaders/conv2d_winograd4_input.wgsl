@@ -15,7 +15,7 @@ struct Params {
 }
 
 // (N, H, W, C/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (36, N * tile rows * tile columns, C/4)
 @group(0) @binding(1) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(2) var<uniform> params: Params;

@@ -13,9 +13,9 @@ struct Params {
 }
 
 // (36, N * tile rows * tile columns, O/4)
-@group(0) @binding(0) var input: texture_2d<f32>;
+@group(0) @binding(0) var input: Texels;
 // (N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(1) var residual: texture_2d<f32>;
+@group(0) @binding(1) var residual: Texels;
 // (O/4)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 // (N, OH, OW, O/4)

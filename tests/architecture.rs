@@ -25,6 +25,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("web", &["data", "weights", "studio"]),
     ("engine", &["gpu", "ops", "model", "weights", "data", "train", "web"]),
     ("ui", &["gpu", "ops", "model", "weights", "data", "train", "web", "engine", "studio"]),
+    // Binaries that use the library from outside.
+    ("module", &[]),
     ("cli", &["gpu", "ops", "model", "weights", "data", "train", "engine"]),
 ];
 

@@ -215,6 +215,29 @@ fn later_pictures_of_one_size_replace_earlier_ones() {
 }
 
 #[test]
+fn a_frame_in_a_texture_gives_what_the_picture_gives() {
+    let ctx = context();
+    for case in cases().resize {
+        let (preset, image) = (case.preset(), open(&case.file));
+        let expected = on_gpu(&ctx, &preset, Precision::F32, 1, None, &[&image]);
+        let shape = Shape::new(1, 3, preset.crop.1 as usize, preset.crop.0 as usize);
+        let output = Tensor::zeros(&ctx, "input", shape, Precision::F32).unwrap();
+        let mut preprocessor = Preprocessor::new(&ctx, preset, output.clone()).unwrap();
+        assert!(matches!(preprocessor.run_frame(&ctx), Err(reslab::Error::Usage(_))));
+        let (texture, is_new) = preprocessor.frame_texture(&ctx, (image.width, image.height)).unwrap();
+        assert!(is_new && !pollster::block_on(texture.is_filled(&ctx)).unwrap());
+        texture.write(&ctx, &image.pixels);
+        preprocessor.run_frame(&ctx).unwrap();
+        assert_close(&pollster::block_on(output.read_nchw(&ctx)).unwrap(), &expected, 1e-6);
+        // The next frame of this size takes the same place; one of another size does not.
+        assert!(!preprocessor.frame_texture(&ctx, (image.width, image.height)).unwrap().1);
+        assert!(preprocessor.frame_texture(&ctx, (image.width + 1, image.height)).unwrap().1);
+    }
+    assert!(matches!(reslab::gpu::FrameTexture::new(&ctx, 0, 5), Err(reslab::Error::Usage(_))));
+    assert!(matches!(reslab::gpu::FrameTexture::new(&ctx, 1 << 20, 5), Err(reslab::Error::Limit { .. })));
+}
+
+#[test]
 fn small_pictures_are_padded_and_thin_ones_survive() {
     let ctx = context();
     let mut preset = Preset::custom(31, [0.0; 3], [1.0; 3]).unwrap();

@@ -23,6 +23,28 @@ async function appFiles() {
   return { js: at('app-js'), wasm: at('app-wasm') };
 }
 
+// Pages that are used without a network, and new versions of them: the app shows a button when `reslab-update` is heard.
+async function keepForOffline() {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || document.querySelector('meta[name="reslab-page"]')) return;
+  const registration = await serviceWorker.register(new URL('./sw.js', import.meta.url));
+  const tell = (worker) => {
+    // The very first version has nobody to take over from.
+    if (worker?.state === 'installed' && serviceWorker.controller) {
+      globalThis.reslabUpdate = worker;
+      dispatchEvent(new Event('reslab-update'));
+    }
+  };
+  tell(registration.waiting);
+  registration.addEventListener('updatefound', () => {
+    const worker = registration.installing;
+    worker?.addEventListener('statechange', () => tell(worker));
+  });
+}
+
+// Without it the page works all the same, as long as there is a network.
+addEventListener('load', () => keepForOffline().catch((error) => console.warn(`not kept for use offline: ${error}`)));
+
 try {
   const { js, wasm } = await appFiles();
   const { default: init } = await import(js);

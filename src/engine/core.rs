@@ -8,12 +8,14 @@ use futures_util::future::LocalBoxFuture;
 use web_time::{Duration, Instant};
 
 use super::export::{ExportFormat, Exported, Portable};
+use super::heatmap::Maps;
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
 use super::train::Backbone;
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
 use crate::data::{ImageSet, ImageSize, Preset, labels};
 use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
+use crate::model::attribution::{cam_layer, map_layers};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use crate::ops::Preprocessor;
@@ -63,20 +65,31 @@ struct Network {
 }
 
 #[derive(Debug)]
-struct Model {
+pub(super) struct Model {
     spec: ResNetSpec,
-    graph: Graph,
+    pub graph: Graph,
     /// Kept in memory: a lost device or another precision needs them again.
-    weights: StateDict,
-    preset: Preset,
+    pub weights: StateDict,
+    pub preset: Preset,
     batch: usize,
-    plan: InferencePlan,
-    pixels: Preprocessor,
+    pub plan: InferencePlan,
+    pub pixels: Preprocessor,
+    pub maps: Maps,
     /// For many pictures at a time, once it was needed.
     judge: Option<Judge>,
     /// Multiply-adds a second, once it was measured.
     pace: Option<f64>,
-    info: ModelInfo,
+    pub info: ModelInfo,
+}
+
+impl Model {
+    /// An error for a net that ends in features.
+    pub fn check_head(&self) -> Result<()> {
+        match self.spec.classes {
+            Some(_) => Ok(()),
+            None => Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", self.info.name))),
+        }
+    }
 }
 
 /// A model before it is planned.
@@ -177,8 +190,11 @@ impl Engine {
             dispatches: plan.recording().dispatches(),
             origin,
             assumed,
+            map_layers: map_layers(&graph),
         };
-        let model = Model { spec, graph, weights, preset, batch, plan, pixels, judge: None, pace: None, info: info.clone() };
+        let maps = Maps::default();
+        let info_kept = info.clone();
+        let model = Model { spec, graph, weights, preset, batch, plan, pixels, maps, judge: None, pace: None, info: info_kept };
         let before = self.model.replace(model);
         if origin != Origin::Trained {
             self.pretrained = None;
@@ -365,6 +381,7 @@ impl Engine {
         model.info.dispatches = plan.recording().dispatches();
         model.plan = plan;
         model.pixels = pixels;
+        model.maps = Maps::default();
         // Its buffers are the old device's.
         model.judge = None;
         model.pace = None;
@@ -393,9 +410,7 @@ impl Engine {
 
     async fn forward(&mut self, images: &[RgbaImage], output: &str) -> Result<Vec<f32>> {
         let model = self.model.as_mut().ok_or_else(no_model)?;
-        if model.spec.classes.is_none() {
-            return Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", model.info.name)));
-        }
+        model.check_head()?;
         if images.len() > model.batch {
             return Err(Error::Usage(format!("{} pictures for a model loaded for {} at a time", images.len(), model.batch)));
         }
@@ -419,6 +434,10 @@ impl Engine {
     /// Times every layer of the loaded model once.
     pub async fn profile(&self) -> Result<Vec<DispatchTime>> {
         self.loaded()?.plan.profile(&self.ctx).await
+    }
+
+    pub(super) fn loaded_mut(&mut self) -> Result<&mut Model> {
+        self.model.as_mut().ok_or_else(no_model)
     }
 
     fn loaded(&self) -> Result<&Model> {
@@ -460,7 +479,13 @@ async fn plan(
         PrecisionChoice::F16 => ctx.has_f16(),
         PrecisionChoice::F32 => false,
     };
+    // Maps of classes are of one picture, and read what the average pooling reads: it is written anyway.
+    let taps = match cam_layer(graph) {
+        Ok(layer) if batch == 1 => vec![graph.nodes[layer.0].name.clone()],
+        _ => Vec::new(),
+    };
     let options = PlanOptions {
+        taps,
         precision: if f16 { Precision::F16 } else { Precision::F32 },
         batch,
         height: preset.crop.1 as usize,

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::export::{ExportFormat, Recipes};
+use super::frame::{Frame, FrameReading};
+use super::heatmap::{Heatmap, HeatmapKind};
 use super::judge::{JudgeOrder, JudgingEvent};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, TrainingOrder};
 use crate::Error;
@@ -64,14 +66,29 @@ pub enum Command {
         /// The picture.
         image: Picture,
     },
-    /// Like `Classify`, but a newer frame replaces one that still waits (webcam).
+    /// Like `Classify`, but a newer frame replaces one that still waits (webcam). Answered by [`Event::Frame`].
     ClassifyFrame {
         /// The door's own number for it.
         id: u64,
         /// The frame.
-        image: RgbaImage,
+        frame: Frame,
+        /// The class to map, if any.
+        map_of: Option<usize>,
     },
-    /// Forget the images that still wait.
+    /// Say where the model looks in an image. Answered by [`Event::Heatmap`] or [`Event::Failed`] with the same id.
+    Heatmap {
+        /// The door's own number for it.
+        id: u64,
+        /// File name, for errors.
+        name: String,
+        /// The picture.
+        image: Picture,
+        /// Index of the class.
+        class: usize,
+        /// Which map.
+        kind: HeatmapKind,
+    },
+    /// Forget the images that still wait to be classified. Frames and maps stay.
     ClearQueue,
     /// Time every layer of the loaded model once. Answered by [`Event::Profiled`].
     Profile,
@@ -130,6 +147,20 @@ pub enum Event {
         id: u64,
         /// What it shows.
         result: Classification,
+    },
+    /// The answer for a frame.
+    Frame {
+        /// As in the command.
+        id: u64,
+        /// What it shows.
+        reading: FrameReading,
+    },
+    /// The answer to [`Command::Heatmap`].
+    Heatmap {
+        /// As in the command.
+        id: u64,
+        /// Where the model looks.
+        heatmap: Heatmap,
     },
     /// Times by layer.
     Profiled(Vec<DispatchTime>),
@@ -196,6 +227,8 @@ pub struct ModelInfo {
     pub origin: Origin,
     /// What the file could not tell and was assumed, as sentences; empty when its metadata told.
     pub assumed: Vec<String>,
+    /// Layers that can be [mapped](HeatmapKind::GradCam), in order; the last is the one of [`HeatmapKind::Cam`].
+    pub map_layers: Vec<String>,
 }
 
 /// What a net says of an image.

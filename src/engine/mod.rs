@@ -4,6 +4,8 @@
 pub mod bench;
 mod core;
 mod export;
+mod frame;
+mod heatmap;
 mod judge;
 mod message;
 mod serve;
@@ -11,6 +13,8 @@ mod train;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
+pub use frame::{Frame, FrameReading, FrameWay};
+pub use heatmap::{Heatmap, HeatmapKind};
 pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};

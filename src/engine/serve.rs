@@ -1,5 +1,6 @@
 //! The engine behind messages: one loop that takes commands in order and answers with events.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -7,6 +8,8 @@ use futures_util::StreamExt;
 
 use super::core::{Engine, LoadOptions};
 use super::export::{ExportFormat, Exported};
+use super::frame::Frame;
+use super::heatmap::HeatmapKind;
 use super::judge::{Judging, JudgingEvent};
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
@@ -162,20 +165,16 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             }
         }
         Job::Classify { id, name, image } => {
-            let decoded;
-            let image = match image {
-                Picture::Decoded(image) => image,
-                Picture::File(bytes) => {
-                    decoded = decode(name, bytes)?;
-                    &decoded
-                }
-            };
-            let result = engine.classify(image, TOP).await?;
+            let result = engine.classify(&*pixels(name, image)?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        Job::Frame { id, image } => {
-            let result = engine.classify(image, TOP).await?;
-            send(Event::Classified { id: *id, result });
+        Job::Frame { id, frame, map_of } => {
+            let reading = engine.read_frame(frame, *map_of).await?;
+            send(Event::Frame { id: *id, reading });
+        }
+        Job::Heatmap { id, name, image, class, kind } => {
+            let heatmap = engine.heatmap(&*pixels(name, image)?, *class, kind).await?;
+            send(Event::Heatmap { id: *id, heatmap });
         }
         Job::Export(format) => {
             let Exported { file_name, bytes, recipes } = engine.export(*format)?;
@@ -208,6 +207,14 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
     Ok(Left::Nothing)
 }
 
+/// A picture's pixels, decoded where it is a file.
+fn pixels<'a>(name: &str, image: &'a Picture) -> Result<Cow<'a, RgbaImage>> {
+    Ok(match image {
+        Picture::Decoded(image) => Cow::Borrowed(image),
+        Picture::File(bytes) => Cow::Owned(decode(name, bytes)?),
+    })
+}
+
 /// Work that waits.
 enum Job {
     Load {
@@ -223,7 +230,15 @@ enum Job {
     },
     Frame {
         id: u64,
-        image: RgbaImage,
+        frame: Frame,
+        map_of: Option<usize>,
+    },
+    Heatmap {
+        id: u64,
+        name: String,
+        image: Picture,
+        class: usize,
+        kind: HeatmapKind,
     },
     Profile,
     Export(ExportFormat),
@@ -263,7 +278,7 @@ impl Job {
 
     fn id(&self) -> Option<u64> {
         match self {
-            Self::Classify { id, .. } | Self::Frame { id, .. } => Some(*id),
+            Self::Classify { id, .. } | Self::Frame { id, .. } | Self::Heatmap { id, .. } => Some(*id),
             _ => None,
         }
     }
@@ -281,11 +296,14 @@ impl Queue {
             }
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),
             Command::Classify { id, name, image } => self.0.push_back(Job::Classify { id, name, image }),
-            Command::ClassifyFrame { id, image } => {
+            Command::ClassifyFrame { id, frame, map_of } => {
                 self.0.retain(|job| !matches!(job, Job::Frame { .. }));
-                self.0.push_back(Job::Frame { id, image });
+                self.0.push_back(Job::Frame { id, frame, map_of });
             }
-            Command::ClearQueue => self.0.retain(|job| job.id().is_none()),
+            Command::Heatmap { id, name, image, class, kind } => {
+                self.0.push_back(Job::Heatmap { id, name, image, class, kind });
+            }
+            Command::ClearQueue => self.0.retain(|job| !matches!(job, Job::Classify { .. })),
             Command::Profile => self.0.push_back(Job::Profile),
             Command::Export { format } => self.0.push_back(Job::Export(format)),
             Command::StartTraining(order) => self.0.push_back(Job::StartTraining(Some(order))),
@@ -319,7 +337,7 @@ mod tests {
 
     fn frame(id: u64) -> Command {
         let image = RgbaImage { width: 1, height: 1, pixels: vec![0; 4] };
-        Command::ClassifyFrame { id, image }
+        Command::ClassifyFrame { id, frame: Frame::Pixels(image), map_of: None }
     }
 
     #[test]
@@ -334,11 +352,13 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_what_is_no_image() {
+    fn clearing_keeps_what_is_no_picture_of_the_tray() {
         let mut queue = Queue::default();
-        queue.push(frame(1));
+        queue.push(Command::Classify { id: 1, name: "a".into(), image: Picture::File(Vec::new()) });
+        queue.push(frame(2));
         queue.push(Command::Profile);
         queue.push(Command::ClearQueue);
+        assert_eq!(queue.pop().and_then(|job| job.id()), Some(2));
         assert!(matches!(queue.pop(), Some(Job::Profile)));
         assert!(queue.pop().is_none());
     }

@@ -5,6 +5,7 @@
 //! groups and uniform parameters are made once.
 
 mod context;
+mod frame;
 mod kernel;
 mod memory;
 mod profile;
@@ -14,6 +15,7 @@ mod tensor;
 mod texels;
 
 pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
+pub use frame::FrameTexture;
 pub use kernel::{Kernel, Shader};
 pub(crate) use kernel::{stripped, stripped_length};
 pub use memory::{Assignment, Lifetime, assign_slots};

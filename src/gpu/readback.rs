@@ -43,6 +43,8 @@ impl Slice {
         let bytes = view.to_vec();
         drop(view);
         staging.unmap();
+        // A browser frees it with its garbage, which may come late: at 30 frames a second that is too much.
+        staging.destroy();
         Ok(bytes)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::profile::Stopwatch;
-use super::{Context, DispatchTime, Kernel, Precision, Slice, Texels};
+use super::{Context, DispatchTime, FrameTexture, Kernel, Precision, Slice, Texels};
 use crate::{Error, Result};
 
 /// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
@@ -32,7 +32,7 @@ enum Pending {
     Dispatch {
         label: String,
         kernel: Arc<Kernel>,
-        texels: Vec<Texels>,
+        textures: Vec<wgpu::TextureView>,
         slices: Vec<Slice>,
         uniform: (u64, u64),
         workgroups: [u32; 3],
@@ -93,6 +93,38 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
+        let textures = texels.iter().map(|texels| texels.view().clone()).collect();
+        self.push(ctx, label, kernel, textures, slices, params, workgroups, cost)
+    }
+
+    /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `frame` is bound in front of `slices`.
+    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
+    pub fn dispatch_frame<P: bytemuck::NoUninit>(
+        &mut self,
+        ctx: &Context,
+        label: &str,
+        kernel: Arc<Kernel>,
+        frame: &FrameTexture,
+        slices: &[&Slice],
+        params: P,
+        workgroups: [u32; 3],
+        cost: u64,
+    ) -> Result<()> {
+        self.push(ctx, label, kernel, vec![frame.view().clone()], slices, params, workgroups, cost)
+    }
+
+    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
+    fn push<P: bytemuck::NoUninit>(
+        &mut self,
+        ctx: &Context,
+        label: &str,
+        kernel: Arc<Kernel>,
+        textures: Vec<wgpu::TextureView>,
+        slices: &[&Slice],
+        params: P,
+        workgroups: [u32; 3],
+        cost: u64,
+    ) -> Result<()> {
         let limit = ctx.limits().workgroups_per_dimension;
         if let Some(count) = workgroups.into_iter().find(|count| *count > limit) {
             return Err(Error::Limit {
@@ -113,7 +145,7 @@ impl Recorder {
         self.steps.push(Pending::Dispatch {
             label: label.into(),
             kernel,
-            texels: texels.iter().map(|texels| (*texels).clone()).collect(),
+            textures,
             slices: slices.iter().map(|slice| (*slice).clone()).collect(),
             uniform: (offset as u64, size as u64),
             workgroups,
@@ -205,15 +237,15 @@ impl Recorder {
                 Pending::Copy { from, to } => Step::Copy { from, to },
                 Pending::Clear { slice } => Step::Clear { slice },
                 Pending::Stage { from, vec4s, to } => Step::Stage { from, vec4s, to },
-                Pending::Dispatch { label, kernel, texels, slices, uniform: (offset, size), workgroups, cost } => {
+                Pending::Dispatch { label, kernel, textures, slices, uniform: (offset, size), workgroups, cost } => {
                     let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &uniform,
                         offset,
                         size: std::num::NonZeroU64::new(size),
                     });
-                    let entries: Vec<_> = texels
+                    let entries: Vec<_> = textures
                         .iter()
-                        .map(Texels::binding)
+                        .map(wgpu::BindingResource::TextureView)
                         .chain(slices.iter().map(Slice::binding))
                         .chain([params])
                         .enumerate()

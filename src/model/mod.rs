@@ -1,5 +1,6 @@
-//! Every ResNet as a table, the layer graph it becomes, and the plans that run and train it.
+//! Every ResNet as a table, the layer graph it becomes, and the plans that run, explain and train it.
 
+pub mod attribution;
 mod build;
 pub mod fuse;
 pub mod graph;

@@ -431,7 +431,12 @@ fn scratch_bytes(graph: &Graph, step: &Step, kernel: ConvKernel, shapes: &[Shape
 }
 
 /// A convolution's weight `(O, I, K, K)` and bias `(O)` with the batch norm folded in.
-fn conv_parameters(graph: &Graph, node: usize, norm: Option<usize>, weights: &StateDict) -> Result<(Vec<f32>, Vec<f32>)> {
+pub(super) fn conv_parameters(
+    graph: &Graph,
+    node: usize,
+    norm: Option<usize>,
+    weights: &StateDict,
+) -> Result<(Vec<f32>, Vec<f32>)> {
     let node = &graph.nodes[node];
     let Op::Conv2d(conv) = &node.op else { unreachable!("called with a convolution") };
     let shape = [conv.out_channels, conv.in_channels, conv.kernel, conv.kernel];
@@ -447,7 +452,7 @@ fn conv_parameters(graph: &Graph, node: usize, norm: Option<usize>, weights: &St
 }
 
 /// A batch norm as scale and shift.
-fn affine(graph: &Graph, node: usize, weights: &StateDict) -> Result<Affine> {
+pub(super) fn affine(graph: &Graph, node: usize, weights: &StateDict) -> Result<Affine> {
     let node = &graph.nodes[node];
     let Op::BatchNorm { channels, eps } = node.op else { unreachable!("called with a batch norm") };
     let get = |suffix: &str| Ok::<_, Error>(&weights.get(&format!("{}.{suffix}", node.name), &[channels])?.data);

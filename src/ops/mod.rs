@@ -12,6 +12,7 @@ mod augment;
 mod batch_norm;
 mod channel_sum;
 mod chunks;
+mod class_map;
 mod colour;
 mod conv2d;
 mod gather;
@@ -34,6 +35,7 @@ pub use batch_norm::{
     record_norm_backward, record_norm_forward,
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
+pub use class_map::{class_map_bytes, record_class_map};
 pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
@@ -80,6 +82,7 @@ fn expect_bytes(label: &str, what: &str, slice: &Slice, bytes: u64) -> Result<()
 /// Every shader of the crate, for the test that validates them.
 pub const SHADERS: &[Shader] = &[
     shader!("adam_update"),
+    shader!("adam_update_texels"),
     shader!("add_forward"),
     shader!("augment_gather"),
     shader!("batch_norm_backward"),
@@ -94,6 +97,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("batch_norm_statistics_texels"),
     shader!("channel_sum_partial"),
     shader!("channel_sum_total"),
+    shader!("class_map_forward"),
     shader!("conv2d_d_weight_direct"),
     shader!("conv2d_d_weight_subgroup4"),
     shader!("conv2d_d_weight_subgroup8"),
@@ -118,6 +122,7 @@ pub const SHADERS: &[Shader] = &[
     shader!("global_avg_pool_backward"),
     shader!("global_avg_pool_forward"),
     shader!("gradient_norm_partial"),
+    shader!("gradient_norm_partial_texels"),
     shader!("gradient_norm_total"),
     shader!("linear_forward"),
     shader!("linear_input_gradient"),
@@ -128,11 +133,14 @@ pub const SHADERS: &[Shader] = &[
     shader!("max_pool_forward"),
     shader!("max_pool_train"),
     shader!("momentum_update"),
+    shader!("momentum_update_texels"),
+    shader!("preprocess_frame"),
     shader!("preprocess_horizontal"),
     shader!("preprocess_vertical"),
     shader!("relu_backward"),
     shader!("relu_forward"),
     shader!("sgd_update"),
+    shader!("sgd_update_texels"),
     shader!("shortcut_backward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),

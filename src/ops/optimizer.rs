@@ -1,7 +1,7 @@
 //! Optimizers: element-wise updates of flat f32 parameters, with weight decay and clipping of the global gradient norm.
 
 use super::{expect_bytes, flag, grid};
-use crate::gpu::{Context, Precision, Recorder, Shader, Slice, shader};
+use crate::gpu::{Context, Precision, Recorder, Shader, Slice, Texels, shader};
 use crate::{Error, Result};
 
 /// The rule that turns gradients into a step, with the numbers that do not change from step to step.
@@ -139,12 +139,18 @@ const SGD: Shader = shader!("sgd_update");
 const MOMENTUM: Shader = shader!("momentum_update");
 const ADAM: Shader = shader!("adam_update");
 const NORM_PARTIAL: Shader = shader!("gradient_norm_partial");
+const SGD_TEXELS: Shader = shader!("sgd_update_texels");
+const MOMENTUM_TEXELS: Shader = shader!("momentum_update_texels");
+const ADAM_TEXELS: Shader = shader!("adam_update_texels");
+const NORM_PARTIAL_TEXELS: Shader = shader!("gradient_norm_partial_texels");
 const NORM_TOTAL: Shader = shader!("gradient_norm_total");
 
 /// vec4s that one thread updates, so that what it reads of the step counts little; the shaders say the same.
 const UPDATE_THREAD_VEC4S: usize = 8;
 /// vec4s that one workgroup of the norm's first pass adds up; the shader says the same.
 const NORM_WORKGROUP_VEC4S: u64 = 1024;
+/// Bytes of a region that one dispatch takes where it reads textures, so that those stay small; whole workgroups of either pass.
+const TEXELS_PART_BYTES: u64 = 16 << 20;
 /// Most regions one norm is taken over.
 const NORM_REGIONS: u64 = 64;
 
@@ -184,7 +190,7 @@ struct UpdateParams {
     numbers: [f32; 3],
 }
 
-/// One step for one region, in one dispatch. The gradient is first multiplied by `min(1, max_norm / (norm + 1e-6))`, as
+/// One step for one region, in one dispatch (one a 16 MiB where it reads textures). The gradient is first multiplied by `min(1, max_norm / (norm + 1e-6))`, as
 /// `torch.nn.utils.clip_grad_norm_` does.
 ///
 /// With a gradient norm that is not finite nothing is changed, neither parameters nor state; [`record_gradient_norm`] counts it.
@@ -213,20 +219,50 @@ pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'
     expect_bytes(label, "step values", values, size_of::<StepValues>() as u64)?;
     expect_bytes(label, "a gradient norm", norm, 16)?;
     let decoupled = ("DECOUPLED", flag(call.decoupled || matches!(optimizer, Optimizer::AdamW { .. })));
-    let (kernel, numbers) = match *optimizer {
-        Optimizer::Sgd { momentum: 0.0, .. } => (ctx.kernel(SGD, Precision::F32, &[decoupled]), [0.0; 3]),
+    let (shader, texels_shader, constants, numbers) = match *optimizer {
+        Optimizer::Sgd { momentum: 0.0, .. } => (SGD, SGD_TEXELS, vec![decoupled], [0.0; 3]),
         Optimizer::Sgd { momentum, nesterov } => {
-            (ctx.kernel(MOMENTUM, Precision::F32, &[decoupled, ("NESTEROV", flag(nesterov))]), [momentum, 0.0, 0.0])
+            (MOMENTUM, MOMENTUM_TEXELS, vec![decoupled, ("NESTEROV", flag(nesterov))], [momentum, 0.0, 0.0])
         }
         Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
-            (ctx.kernel(ADAM, Precision::F32, &[decoupled]), [beta1, beta2, eps])
+            (ADAM, ADAM_TEXELS, vec![decoupled], [beta1, beta2, eps])
         }
     };
-    let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
-    let count = params.bytes() / 16;
-    let uniform =
-        UpdateParams { count: count as u32, rate_multiplier: call.learning_rate_multiplier, decay: call.weight_decay, numbers };
-    recorder.dispatch(ctx, label, kernel, &operands, uniform, grid(ctx, (count as usize).div_ceil(UPDATE_THREAD_VEC4S)), 0)
+    let uniform = |bytes: u64| UpdateParams {
+        count: (bytes / 16) as u32,
+        rate_multiplier: call.learning_rate_multiplier,
+        decay: call.weight_decay,
+        numbers,
+    };
+    let threads = |bytes: u64| grid(ctx, ((bytes / 16) as usize).div_ceil(UPDATE_THREAD_VEC4S));
+    let bytes = params.bytes();
+    if !ctx.prefers_texels() {
+        let kernel = ctx.kernel(shader, Precision::F32, &constants);
+        let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
+        return recorder.dispatch(ctx, label, kernel, &operands, uniform(bytes), threads(bytes), 0);
+    }
+    let kernel = ctx.kernel(texels_shader, Precision::F32, &constants);
+    for (offset, bytes) in parts(bytes) {
+        let part = |slice: &Slice| slice.part(offset, bytes);
+        let read: Vec<Slice> = [params, gradients].into_iter().chain(state).map(part).collect();
+        let mut texels = Vec::new();
+        for slice in &read {
+            texels.push(recorder.stage(ctx, slice, Precision::F32, (bytes / 16) as usize)?);
+        }
+        let texels: Vec<&Texels> = texels.iter().collect();
+        let written: Vec<Slice> = std::iter::once(params).chain(state).map(part).collect();
+        let operands: Vec<&Slice> = written.iter().chain([values, norm]).collect();
+        recorder.dispatch_texels(ctx, label, kernel.clone(), &texels, &operands, uniform(bytes), threads(bytes), 0)?;
+    }
+    Ok(())
+}
+
+/// Offset and size of the parts of a region that are read from textures one by one.
+fn parts(bytes: u64) -> impl Iterator<Item = (u64, u64)> {
+    (0..bytes.div_ceil(TEXELS_PART_BYTES)).map(move |i| {
+        let offset = i * TEXELS_PART_BYTES;
+        (offset, TEXELS_PART_BYTES.min(bytes - offset))
+    })
 }
 
 /// Bytes of scratch that [`record_gradient_norm`] needs for regions of `total_bytes` together.
@@ -234,7 +270,7 @@ pub fn gradient_norm_scratch_bytes(total_bytes: u64) -> u64 {
     (total_bytes.div_ceil(16 * NORM_WORKGROUP_VEC4S) + NORM_REGIONS) * 4
 }
 
-/// The norm of the gradients in all regions together: one dispatch a region and one more. Afterwards `norm` is (sum of
+/// The norm of the gradients in all regions together: one dispatch a region (or 16 MiB of it) and one more. Afterwards `norm` is (sum of
 /// squares, steps skipped because it was not finite (added to), norm, 0). Squares beyond f32 count as not finite too: that is
 /// a norm above 1.8e19.
 ///
@@ -256,14 +292,25 @@ pub fn record_gradient_norm(
     }
     expect_bytes(label, "scratch", scratch, gradient_norm_scratch_bytes(gradients.iter().map(Slice::bytes).sum()))?;
     expect_bytes(label, "a gradient norm", norm, 16)?;
-    let kernel = ctx.kernel(NORM_PARTIAL, Precision::F32, &[]);
+    let texels = ctx.prefers_texels();
+    let kernel = ctx.kernel(if texels { NORM_PARTIAL_TEXELS } else { NORM_PARTIAL }, Precision::F32, &[]);
     let mut first = 0;
     for region in gradients {
-        let count = region.bytes() / 16;
-        let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
-        let params = [count as u32, first];
-        recorder.dispatch(ctx, label, kernel.clone(), &[region, scratch], params, [groups, 1, 1], 0)?;
-        first += groups;
+        let whole = (0, region.bytes());
+        let parts: Vec<_> = if texels { parts(region.bytes()).collect() } else { vec![whole] };
+        for (offset, bytes) in parts {
+            let (region, count) = (region.part(offset, bytes), bytes / 16);
+            let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
+            let params = [count as u32, first];
+            if texels {
+                let texels = recorder.stage(ctx, &region, Precision::F32, count as usize)?;
+                let (texels, kernel) = ([&texels], kernel.clone());
+                recorder.dispatch_texels(ctx, label, kernel, &texels, &[scratch], params, [groups, 1, 1], 0)?;
+            } else {
+                recorder.dispatch(ctx, label, kernel.clone(), &[&region, scratch], params, [groups, 1, 1], 0)?;
+            }
+            first += groups;
+        }
     }
     let kernel = ctx.kernel(NORM_TOTAL, Precision::F32, &[]);
     recorder.dispatch(ctx, &format!("{label}.total"), kernel, &[scratch, norm], first, [1, 1, 1], 0)

@@ -1,16 +1,18 @@
 //! Pictures to a network's input on the GPU: resize with anti-aliasing, centre crop, normalise, lay out.
 //!
 //! Forward `(H, W, 4)` 8-bit pictures of any size -> `(N, 3, h, w)`: two dispatches for a group of pictures of one size. The
-//! CPU does the same in [`data::resample`](crate::data::resample), to the bit before normalisation.
+//! CPU does the same in [`data::resample`](crate::data::resample), to the bit before normalisation. A frame of a video comes in a
+//! texture and takes the same way, with a first pass of its own.
 
 use std::ops::Range;
 
 use crate::data::resample::{Taps, taps};
 use crate::data::{ChannelOrder, Preset, RgbaImage};
-use crate::gpu::{Context, Recorder, Recording, Shader, Slice, Tensor, shader};
+use crate::gpu::{Context, FrameTexture, Recorder, Recording, Shader, Slice, Tensor, shader};
 use crate::{Error, Result};
 
 const HORIZONTAL: Shader = shader!("preprocess_horizontal");
+const FRAME: Shader = shader!("preprocess_frame");
 const VERTICAL: Shader = shader!("preprocess_vertical");
 
 /// Columns and rows of a workgroup of both shaders.
@@ -26,6 +28,15 @@ struct HorizontalParams {
     columns: u32,
     rows: u32,
     source_width: u32,
+    first_row: u32,
+    stride: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct FrameParams {
+    columns: u32,
+    rows: u32,
     first_row: u32,
     stride: u32,
 }
@@ -52,6 +63,7 @@ pub struct Preprocessor {
     output: Tensor,
     band_bytes: u64,
     prepared: Option<Prepared>,
+    frame: Option<Frame>,
 }
 
 /// Pictures that go through together.
@@ -71,6 +83,13 @@ struct Prepared {
     /// `count` pictures, or one band of a picture.
     source: Slice,
     bands: Vec<Band>,
+}
+
+/// A video's frames, one at a time.
+#[derive(Debug)]
+struct Frame {
+    texture: FrameTexture,
+    recording: Recording,
 }
 
 #[derive(Debug)]
@@ -95,7 +114,7 @@ impl Preprocessor {
             )));
         }
         let band_bytes = BAND_BYTES.min(ctx.limits().storage_binding_bytes);
-        Ok(Self { preset, output, band_bytes, prepared: None })
+        Ok(Self { preset, output, band_bytes, prepared: None, frame: None })
     }
 
     /// Uploads at most this many bytes of pictures at a time (at least one row of one picture).
@@ -134,6 +153,82 @@ impl Preprocessor {
         Ok(())
     }
 
+    /// The texture that frames of this size are put into, and whether it is new. It stays until a frame has another size.
+    ///
+    /// # Errors
+    /// Those of [`FrameTexture::new`], [`Error::Limit`] when the half-resized frame is larger than the adapter allows.
+    pub fn frame_texture(&mut self, ctx: &Context, size: (u32, u32)) -> Result<(&FrameTexture, bool)> {
+        let kept = self.frame.take().filter(|frame| frame.texture.size() == size);
+        let is_new = kept.is_none();
+        let frame = match kept {
+            Some(frame) => frame,
+            None => self.prepare_frame(ctx, FrameTexture::new(ctx, size.0, size.1)?)?,
+        };
+        Ok((&self.frame.insert(frame).texture, is_new))
+    }
+
+    /// Queues the work that puts the frame in the [texture](Self::frame_texture) at the first place of the batch.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when no texture was asked for.
+    pub fn run_frame(&self, ctx: &Context) -> Result<()> {
+        match &self.frame {
+            Some(frame) => frame.recording.run(ctx),
+            None => Err(Error::Usage("there is no frame to read; put one into the frame's texture first".into())),
+        }
+    }
+
+    fn prepare_frame(&self, ctx: &Context, texture: FrameTexture) -> Result<Frame> {
+        let size = texture.size();
+        let geometry = self.preset.geometry(size.0, size.1);
+        let (across, down) = taps(size, &geometry, self.preset.filter);
+        let rows = down.span();
+        let (width, count) = (geometry.crop.0, rows.len() as u32);
+        let middle = Slice::new(ctx, "the half-resized frame", u64::from(count) * u64::from(width) * 4)?;
+        let [bounds, weights] = tables(ctx, &across, 0)?;
+        let mut recorder = Recorder::new();
+        recorder.dispatch_frame(
+            ctx,
+            "preprocess.frame",
+            ctx.kernel(FRAME, self.output.precision, &[]),
+            &texture,
+            &[&bounds, &weights, &middle],
+            FrameParams { columns: width, rows: count, first_row: rows.start, stride: across.stride },
+            [width.div_ceil(WORKGROUP.0), count.div_ceil(WORKGROUP.1), 1],
+            u64::from(count) * u64::from(width) * u64::from(across.stride) * 3,
+        )?;
+        self.record_vertical(&mut recorder, ctx, &middle, &down, Group { size, first: 0, count: 1 })?;
+        Ok(Frame { texture, recording: recorder.finish(ctx) })
+    }
+
+    /// The second pass, from the half-resized pictures of a group into the network's input.
+    fn record_vertical(&self, recorder: &mut Recorder, ctx: &Context, middle: &Slice, down: &Taps, group: Group) -> Result<()> {
+        let (width, height) = self.preset.crop;
+        let rows = down.span();
+        let [bounds, weights] = tables(ctx, down, rows.start)?;
+        let (factor, offset) = self.preset.affine();
+        let pad = |[a, b, c]: [f32; 3]| [a, b, c, 0.0];
+        recorder.dispatch(
+            ctx,
+            "preprocess.vertical",
+            ctx.kernel(VERTICAL, self.output.precision, &[]),
+            &[middle, &bounds, &weights, &self.output.slice],
+            VerticalParams {
+                width,
+                height,
+                rows: rows.len() as u32,
+                first_image: group.first as u32,
+                stride: down.stride,
+                bgr: u32::from(self.preset.channel_order == ChannelOrder::Bgr),
+                _align: [0; 2],
+                factor: pad(factor),
+                offset: pad(offset),
+            },
+            [width.div_ceil(WORKGROUP.0), height.div_ceil(WORKGROUP.1), group.count as u32],
+            group.count as u64 * u64::from(height) * u64::from(width) * u64::from(down.stride) * 3,
+        )
+    }
+
     /// How many pictures of this size may go through together: their rows must fit the band and the grid.
     fn group_limit(&self, ctx: &Context, size: (u32, u32)) -> usize {
         let bytes = u64::from(size.0) * u64::from(size.1) * 4;
@@ -161,7 +256,7 @@ impl Preprocessor {
         let geometry = self.preset.geometry(group.size.0, group.size.1);
         let (across, down) = taps(group.size, &geometry, self.preset.filter);
         let (columns, rows) = (across.span(), down.span());
-        let (width, height) = geometry.crop;
+        let (width, _) = geometry.crop;
         let source_width = columns.len() as u32;
         let row_bytes = u64::from(source_width) * 4;
         // A group of several pictures fits into one band by `group_limit`.
@@ -174,7 +269,6 @@ impl Preprocessor {
         let middle_bytes = group.count as u64 * rows.len() as u64 * u64::from(width) * 4;
         let middle = Slice::new(ctx, "the half-resized picture", middle_bytes)?;
         let [across_bounds, across_weights] = tables(ctx, &across, columns.start)?;
-        let [down_bounds, down_weights] = tables(ctx, &down, rows.start)?;
 
         let horizontal = ctx.kernel(HORIZONTAL, self.output.precision, &[]);
         let mut bands = Vec::new();
@@ -199,27 +293,7 @@ impl Preprocessor {
                 u64::from(lines) * u64::from(width) * u64::from(across.stride) * 3,
             )?;
             if end == rows.end {
-                let (factor, offset) = self.preset.affine();
-                let pad = |[a, b, c]: [f32; 3]| [a, b, c, 0.0];
-                recorder.dispatch(
-                    ctx,
-                    "preprocess.vertical",
-                    ctx.kernel(VERTICAL, self.output.precision, &[]),
-                    &[&middle, &down_bounds, &down_weights, &self.output.slice],
-                    VerticalParams {
-                        width,
-                        height,
-                        rows: rows.len() as u32,
-                        first_image: group.first as u32,
-                        stride: down.stride,
-                        bgr: u32::from(self.preset.channel_order == ChannelOrder::Bgr),
-                        _align: [0; 2],
-                        factor: pad(factor),
-                        offset: pad(offset),
-                    },
-                    [width.div_ceil(WORKGROUP.0), height.div_ceil(WORKGROUP.1), group.count as u32],
-                    group.count as u64 * u64::from(height) * u64::from(width) * u64::from(down.stride) * 3,
-                )?;
+                self.record_vertical(&mut recorder, ctx, &middle, &down, group)?;
             }
             bands.push(Band { rows: start..end, recording: recorder.finish(ctx) });
             start = end;

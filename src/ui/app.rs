@@ -8,6 +8,7 @@ use super::header::Header;
 use super::lab::Lab;
 use super::language;
 use super::layers::LayersPanel;
+use super::live::{Live, LiveReading, LiveStage};
 use super::model::ModelPanel;
 use super::reading::Reading;
 use super::samples::Samples;
@@ -49,23 +50,54 @@ fn Page(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
     }
 }
 
-/// Drop a picture, read its class.
+/// Drop a picture or point the camera, read the class.
 #[component]
 fn Look(lab: Lab) -> impl IntoView {
+    let watching = lab.watching;
+    on_cleanup(move || {
+        // Another language makes the same screen again; another screen turns the camera off.
+        if lab.screen.get_untracked() != Screen::Look {
+            watching.set(false);
+        }
+    });
     view! {
         <main id="main" class="bench" data-testid="lab">
             <h1 class="hidden">{t!("shell.title")}</h1>
-            <div class="bench__left">
-                <Stage lab />
-                <Samples lab />
-                <Tray lab />
-                <LayersPanel lab />
-            </div>
-            <div class="bench__right">
-                <Reading lab />
-                <ModelPanel lab />
-            </div>
+            {move || {
+                if watching.get() { view! { <LookLive lab /> }.into_any() } else { view! { <LookAtPictures lab /> }.into_any() }
+            }}
         </main>
+    }
+}
+
+#[component]
+fn LookAtPictures(lab: Lab) -> impl IntoView {
+    view! {
+        <div class="bench__left">
+            <Stage lab />
+            <Samples lab />
+            <Tray lab />
+            <LayersPanel lab />
+        </div>
+        <div class="bench__right">
+            <Reading lab />
+            <ModelPanel lab />
+        </div>
+    }
+}
+
+#[component]
+fn LookLive(lab: Lab) -> impl IntoView {
+    let live = Live::new(lab);
+    view! {
+        <div class="bench__left">
+            <LiveStage live on_close=move |()| lab.watching.set(false) />
+            <LayersPanel lab />
+        </div>
+        <div class="bench__right">
+            <LiveReading live />
+            <ModelPanel lab />
+        </div>
     }
 }
 

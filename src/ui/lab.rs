@@ -9,10 +9,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::format;
+use super::live::{Asked, Looks, Reply};
 use super::screen::{Screen, follow_address};
 use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
-use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
+use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
 use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
 
@@ -109,7 +110,7 @@ pub(super) struct Request {
 /// The page's state. Copied into every component; everything in it lives as long as the page.
 #[derive(Clone, Copy)]
 pub struct Lab {
-    pub(super) commands: StoredValue<UnboundedSender<Command>>,
+    pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
     pub studio: Studio,
@@ -135,6 +136,10 @@ pub struct Lab {
     pub layers: RwSignal<Layers>,
     pub training: Training,
     pub judging: Judging,
+    /// Lines of code for the file that was exported last.
+    pub recipes: RwSignal<Option<Recipes>>,
+    /// Said beside the exports.
+    pub export_error: RwSignal<Option<String>>,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -145,6 +150,11 @@ pub struct Lab {
     pub(super) pending: StoredValue<VecDeque<Pending>>,
     pub(super) download: StoredValue<Option<web::CancelToken>, LocalStorage>,
     pub(super) next_id: StoredValue<u64>,
+    pub(super) asked: Asked,
+    /// Where the network looks.
+    pub looks: Looks,
+    /// Whether the Recognise screen shows the camera in place of pictures.
+    pub watching: RwSignal<bool>,
 }
 
 impl Shot {
@@ -159,7 +169,7 @@ impl Lab {
     pub fn start() -> Self {
         let (commands, command_queue) = mpsc::unbounded();
         let lab = Self {
-            commands: StoredValue::new(commands),
+            commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
             studio: Studio::start(),
@@ -178,6 +188,8 @@ impl Lab {
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
             judging: Judging::new(),
+            recipes: RwSignal::new(None),
+            export_error: RwSignal::new(None),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -186,6 +198,9 @@ impl Lab {
             pending: StoredValue::new(VecDeque::new()),
             download: StoredValue::new_local(None),
             next_id: StoredValue::new(0),
+            asked: Asked::new(),
+            looks: Looks::new(),
+            watching: RwSignal::new(false),
         };
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
@@ -268,18 +283,27 @@ impl Lab {
                 self.pump();
             }
             Event::Classified { id, result } => self.on_classified(id, result),
+            Event::Frame { id, reading } => {
+                self.asked.answer(id, Ok(Reply::Frame(Box::new(reading))));
+            }
+            Event::Heatmap { id, heatmap } => {
+                self.asked.answer(id, Ok(Reply::Heatmap(heatmap)));
+            }
             Event::Profiled(times) => {
                 self.answered(Pending::Profile);
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
             Event::Judging(event) => self.on_judging(event),
-            Event::Exported { file_name, bytes, .. } => {
-                if let Err(error) = web::save_bytes(&file_name, &bytes) {
-                    self.model_error.set(Some(error.to_string()));
+            Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
+                Ok(()) => self.recipes.set(Some(recipes)),
+                Err(error) => self.export_error.set(Some(error.to_string())),
+            },
+            Event::Failed { id: Some(id), error } => {
+                if !self.asked.answer(id, Err(error.clone())) {
+                    self.on_failed(id, &error);
                 }
             }
-            Event::Failed { id: Some(id), error } => self.on_failed(id, &error),
             Event::Failed { id: None, error } => self.on_general_failure(&error),
         }
     }

@@ -5,11 +5,14 @@
 
 pub mod csv;
 pub mod format;
+pub mod live;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
 #[cfg(target_arch = "wasm32")]
 mod bars;
+#[cfg(target_arch = "wasm32")]
+mod camera_trouble;
 #[cfg(target_arch = "wasm32")]
 mod header;
 #[cfg(target_arch = "wasm32")]

@@ -42,6 +42,8 @@ impl Lab {
         }
         let Some(&first) = ids.first() else { return };
         self.selected.set(Some(first));
+        // Who gives a picture wants to see it.
+        self.watching.set(false);
         self.waiting.update_value(|waiting| ids.iter().rev().for_each(|id| waiting.push_front(*id)));
         self.pump();
     }

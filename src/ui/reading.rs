@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::bars::Bars;
+use super::bars::{Bars, Pick};
 use super::format;
 use super::lab::{Answer, Lab, Shot, Status};
+use super::live::PictureLooks;
 use crate::engine::ModelInfo;
 
 /// A network with at most this many classes says which they are.
@@ -56,7 +57,7 @@ fn Shown(lab: Lab, shot: Shot) -> impl IntoView {
     view! {
         <div class="reading__body" class:reading__body--stale=stale aria-busy=move || busy().to_string()>
             {move || match answer.get() {
-                Some(answer) => view! { <Answered lab answer /> }.into_any(),
+                Some(answer) => view! { <Answered lab shot=shot.clone() answer /> }.into_any(),
                 None => {
                     let wait = match status.get() {
                         Status::Waiting if lab.model.with(Option::is_none) => "Waits for the network to be ready\u{2026}",
@@ -77,7 +78,8 @@ fn Shown(lab: Lab, shot: Shot) -> impl IntoView {
 }
 
 #[component]
-fn Answered(lab: Lab, answer: Answer) -> impl IntoView {
+fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
+    let looked = answer.clone();
     let Answer { result, model, decode_ms } = answer;
     let Some(best) = result.top.first().cloned() else {
         return view! {
@@ -86,13 +88,20 @@ fn Answered(lab: Lab, answer: Answer) -> impl IntoView {
         }
         .into_any();
     };
+    let (looks, first) = (lab.looks, best.class);
+    let pick = Pick {
+        on: looks.on.into(),
+        class: Signal::derive(move || looks.class.get().or(Some(first))),
+        choose: Callback::new(move |class| looks.class.set(Some(class))),
+    };
     view! {
         <h2 class="eyebrow">"Reading"</h2>
         <p class="reading__best" data-testid="best">
             <span class="reading__label">{format::label(&best.label)}</span>
             <span class="reading__share">{format::percent(best.probability)}</span>
         </p>
-        <Bars top=result.top />
+        <Bars top=result.top pick />
+        <PictureLooks lab shot answer=looked />
         <dl class="measures">
             <div>
                 <dt>"Network"</dt>

@@ -2,10 +2,13 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::lab::{Answer, Lab, Status};
+use super::live::address;
+use super::live::field::Field;
 use super::notice::Notice;
-use crate::data::{Geometry, Preset};
+use crate::engine::Heatmap;
 
 /// Pictures narrower than this are shown with their pixels, as the network gets them (CIFAR's are 32 pixels wide).
 const SMALL_PX: u32 = 100;
@@ -38,6 +41,7 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                         let small = RwSignal::new(false);
                         let answer = shot.answer.clone();
                         let seen = shot.answer.clone();
+                        let id = shot.id;
                         let (url, alt, name) = (shot.src(), shot.alt.clone(), shot.name.clone());
                         view! {
                             <figure class="zone__picture">
@@ -53,7 +57,7 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                                                     on:load=move |event| small.set(is_small(&event))
                                                     class:pixels=move || small.get()
                                                 />
-                                                {move || answer.get().and_then(|answer| field(&answer))}
+                                                {move || answer.get().and_then(|answer| field(&answer, lab.looks.map_of(id).as_deref()))}
                                             </div>
                                         }
                                             .into_any()
@@ -94,6 +98,9 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                 <button id="choose" type="button" class="button button--main" data-testid="choose" on:click=choose>
                     {move || if lab.selected.with(Option::is_some) { "Choose more pictures" } else { "Choose pictures" }}
                 </button>
+                <button type="button" class="button stage__camera" data-testid="camera" on:click=move |_| lab.watching.set(true)>
+                    {t!("live.camera")}
+                </button>
                 <input
                     node_ref=input
                     class="hidden"
@@ -116,25 +123,30 @@ fn is_small(event: &web_sys::Event) -> bool {
     event_target::<web_sys::HtmlImageElement>(event).natural_width() < SMALL_PX
 }
 
-/// Where the network's input lies in the picture, when the preset is one with a name.
-fn geometry(answer: &Answer) -> Option<Geometry> {
-    let preset = Preset::named(&answer.model.preset).ok()?.with_size(answer.model.size).ok()?;
-    Some(preset.geometry(answer.result.width, answer.result.height))
-}
-
-/// Dims what the crop cuts off. The drawing has the picture's own coordinates and is fitted as the picture is.
-fn field(answer: &Answer) -> Option<impl IntoView + use<>> {
-    let Geometry { resized, crop, left, top } = geometry(answer)?;
-    let (width, height) = (f64::from(answer.result.width), f64::from(answer.result.height));
-    let (per_x, per_y) = (width / f64::from(resized.0.max(1)), height / f64::from(resized.1.max(1)));
-    let (left, top) = (f64::from(left.max(0)) * per_x, f64::from(top.max(0)) * per_y);
-    let (right, bottom) = ((left + f64::from(crop.0) * per_x).min(width), (top + f64::from(crop.1) * per_y).min(height));
-    // Less than one part in a hundred is nothing to show.
-    let cut = 1.0 - (right - left) * (bottom - top) / (width * height);
-    (cut > 0.01).then(|| {
+/// Dims what the crop cuts off, and lays the map over the rest. The drawing has the picture's own coordinates and is fitted as
+/// the picture is.
+fn field(answer: &Answer, map: Option<&Heatmap>) -> Option<impl IntoView + use<>> {
+    let whole = Field::new(&answer.model.pixels, answer.result.width, answer.result.height);
+    let map = map.and_then(address).map(|address| {
+        let Field { left, top, right, bottom, .. } = whole;
+        view! {
+            <image
+                href=address
+                x=left.to_string()
+                y=top.to_string()
+                width=(right - left).to_string()
+                height=(bottom - top).to_string()
+                preserveAspectRatio="none"
+                data-testid="picture-map"
+            />
+        }
+    });
+    let Field { left, top, right, bottom, width, height } = whole.inside();
+    (whole.cuts() || map.is_some()).then(|| {
         let inside = format!("M{left:.1} {top:.1}H{right:.1}V{bottom:.1}H{left:.1}Z");
         view! {
             <svg class="zone__field" viewBox=format!("0 0 {width} {height}") aria-hidden="true" data-testid="field">
+                {map}
                 <path class="zone__cut" fill-rule="evenodd" d=format!("M0 0H{width}V{height}H0Z{inside}") />
                 <path class="zone__edge" d=inside />
             </svg>

@@ -13,11 +13,15 @@ pub mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod files;
 #[cfg(target_arch = "wasm32")]
+mod frame;
+#[cfg(target_arch = "wasm32")]
 pub mod hub;
 #[cfg(target_arch = "wasm32")]
 mod js;
 #[cfg(target_arch = "wasm32")]
 mod settings;
+#[cfg(target_arch = "wasm32")]
+mod source;
 #[cfg(target_arch = "wasm32")]
 mod specimen;
 #[cfg(target_arch = "wasm32")]
@@ -34,17 +38,19 @@ pub use self::{
     archive::{Archive, ArchiveBuilder},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
-    device::{adapter_name, now_ms, webgpu_available},
+    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
         is_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
     },
+    frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,
     js::meta,
-    settings::{languages, recall, remember, set_page_language},
+    settings::{copy_text, languages, recall, remember, set_page_language},
+    source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
-    task::yield_now,
+    task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
     vault::{Quota, Run, Vault},
 };

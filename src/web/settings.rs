@@ -1,6 +1,6 @@
 //! Small choices of the person, and what the browser knows of them.
 
-use super::js::window;
+use super::js::{wait, window};
 
 /// What was [remembered](remember) under this key; `None` also where the browser keeps nothing.
 pub fn recall(key: &str) -> Option<String> {
@@ -28,5 +28,13 @@ pub fn set_page_language(tag: &str) {
         && root.set_attribute("lang", tag).is_err()
     {
         log::debug!("the page's language could not be set");
+    }
+}
+
+/// Puts a text on the clipboard; false where the browser does not allow it.
+pub async fn copy_text(text: &str) -> bool {
+    match window() {
+        Ok(window) => wait(window.navigator().clipboard().write_text(text)).await.is_ok(),
+        Err(_) => false,
     }
 }

@@ -19,3 +19,14 @@ pub async fn yield_now() {
     }
     channel.port1().close();
 }
+
+/// Rests for so many milliseconds; a hidden tab is woken less often.
+pub async fn sleep(ms: f64) {
+    let promise = js_sys::Promise::new(&mut |done, _| {
+        // Without a window there is no page to rest in.
+        if let Ok(window) = super::js::window() {
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&done, ms as i32);
+        }
+    });
+    let _ = super::js::wait(promise).await;
+}

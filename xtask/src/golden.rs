@@ -1,7 +1,8 @@
-//! `cargo xtask golden`: recomputes the reference values that tests/ compares with, in a virtual environment of its own.
+//! `cargo xtask golden`: recomputes the reference values that tests/ compares with, in a virtual environment of its own, and
+//! holds our ONNX files against them in ONNX Runtime.
 
 use crate::sh::{self, Result, command, say, which};
-use std::{fs, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let golden = sh::root().join("tests/golden");
@@ -27,6 +28,9 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         // Written last: an interrupted install is done again.
         fs::write(&stamp, &wanted).map_err(|e| format!("{} cannot be written: {e}", stamp.display()))?;
     }
+    if args == ["onnx"] {
+        return check_onnx(&python).map(|()| ExitCode::SUCCESS);
+    }
     // `train/NAME` is a file of values/train/, any other name one of values/; no name is all of both.
     let (of_training, of_inference): (Vec<_>, Vec<_>) = args.iter().partition(|name| name.starts_with("train/"));
     for (script, names) in [(inference, of_inference), (training, of_training)] {
@@ -38,5 +42,25 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         say(sh::shown(&generate));
         sh::run(&mut generate)?;
     }
+    if args.is_empty() {
+        check_onnx(&python)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes every golden net as ONNX and lets ONNX Runtime run it.
+fn check_onnx(python: &Path) -> Result<()> {
+    let dir = sh::target_dir().join("golden-onnx");
+    let mut write = sh::cargo();
+    write.args(["test", "--test", "export_onnx", "--", "--ignored"]).env("RESLAB_ONNX_DIR", &dir);
+    say(sh::shown(&write));
+    let mut check = command(python);
+    check.arg(sh::root().join("tests/golden/check_onnx.py")).arg(&dir);
+    let checked = sh::run(&mut write).and_then(|()| {
+        say(sh::shown(&check));
+        sh::run(&mut check)
+    });
+    // They are large; what could not be removed is overwritten next time.
+    let _ = fs::remove_dir_all(&dir);
+    checked
 }

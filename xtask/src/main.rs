@@ -4,6 +4,7 @@
 
 mod bench;
 mod golden;
+mod offline;
 mod optimise;
 mod report;
 mod serve;

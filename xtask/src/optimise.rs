@@ -1,4 +1,5 @@
-//! Trunk's post-build hook: makes the page's wasm smaller where wasm-opt is at hand.
+//! Trunk's post-build hook: makes the wasm of the page and of the ES module smaller where wasm-opt is at hand, and gives the
+//! module the names that other pages import: reslab.js, reslab_bg.wasm, reslab.d.ts.
 //!
 //! Trunk can call wasm-opt itself, but downloads one of its own choice when the version differs; a build must not do that.
 //! What counts is the size after gzip, so three things are done besides `-Oz`: functions are sorted by name, which puts copies of
@@ -6,6 +7,7 @@
 //! short ones (2 %); and the glue loses its comments.
 
 use crate::{
+    offline,
     sh::{self, Result, command, run as run_command, say},
     tools,
 };
@@ -28,12 +30,22 @@ const FEATURES: [&str; 7] = [
 ];
 
 pub fn run() -> Result<ExitCode> {
-    if env::var("TRUNK_PROFILE").as_deref() != Ok("release") {
-        return Ok(ExitCode::SUCCESS);
-    }
     let dir = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
     let dir = dir.ok_or("optimise is called by trunk, which sets TRUNK_STAGING_DIR")?;
-    let entries = fs::read_dir(&dir).map_err(|e| format!("{} cannot be read: {e}", dir.display()))?;
+    let release = env::var("TRUNK_PROFILE").as_deref() == Ok("release");
+    if release {
+        make_smaller(&dir)?;
+    }
+    name_module(&dir)?;
+    if release {
+        // Last: it reads what the files have become.
+        offline::write(&dir)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_smaller(dir: &Path) -> Result<()> {
+    let entries = fs::read_dir(dir).map_err(|e| format!("{} cannot be read: {e}", dir.display()))?;
     for wasm in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")) {
         let size = || fs::metadata(&wasm).map_or(0, |m| m.len());
         let before = size();
@@ -46,9 +58,37 @@ pub fn run() -> Result<ExitCode> {
             say(format!("{e}: the page is larger than it could be, and works"));
             drop_custom_sections(&wasm)?;
         }
-        say(format!("wasm: {before} to {} bytes", size()));
+        let name = wasm.file_name().unwrap_or_default().to_string_lossy();
+        say(format!("{name}: {before} to {} bytes", size()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// The binary of the ES module, by which trunk names its files.
+const MODULE: &str = "reslab-module";
+
+/// Renames the module's three files: the page's own binary has the name that the module is to have.
+fn name_module(dir: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()));
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        fs::write(&path, text).map_err(|e| format!("{} cannot be written: {e}", path.display()))
+    };
+    let [glue, types] = ["js", "d.ts"].map(|ending| dir.join(format!("{MODULE}.{ending}")));
+    write("reslab.js", &read(&glue)?.replace(&format!("{MODULE}_bg.wasm"), "reslab_bg.wasm"))?;
+    write("reslab.d.ts", &without_insides(&read(&types)?))?;
+    let wasm = dir.join(format!("{MODULE}_bg.wasm"));
+    let done = fs::rename(&wasm, dir.join("reslab_bg.wasm"))
+        .and_then(|()| fs::remove_file(&glue))
+        .and_then(|()| fs::remove_file(&types));
+    done.map_err(|e| format!("the module in {} cannot be renamed: {e}", dir.display()))
+}
+
+/// The types without the list of the wasm's exports, which are nobody's business and have other names once they are short.
+fn without_insides(types: &str) -> String {
+    let Some((before, rest)) = types.split_once("export interface InitOutput {") else { return types.to_owned() };
+    let Some((_, behind)) = rest.split_once("\n}\n") else { return types.to_owned() };
+    format!("{before}export type InitOutput = object;\n{behind}")
 }
 
 fn optimise(wasm_opt: &Path, wasm: &Path) -> Result<()> {
@@ -227,6 +267,13 @@ wasm.__wbindgen_start();
         assert_eq!(names.rewrite(&GLUE.replace("app_bg", "other_bg")), None, "the module is another one");
         assert_eq!(Names::parse(&REPORT.replacen("./app_bg.js", "./other.js", 1)), None, "two modules");
         assert_eq!(Names::parse("Fatal: unknown option"), None);
+    }
+
+    #[test]
+    fn types_lose_the_insides_alone() {
+        let types = "export class A {}\n\nexport interface InitOutput {\n    readonly a: number;\n}\n\nexport default 1;\n";
+        assert_eq!(without_insides(types), "export class A {}\n\nexport type InitOutput = object;\n\nexport default 1;\n");
+        assert_eq!(without_insides("export class A {}\n"), "export class A {}\n");
     }
 
     #[test]

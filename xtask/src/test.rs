@@ -185,6 +185,11 @@ fn e2e(options: &Options) -> Result<Tally> {
     } else if !sh::root().join("dist/index.html").is_file() {
         return Err("--no-build needs a dist/ that was built before".to_owned());
     }
+    // The end-to-end tests export models with the command line; the native phase has built it already.
+    let mut cli = sh::cargo();
+    cli.args(["build", "--bin", "reslab"]);
+    sh::run(&mut cli)?;
+    let cli = sh::target_dir().join("debug").join(format!("reslab{}", std::env::consts::EXE_SUFFIX));
     // A port that is free now; the server of the tests takes it a moment later.
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).map_err(|e| e.to_string())?.port();
     let mut playwright = tools.command("node");
@@ -193,6 +198,7 @@ fn e2e(options: &Options) -> Result<Tally> {
         .args(["node_modules/@playwright/test/cli.js", "test"])
         .args(&options.rest)
         .env("CHROMIUM", &browser.chromium)
+        .env("RESLAB_BIN", &cli)
         .env("RESLAB_E2E_PORT", port.to_string());
     sum.add(counted(&mut playwright, report::playwright)?);
     Ok(sum)

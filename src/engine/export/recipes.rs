@@ -238,7 +238,7 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
          const [mean, std] = [{mean:?}, {std:?}];\n\
          const x = Float32Array.from({{ length: 3 * {area} }}, (_, i) => {{\n  \
          const [c, at] = [Math.floor(i / {area}), i % {area}];\n  \
-         return (data[4 * at + ({order})]{scale} - mean[c]) / std[c];\n}});\n\
+         return (data[4 * at + {order}]{scale} - mean[c]) / std[c];\n}});\n\
          const input = new ort.Tensor('float32', x, [1, 3, {height}, {width}]);\n\n{result}"
     )
 }

@@ -7,6 +7,7 @@ use web_sys::File;
 
 use super::gallery::Gallery;
 use super::picker::{FileButton, FolderButton, Pick};
+use super::recorder::Recorder;
 use super::state::Studio;
 use crate::studio::{Class, ClassId, Role};
 use crate::web::Folders;
@@ -45,6 +46,7 @@ pub fn Collect(studio: Studio) -> impl IntoView {
                 />
                 <p class="collect__hint">{t!("studio.drop_hint")}</p>
             </div>
+            <Recorder studio classes />
             <Balance studio classes />
             <Selection studio classes />
             <Show

@@ -7,9 +7,11 @@ mod intake;
 mod judge;
 mod picker;
 mod projects;
+mod recorder;
 mod report;
 mod state;
 mod step;
+mod takeaway;
 mod train;
 mod workbench;
 

@@ -6,6 +6,7 @@ use rust_i18n::t;
 use super::collect::Collect;
 use super::judge::Judge;
 use super::step::Step;
+use super::takeaway::TakeAway;
 use super::train::Train;
 use crate::ui::lab::Lab;
 
@@ -62,7 +63,8 @@ pub fn Workbench(lab: Lab) -> impl IntoView {
             Step::Collect => view! { <Collect studio /> }.into_any(),
             Step::Train => view! { <Train lab /> }.into_any(),
             Step::Judge => view! { <Judge lab /> }.into_any(),
-            Step::Live | Step::Export => ().into_any(),
+            Step::Export => view! { <TakeAway lab /> }.into_any(),
+            Step::Live => ().into_any(),
         }}
     }
 }

@@ -1,0 +1,266 @@
+//! `reslab.js`: the classifier as an ES module for other pages, without the page of this project.
+//!
+//! ```js
+//! import init, { Classifier } from './reslab.js';
+//! await init();
+//! const classifier = await Classifier.load('cats.safetensors');
+//! const { classes } = await classifier.classify(document.querySelector('img'), { top: 3 });
+//! ```
+//!
+//! Only this binary has JavaScript exports: in the library they would be part of the page too. docs/export.md is the manual.
+
+#[cfg(target_arch = "wasm32")]
+mod classifier {
+    use std::rc::Rc;
+
+    use futures_util::lock::Mutex;
+    use js_sys::{Array, Function, JSON, JsString, Object, Promise, Reflect};
+    use reslab::engine::{Classification, DeviceInfo, Engine, ModelInfo, Origin, PrecisionChoice};
+    use reslab::gpu::ContextOptions;
+    use reslab::{Error, data, engine, web};
+    use serde::{Deserialize, de::DeserializeOwned};
+    use wasm_bindgen::prelude::*;
+    use wasm_bindgen_futures::future_to_promise;
+
+    #[wasm_bindgen(typescript_custom_section)]
+    const TYPES: &str = r#"
+/** What can be classified. Elements, bitmaps and canvases count in their own size, a video with its present frame. */
+export type Source =
+  | HTMLImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | ImageData | Blob;
+
+/** How to load a model. */
+export interface LoadOptions {
+  /** Name for errors and `classifier.name`; by default that of the file. */
+  name?: string;
+  /** Class names in the order of the network's outputs; by default the file's. */
+  labels?: string[];
+  /** Name of a preset of the pixels (`imagenet`, `timm-a1`, `cifar`, ...); by default what the file says. */
+  preset?: string;
+  /** Element type on the GPU. `auto`, the default, is f16 on a real GPU that has it and f32 elsewhere. */
+  precision?: 'auto' | 'f32' | 'f16';
+  /** Hears of the share done, 0 to 1. */
+  onProgress?: (share: number) => void;
+}
+
+/** What to say of a picture. */
+export interface ClassifyOptions {
+  /** How many classes, the most probable first; 5 by default. */
+  top?: number;
+}
+
+/** A class and how probable it is. */
+export interface Prediction {
+  label: string;
+  /** Which of the network's outputs it is, counted from 0. */
+  index: number;
+  /** 0 to 1; over all classes they add up to 1. */
+  probability: number;
+}
+
+/** What a picture shows. */
+export interface Classification {
+  classes: Prediction[];
+  /** Milliseconds from its pixels to the probabilities. */
+  ms: number;
+}
+
+/** What the network runs on. */
+export interface Device {
+  name: string;
+  /** A CPU that stands in for a GPU: slow. */
+  software: boolean;
+}
+"#;
+
+    /// A network on this device's GPU.
+    #[wasm_bindgen]
+    pub struct Classifier {
+        // Shared with the promises that are under way, so that `free` may be called at any time.
+        shared: Rc<Shared>,
+    }
+
+    struct Shared {
+        // One picture at a time.
+        engine: Mutex<Engine>,
+        info: ModelInfo,
+        device: DeviceInfo,
+    }
+
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            // The GPU's memory comes back at once, not when the browser gets round to it.
+            self.engine.get_mut().context().destroy();
+        }
+    }
+
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct LoadOptions {
+        name: Option<String>,
+        labels: Option<Vec<String>>,
+        preset: Option<String>,
+        precision: Option<String>,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct ClassifyOptions {
+        top: Option<usize>,
+    }
+
+    #[wasm_bindgen]
+    impl Classifier {
+        /// Opens the GPU and loads a model: safetensors or a PyTorch file, by its address or as bytes.
+        pub async fn load(
+            #[wasm_bindgen(unchecked_param_type = "string | URL | ArrayBuffer | Uint8Array | Blob")] source: JsValue,
+            #[wasm_bindgen(unchecked_optional_param_type = "LoadOptions")] options: JsValue,
+        ) -> Result<Classifier, JsError> {
+            let progress = progress_of(&options)?;
+            let options: LoadOptions = parse("Classifier.load", &options)?;
+            let precision = match options.precision.as_deref() {
+                None | Some("auto") => PrecisionChoice::Auto,
+                Some("f32") => PrecisionChoice::F32,
+                Some("f16") => PrecisionChoice::F16,
+                Some(other) => return Err(JsError::new(&format!("precision is 'auto', 'f32' or 'f16', not '{other}'"))),
+            };
+            let pixels = options.preset.as_deref().map(data::Preset::named).transpose()?;
+            if !web::webgpu_available() {
+                let why =
+                    "this browser has no WebGPU here; it needs a newer browser, and a page served over https or from localhost";
+                return Err(Error::NoAdapter(why.into()).into());
+            }
+            let (file, bytes) = web::file_of(&source, |share| progress(share / 2.0)).await?;
+            let name = options.name.unwrap_or(file);
+            let mut engine = open().await?;
+            engine.set_precision(precision, &mut |_| ()).await?;
+            let load = engine::LoadOptions { origin: Origin::OwnFile, pixels, labels: options.labels, ..Default::default() };
+            let info = engine.load(&name, &bytes, &load, &mut |share| progress(0.5 + share / 2.0)).await?;
+            if info.labels.is_empty() {
+                return Err(JsError::new(&format!("`{name}` ends in features without a head, so it names no classes")));
+            }
+            let device = engine.device();
+            Ok(Self { shared: Rc::new(Shared { engine: Mutex::new(engine), info, device }) })
+        }
+
+        /// Says what a picture shows. Calls that come while one is under way wait for it.
+        #[wasm_bindgen(unchecked_return_type = "Promise<Classification>")]
+        pub fn classify(
+            &self,
+            #[wasm_bindgen(unchecked_param_type = "Source")] source: JsValue,
+            #[wasm_bindgen(unchecked_optional_param_type = "ClassifyOptions")] options: JsValue,
+        ) -> Promise {
+            let shared = self.shared.clone();
+            future_to_promise(async move { Ok(classify(&shared, &source, &options).await?) })
+        }
+
+        /// What the model is called.
+        #[wasm_bindgen(getter)]
+        pub fn name(&self) -> String {
+            self.shared.info.name.clone()
+        }
+
+        /// Its network, `resnet18`.
+        #[wasm_bindgen(getter)]
+        pub fn architecture(&self) -> String {
+            self.shared.info.arch.clone()
+        }
+
+        /// Class names in the order of the network's outputs.
+        #[wasm_bindgen(getter)]
+        pub fn labels(&self) -> Vec<String> {
+            self.shared.info.labels.clone()
+        }
+
+        /// Width and height in pixels of what the network sees. Pictures of any size are brought to it.
+        #[wasm_bindgen(getter, js_name = inputSize, unchecked_return_type = "{ width: number; height: number }")]
+        pub fn input_size(&self) -> Object {
+            let (width, height) = self.shared.info.pixels.crop;
+            object(&[("width", width.into()), ("height", height.into())])
+        }
+
+        /// What it runs on.
+        #[wasm_bindgen(getter, unchecked_return_type = "Device")]
+        pub fn device(&self) -> Object {
+            let adapter = &self.shared.device.adapter;
+            object(&[("name", adapter.name.as_str().into()), ("software", adapter.software.into())])
+        }
+    }
+
+    async fn open() -> Result<Engine, Error> {
+        let _asked = web::ask_for_subgroups();
+        Engine::open(ContextOptions::default()).await
+    }
+
+    async fn classify(shared: &Shared, source: &JsValue, options: &JsValue) -> Result<JsValue, JsError> {
+        let options: ClassifyOptions = parse("classify", options)?;
+        let image = web::pixels_of(source).await?;
+        let top = options.top.unwrap_or(5);
+        let mut engine = shared.engine.lock().await;
+        let found = match engine.classify(&image, top).await {
+            Err(Error::DeviceLost(_)) => {
+                // The weights are still here: a new device, and once more.
+                let _asked = web::ask_for_subgroups();
+                engine.reopen(ContextOptions::default()).await?;
+                engine.replan(&mut |_| ()).await?;
+                engine.classify(&image, top).await?
+            }
+            found => found?,
+        };
+        Ok(to_js(&found).into())
+    }
+
+    fn to_js(found: &Classification) -> Object {
+        let classes = found.top.iter().map(|class| {
+            let probability = f64::from(class.probability).into();
+            object(&[("label", class.label.as_str().into()), ("index", class.class.into()), ("probability", probability)])
+        });
+        object(&[("classes", classes.collect::<Array>().into()), ("ms", found.ms.into())])
+    }
+
+    /// Options as plain data; functions among them are left out.
+    fn parse<T: DeserializeOwned + Default>(what: &str, options: &JsValue) -> Result<T, JsError> {
+        if options.is_undefined() || options.is_null() {
+            return Ok(T::default());
+        }
+        let wrong = |reason: &str| JsError::new(&format!("the options of {what} cannot be used: {reason}"));
+        let text = JSON::stringify(options).ok().and_then(|text| text.dyn_into::<JsString>().ok()).map(String::from);
+        let text = text.ok_or_else(|| wrong("an object was expected"))?;
+        serde_json::from_str(&text).map_err(|error| wrong(&error.to_string()))
+    }
+
+    fn progress_of(options: &JsValue) -> Result<impl Fn(f32) + use<>, JsError> {
+        let given = Reflect::get(options, &"onProgress".into()).ok().filter(|value| !value.is_undefined() && !value.is_null());
+        let function = match given.map(JsCast::dyn_into::<Function>) {
+            Some(Err(_)) => return Err(JsError::new("onProgress is not a function")),
+            Some(Ok(function)) => Some(function),
+            None => None,
+        };
+        Ok(move |share: f32| {
+            if let Some(function) = &function {
+                // What it throws is its own affair.
+                let _ = function.call1(&JsValue::UNDEFINED, &f64::from(share).into());
+            }
+        })
+    }
+
+    fn object(entries: &[(&str, JsValue)]) -> Object {
+        let object = Object::new();
+        for (key, value) in entries {
+            // Fails for frozen objects only.
+            let _ = Reflect::set(&object, &(*key).into(), value);
+        }
+        object
+    }
+}
+
+/// Runs when the module is initialised.
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    console_error_panic_hook::set_once();
+}
+
+/// There is no such program outside of browsers.
+#[cfg(not(target_arch = "wasm32"))]
+fn main() {
+    eprintln!("reslab-module is compiled to WebAssembly: `trunk build` makes dist/reslab.js of it");
+}

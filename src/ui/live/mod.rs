@@ -1,0 +1,30 @@
+//! The live view: a camera, what the network says of it, and where it looks.
+//!
+//! A screen that wants one writes `<LiveView lab />`, or makes a [`Live`] and places its two halves by itself. `actions` adds what
+//! the screen does with a frame.
+
+pub mod field;
+pub mod ramp;
+pub mod smooth;
+
+#[cfg(target_arch = "wasm32")]
+mod ask;
+#[cfg(target_arch = "wasm32")]
+mod looks;
+#[cfg(target_arch = "wasm32")]
+mod overlay;
+#[cfg(target_arch = "wasm32")]
+mod state;
+#[cfg(target_arch = "wasm32")]
+mod trouble;
+#[cfg(target_arch = "wasm32")]
+mod view;
+
+#[cfg(target_arch = "wasm32")]
+pub use self::{
+    ask::{Asked, Reply},
+    looks::{Looks, PictureLooks},
+    overlay::address,
+    state::Live,
+    view::{Actions, LiveReading, LiveStage, LiveView},
+};

@@ -1,0 +1,98 @@
+//! The trained network as a file, with lines that use it, and the whole project as an archive.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rust_i18n::t;
+
+use crate::engine::{Command, ExportFormat, Recipes};
+use crate::ui::lab::Lab;
+use crate::ui::notice::Notice;
+use crate::web;
+
+/// The step.
+#[component]
+pub fn TakeAway(lab: Lab) -> impl IntoView {
+    let studio = lab.studio;
+    let export = move |format: ExportFormat| {
+        lab.export_error.set(None);
+        lab.send(Command::Export { format });
+    };
+    let save_project = move |_| {
+        if let Some(id) = studio.project.with_untracked(|project| project.as_ref().map(|project| project.id)) {
+            studio.export(id);
+        }
+    };
+    let none = move || lab.model.with(Option::is_none);
+    let name = move || lab.model.with(|model| model.as_ref().map(|model| model.name.clone()).unwrap_or_default());
+    view! {
+        <section class="takeaway" aria-labelledby="takeaway-title" data-testid="takeaway">
+            <h1 id="takeaway-title" class="studio__title">{t!("takeaway.title")}</h1>
+            <p class="takeaway__line">{move || t!("takeaway.line", name = name())}</p>
+            <Notice text=lab.export_error testid="export-error" />
+            <div class="takeaway__ways">
+                <article class="card takeaway__way">
+                    <h2>"ONNX"</h2>
+                    <p>{t!("takeaway.onnx")}</p>
+                    <button type="button" class="button button--main" data-testid="export-onnx" disabled=none on:click=move |_| export(ExportFormat::Onnx)>
+                        {t!("takeaway.save_onnx")}
+                    </button>
+                </article>
+                <article class="card takeaway__way">
+                    <h2>"safetensors"</h2>
+                    <p>{t!("takeaway.safetensors")}</p>
+                    <button
+                        type="button"
+                        class="button button--main"
+                        data-testid="export-safetensors"
+                        disabled=none
+                        on:click=move |_| export(ExportFormat::Safetensors)
+                    >
+                        {t!("takeaway.save_safetensors")}
+                    </button>
+                </article>
+                <article class="card takeaway__way">
+                    <h2>{t!("takeaway.project")}</h2>
+                    <p>{t!("takeaway.project_line")}</p>
+                    <button type="button" class="button button--main" data-testid="export-zip" on:click=save_project>
+                        {t!("takeaway.save_project")}
+                    </button>
+                </article>
+            </div>
+            {move || lab.recipes.get().map(|recipes| view! { <HowTo recipes /> })}
+        </section>
+    }
+}
+
+/// Lines that use the file that was saved last.
+#[component]
+fn HowTo(recipes: Recipes) -> impl IntoView {
+    let Recipes { python, javascript } = recipes;
+    view! {
+        <section class="howto" aria-labelledby="howto-title" data-testid="recipes">
+            <h2 id="howto-title" class="eyebrow">{t!("takeaway.use_it")}</h2>
+            <Code language="Python" text=python />
+            <Code language="JavaScript" text=javascript />
+        </section>
+    }
+}
+
+#[component]
+fn Code(language: &'static str, text: String) -> impl IntoView {
+    let copied = RwSignal::new(false);
+    let copy = {
+        let text = text.clone();
+        move |_| {
+            let text = text.clone();
+            spawn_local(async move { copied.set(web::copy_text(&text).await) });
+        }
+    };
+    view! {
+        <details class="code card">
+            <summary>{language}</summary>
+            <button type="button" class="button code__copy" on:click=copy>
+                {move || if copied.get() { t!("takeaway.copied") } else { t!("takeaway.copy") }}
+            </button>
+            <pre tabindex="0"><code>{text}</code></pre>
+        </details>
+    }
+}

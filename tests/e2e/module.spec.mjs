@@ -1,0 +1,172 @@
+// reslab.js, the classifier for other pages: the example page, every kind of picture, errors, and the TypeScript declarations.
+
+import { expect, test } from '@playwright/test';
+import { readFile } from 'node:fs/promises';
+import ts from 'typescript';
+import { watch } from './pages/app.mjs';
+import { png } from './pages/pictures.mjs';
+
+const dist = (file) => new URL(`../../dist/${file}`, import.meta.url).pathname;
+const sample = (name) => new URL(`../../www/samples/${name}.jpg`, import.meta.url).pathname;
+
+/** The first line of an answer, once it is there. */
+const first = (page, id) => page.locator(`#${id}-answer li`).first();
+
+test('the example page classifies an element, a file and a canvas', async ({ page, baseURL }) => {
+  const seen = watch(page);
+  await page.goto('/example.html');
+  await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
+  await expect(page.getByRole('status')).toContainText('resnet20 knows 10 things: airplane');
+  await expect(first(page, 'photo')).toContainText('ship');
+  await expect(first(page, 'canvas')).toContainText('ship');
+  await page.getByRole('button', { name: 'horse' }).click();
+  await expect(first(page, 'photo')).toContainText('horse');
+  await page.getByLabel('Choose a picture').setInputFiles(sample('frog'));
+  await expect(first(page, 'file')).toContainText('frog');
+  await expect(page.locator('#file-answer li')).toHaveCount(3);
+  // A file that is no picture gets a sentence in the same place.
+  await page.getByLabel('Choose a picture').setInputFiles({ name: 'notes.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('words') });
+  await expect(first(page, 'file')).toContainText('notes.jpg: This is not a picture');
+  expect(seen.errors).toEqual([]);
+  expect(seen.hosts()).toEqual([new URL(baseURL).host]);
+});
+
+test('every kind of picture gives the same answer', async ({ page }) => {
+  await page.goto('/bench.html'); // any page of this host
+  const found = await page.evaluate(async () => {
+    const { default: init, Classifier } = await import('/reslab.js');
+    await init();
+    const shares = [];
+    const model = await (await fetch('/models/resnet20-cifar10.safetensors')).arrayBuffer();
+    const classifier = await Classifier.load(model, { name: 'cifar', precision: 'f32', onProgress: (share) => shares.push(share) });
+    const element = new Image();
+    element.src = '/samples/cat.jpg'; // not loaded yet: it is waited for
+    const blob = await (await fetch('/samples/cat.jpg')).blob();
+    const sources = { element, blob };
+    const bitmap = (sources.bitmap = await createImageBitmap(blob));
+    const { width, height } = bitmap;
+    const canvas = (sources.canvas = Object.assign(document.createElement('canvas'), { width, height }));
+    const context = canvas.getContext('2d');
+    context.drawImage(bitmap, 0, 0);
+    sources.data = context.getImageData(0, 0, width, height);
+    sources.offscreen = new OffscreenCanvas(width, height);
+    sources.offscreen.getContext('2d').drawImage(bitmap, 0, 0);
+    const video = (sources.video = document.createElement('video'));
+    video.muted = true;
+    video.srcObject = canvas.captureStream(10);
+    context.drawImage(bitmap, 0, 0); // a frame for the stream
+    await video.play();
+    // All at once: they wait for each other.
+    const answers = await Promise.all(
+      Object.entries(sources).map(async ([kind, source]) => [kind, await classifier.classify(source, { top: 2 })]),
+    );
+    const all = await classifier.classify(bitmap, { top: 99 });
+    const { name, architecture, labels, inputSize, device } = classifier;
+    classifier.free();
+    return { answers, all, shares, facts: { name, architecture, labels, inputSize, software: device.software } };
+  });
+  expect(found.facts).toEqual({
+    name: 'cifar',
+    architecture: 'resnet20',
+    labels: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
+    inputSize: { width: 32, height: 32 },
+    software: expect.any(Boolean),
+  });
+  expect(found.shares.at(-1)).toBe(1);
+  expect(found.all.classes.map((c) => c.probability).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+  const [best] = found.all.classes;
+  expect(best).toEqual({ label: 'cat', index: 3, probability: expect.any(Number) });
+  for (const [kind, { classes, ms }] of found.answers) {
+    expect(classes, kind).toHaveLength(2);
+    expect(classes[0].label, kind).toBe('cat');
+    expect(ms, kind).toBeGreaterThan(0);
+    // A video's frames are another colour space's, rounded; the others are the same pixels.
+    expect(Math.abs(classes[0].probability - best.probability), kind).toBeLessThan(kind === 'video' ? 0.1 : 1e-4);
+  }
+});
+
+test('what goes wrong is an Error with a sentence', async ({ page }) => {
+  await page.goto('/bench.html');
+  const words = await page.evaluate(async (notes) => {
+    const { default: init, Classifier } = await import('/reslab.js');
+    await init();
+    const fails = async (work) => {
+      try {
+        await work();
+        return 'no error';
+      } catch (error) {
+        return error instanceof Error ? error.message : `not an Error: ${error}`;
+      }
+    };
+    const load = (...args) => fails(() => Classifier.load(...args));
+    const found = {
+      absent: await load('/absent.safetensors'),
+      picture: await load('/samples/cat.jpg'),
+      nothing: await load(),
+      number: await load(7),
+      preset: await load('/models/resnet20-cifar10.safetensors', { preset: 'imagnet' }),
+      precision: await load('/models/resnet20-cifar10.safetensors', { precision: 'f8' }),
+      labels: await load('/models/resnet20-cifar10.safetensors', { labels: ['a', 'b'] }),
+      options: await load('/models/resnet20-cifar10.safetensors', 'fast'),
+    };
+    const classifier = await Classifier.load('/models/resnet20-cifar10.safetensors');
+    const classify = (...args) => fails(() => classifier.classify(...args));
+    found.text = await classify('cat');
+    found.empty = await classify(new Image());
+    found.video = await classify(document.createElement('video'));
+    found.blob = await classify(new Blob([notes]));
+    found.top = await classify(new ImageData(4, 4), { top: 'all' });
+    // Given back while it works: the work that is under way still ends.
+    const last = classifier.classify(new ImageData(4, 4));
+    classifier.free();
+    found.last = (await last).classes.length;
+    return found;
+  }, png(4, 4, () => [1, 2, 3]).toString('latin1').slice(0, 4));
+  expect(words.absent).toContain('there is no such file there');
+  expect(words.picture).toContain('it is an image');
+  expect(words.nothing).toContain('not from undefined');
+  expect(words.number).toContain('not from number');
+  expect(words.preset).toContain('known are: imagenet');
+  expect(words.precision).toBe("precision is 'auto', 'f32' or 'f16', not 'f8'");
+  expect(words.labels).toContain('10 classes');
+  expect(words.options).toContain('the options of Classifier.load cannot be used');
+  expect(words.text).toContain('This cannot be classified: expected an HTMLImageElement');
+  expect(words.empty).toContain('has not loaded');
+  expect(words.video).toContain('no frame yet');
+  expect(words.blob).toContain('not a picture');
+  expect(words.top).toContain('the options of classify cannot be used');
+  expect(words.last).toBe(5);
+});
+
+test('it is the classifier alone, and its types say how it is used', async () => {
+  const wasm = await readFile(dist('reslab_bg.wasm'), 'latin1');
+  expect(wasm.includes('leptos'), 'the page is not part of it').toBe(false);
+  const program = (lines) => {
+    const file = dist('check.ts');
+    const options = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022, moduleResolution: ts.ModuleResolutionKind.Bundler, types: [] };
+    const host = ts.createCompilerHost(options);
+    const { getSourceFile, fileExists } = host;
+    host.fileExists = (name) => name === file || fileExists(name);
+    host.getSourceFile = (name, version) => (name === file ? ts.createSourceFile(name, lines.join('\n'), version) : getSourceFile(name, version));
+    const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options, host));
+    return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  };
+  const start = ["import init, { Classifier, type Prediction, type Source } from './reslab.js';", 'await init();'];
+  const load = "const classifier = await Classifier.load(new URL('https://a.b/c'), { labels: ['a'], onProgress: (share: number) => {} });";
+  const right = [
+    ...start,
+    load,
+    'const sources: Source[] = [new Image(), new Blob(), new ImageData(1, 1), document.createElement("video")];',
+    'const { classes, ms } = await classifier.classify(sources[0], { top: 3 });',
+    'const best: Prediction = classes[0];',
+    'const words: string = `${best.label} ${best.index.toFixed()} ${best.probability.toFixed(2)} ${ms.toFixed()}`;',
+    'const size: number = classifier.inputSize.width;',
+    'const names: string[] = classifier.labels;',
+    'const slow: boolean = classifier.device.software;',
+    'classifier.free();',
+    'export { words, size, names, slow };',
+  ];
+  expect(program(right)).toEqual([]);
+  const wrong = program([...start, load, "await classifier.classify('cat.jpg');", 'await classifier.classify(new Image(), { top: "3" });']);
+  expect(wrong).toHaveLength(2);
+});
