@@ -470,29 +470,6 @@ impl Studio {
 
     // The run
 
-    /// Keeps the open project's run in place of the one before.
-    ///
-    /// # Errors
-    /// Those of the storage.
-    pub async fn save_run(self, project: ProjectId, checkpoint: &[u8], history: String) -> Result<()> {
-        let checkpoint = web::blob("the checkpoint", checkpoint, "application/octet-stream")?;
-        self.vault()?.put_run(project, &Run { checkpoint, history }).await?;
-        if self.project.with_untracked(|open| open.as_ref().is_some_and(|open| open.id == project)) {
-            self.has_run.set(true);
-        }
-        Ok(())
-    }
-
-    /// The open project's run: the checkpoint's bytes and the history.
-    ///
-    /// # Errors
-    /// Those of the storage.
-    pub async fn load_run(self) -> Result<Option<(Vec<u8>, String)>> {
-        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return Ok(None) };
-        let Some(run) = self.vault()?.run(id).await? else { return Ok(None) };
-        Ok(Some((web::read_blob("the checkpoint", &run.checkpoint).await?, run.history)))
-    }
-
     /// Forgets the open project's run.
     pub fn forget_run(self) {
         let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return };
