@@ -42,5 +42,4 @@ pub mod weights;
 pub use error::{Error, Result};
 
 // The page's texts; `t!` finds them from here.
-#[cfg(target_arch = "wasm32")]
 rust_i18n::i18n!("www/locales", fallback = "en");

@@ -2,9 +2,11 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rust_i18n::t;
 use wasm_bindgen::JsCast;
 
 use super::lab::Lab;
+use super::notice;
 use crate::web;
 use crate::{Error, Result};
 
@@ -33,8 +35,7 @@ impl Lab {
     pub fn take_paste(self, event: &web_sys::ClipboardEvent) {
         let files = web::files_from_paste(event);
         if files.is_empty() {
-            self.picture_error
-                .set(Some("The clipboard holds no picture. Copy a picture (not its address) and paste it again.".into()));
+            self.picture_error.set(Some(t!("look.clipboard").into_owned()));
         } else {
             event.prevent_default();
             self.take(files);
@@ -58,12 +59,13 @@ impl Lab {
     }
 
     /// Fetches a sample from this page's own folder and takes it as a picture.
-    pub fn take_sample(self, file: &'static str, alt: &'static str) {
+    pub fn take_sample(self, file: &str, alt: &str) {
+        let (file, alt) = (file.to_owned(), alt.to_owned());
         spawn_local(async move {
             self.picture_error.set(None);
-            match fetch_sample(file).await {
+            match fetch_sample(&file).await {
                 Ok(file) => self.add(vec![(file, Some(alt))]),
-                Err(error) => self.picture_error.set(Some(error.to_string())),
+                Err(error) => self.picture_error.set(Some(notice::sentence(&error))),
             }
         });
     }
@@ -71,7 +73,7 @@ impl Lab {
     fn take_or_say(self, files: Result<Vec<web_sys::File>>) {
         match files {
             Ok(files) => self.take(files),
-            Err(error) => self.picture_error.set(Some(error.to_string())),
+            Err(error) => self.picture_error.set(Some(notice::sentence(&error))),
         }
     }
 }

@@ -7,9 +7,11 @@ use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rust_i18n::t;
 
 use super::format;
 use super::live::{Asked, Looks, Reply};
+use super::notice;
 use super::screen::{Screen, follow_address};
 use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
@@ -113,6 +115,8 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// A newer version of the page waits.
+    pub newer: RwSignal<bool>,
     pub studio: Studio,
     /// The step of the open project.
     pub step: RwSignal<Step>,
@@ -135,11 +139,11 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
-    pub judging: Judging,
     /// Lines of code for the file that was exported last.
     pub recipes: RwSignal<Option<Recipes>>,
     /// Said beside the exports.
     pub export_error: RwSignal<Option<String>>,
+    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -172,6 +176,7 @@ impl Lab {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            newer: RwSignal::new(false),
             studio: Studio::start(),
             step: studio::follow_step(),
             device: RwSignal::new(None),
@@ -187,9 +192,9 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
-            judging: Judging::new(),
             recipes: RwSignal::new(None),
             export_error: RwSignal::new(None),
+            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -202,6 +207,7 @@ impl Lab {
             looks: Looks::new(),
             watching: RwSignal::new(false),
         };
+        web::on_update(move || lab.newer.set(true));
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
             lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));
@@ -271,7 +277,7 @@ impl Lab {
             Event::Loading { name, progress } => self.busy.set(Some(Busy::Preparing { name, progress })),
             Event::Ready(info) => {
                 let asked = self.answered(Pending::Model);
-                self.spoken.set(format!("Model {} is ready.", info.name));
+                self.spoken.set(t!("model.said_ready", name = info.name).into_owned());
                 self.model.set(Some(Arc::new(*info)));
                 if self.layers.get_untracked() != Layers::Measuring {
                     self.layers.set(Layers::None);
@@ -297,7 +303,7 @@ impl Lab {
             Event::Judging(event) => self.on_judging(event),
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
-                Err(error) => self.export_error.set(Some(error.to_string())),
+                Err(error) => self.export_error.set(Some(notice::sentence(&error))),
             },
             Event::Failed { id: Some(id), error } => {
                 if !self.asked.answer(id, Err(error.clone())) {
@@ -339,11 +345,11 @@ impl Lab {
             return;
         }
         if self.answered(Pending::Profile) {
-            self.layers.set(Layers::Failed(error.to_string()));
+            self.layers.set(Layers::Failed(notice::sentence(error)));
             return;
         }
         self.answered(Pending::Model);
-        self.model_error.set(Some(error.to_string()));
+        self.model_error.set(Some(notice::sentence(error)));
         self.settle();
         self.pump();
     }
@@ -372,7 +378,7 @@ impl Lab {
         if let Some(best) = best.filter(|_| !many || self.selected.get_untracked() == Some(shot.id)) {
             self.spoken.set(best);
         } else if remaining == 0 {
-            self.spoken.set("All pictures are done.".into());
+            self.spoken.set(t!("look.said_done").into_owned());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Time by layer, from the GPU's own clock.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::format;
 use super::lab::{Lab, Layers};
@@ -25,20 +26,20 @@ pub fn LayersPanel(lab: Lab) -> impl IntoView {
             data-testid="layers"
             on:toggle=move |event| open.set(event_target::<web_sys::HtmlDetailsElement>(&event).open())
         >
-            <summary>"Time by layer"</summary>
+            <summary>{t!("look.layers")}</summary>
             {move || {
                 if lab.device.with(Option::is_some) && !timed() {
-                    return view! { <p class="layers__note">"This adapter cannot time its work (timestamp-query is missing)."</p> }.into_any();
+                    return view! { <p class="layers__note">{t!("look.layers_untimed")}</p> }.into_any();
                 }
                 match lab.layers.get() {
                     Layers::Times(times) => view! { <Table times=times.to_vec() /> }.into_any(),
                     Layers::Failed(sentence) => view! { <p class="notice" role="alert">{sentence}</p> }.into_any(),
-                    Layers::Measuring => view! { <p class="layers__note">"Measuring\u{2026}"</p> }.into_any(),
-                    Layers::None => view! { <p class="layers__note">"Measured once a model is ready."</p> }.into_any(),
+                    Layers::Measuring => view! { <p class="layers__note">{t!("look.layers_measuring")}</p> }.into_any(),
+                    Layers::None => view! { <p class="layers__note">{t!("look.layers_later")}</p> }.into_any(),
                 }
             }}
             <Show when=move || matches!(lab.layers.get(), Layers::Times(_) | Layers::Failed(_))>
-                <button type="button" class="button" data-testid="measure" on:click=move |_| lab.profile()>"Measure again"</button>
+                <button type="button" class="button" data-testid="measure" on:click=move |_| lab.profile()>{t!("look.layers_again")}</button>
             </Show>
         </details>
     }
@@ -87,14 +88,14 @@ fn Table(times: Vec<DispatchTime>) -> impl IntoView {
     let total: f64 = layers.iter().map(|layer| layer.ms).sum();
     let longest = layers.iter().map(|layer| layer.ms).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     view! {
-        <div class="layers__scroll" tabindex="0" role="region" aria-label="Time by layer">
+        <div class="layers__scroll" tabindex="0" role="region" aria-label=t!("look.layers")>
             <table class="layers__table">
-                <caption>{format!("{} in {dispatches} dispatches, one picture", format::duration_ms(total))}</caption>
+                <caption>{t!("look.layers_total", time = format::duration_ms(total), dispatches = dispatches)}</caption>
                 <thead>
                     <tr>
-                        <th scope="col">"Layer"</th>
-                        <th scope="col">"Kernel"</th>
-                        <th scope="col">"Time"</th>
+                        <th scope="col">{t!("look.layer")}</th>
+                        <th scope="col">{t!("look.kernel")}</th>
+                        <th scope="col">{t!("look.time")}</th>
                         <th scope="col">"GFLOP/s"</th>
                     </tr>
                 </thead>

@@ -1,6 +1,7 @@
 //! The model in use: what it is, what it costs, and the ways to another one.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::format;
 use super::lab::{Busy, Lab};
@@ -15,7 +16,7 @@ pub fn ModelPanel(lab: Lab) -> impl IntoView {
     view! {
         <section class="card model" aria-labelledby="model-title" data-testid="model">
             <div class="model__head">
-                <h2 class="eyebrow" id="model-title">"Model"</h2>
+                <h2 class="eyebrow" id="model-title">{t!("model.title")}</h2>
                 {move || lab.model.get().map(|model| view! { <span class="tag" data-testid="origin">{origin(model.origin)}</span> })}
             </div>
             {move || match lab.model.get() {
@@ -23,7 +24,7 @@ pub fn ModelPanel(lab: Lab) -> impl IntoView {
                 None => {
                     view! {
                         <p class="model__name">
-                            {move || if lab.busy.with(Option::is_some) { "On its way\u{2026}" } else { "None loaded" }}
+                            {move || if lab.busy.with(Option::is_some) { t!("model.coming") } else { t!("model.none") }}
                         </p>
                     }
                         .into_any()
@@ -43,32 +44,32 @@ pub fn ModelPanel(lab: Lab) -> impl IntoView {
 #[component]
 fn Facts(model: ModelInfo) -> impl IntoView {
     let memory = model.memory.weight_bytes + model.memory.activation_bytes;
-    let classes = if model.labels.is_empty() { "none (features)".into() } else { format::count(model.labels.len()) };
+    let classes = if model.labels.is_empty() { t!("model.no_classes").into_owned() } else { format::count(model.labels.len()) };
     view! {
         <p class="model__name" data-testid="model-name">{model.name}</p>
         <dl class="facts">
             <div>
-                <dt>"Network"</dt>
+                <dt>{t!("model.network")}</dt>
                 <dd data-testid="arch">{format!("{} \u{b7} {}", model.arch, family(&model.family))}</dd>
             </div>
             <div>
-                <dt>"Parameters"</dt>
+                <dt>{t!("model.parameters")}</dt>
                 <dd>{format::count(model.parameters)}</dd>
             </div>
             <div>
-                <dt>"Classes"</dt>
+                <dt>{t!("model.classes")}</dt>
                 <dd>{classes}</dd>
             </div>
             <div>
-                <dt>"Input"</dt>
+                <dt>{t!("model.input")}</dt>
                 <dd>{format!("{0} \u{d7} {0} px", model.size)}</dd>
             </div>
             <div>
-                <dt>"GPU memory"</dt>
+                <dt>{t!("model.memory")}</dt>
                 <dd>{format::bytes(memory)}</dd>
             </div>
             <div>
-                <dt>"Dispatches"</dt>
+                <dt>{t!("model.dispatches")}</dt>
                 <dd>{model.dispatches}</dd>
             </div>
         </dl>
@@ -76,7 +77,7 @@ fn Facts(model: ModelInfo) -> impl IntoView {
             .then(|| {
                 view! {
                     <p class="remark" data-testid="assumed">
-                        <b>"The file could not tell everything. Assumed: "</b>
+                        <b>{t!("model.assumed")}</b>
                         {model.assumed.join(" ")}
                     </p>
                 }
@@ -90,11 +91,15 @@ fn Progress(lab: Lab) -> impl IntoView {
     let fetching = Memo::new(move |_| matches!(lab.busy.get(), Some(Busy::Fetching { .. })));
     let words = move || match lab.busy.get() {
         Some(Busy::Fetching { name, received, total: Some(total) }) => {
-            format!("{name}: {} of {}", format::bytes(received), format::bytes(total))
+            t!("model.received_of", name = name, received = format::bytes(received), total = format::bytes(total)).into_owned()
         }
-        Some(Busy::Fetching { name, received: 0, .. }) => format!("{name}: asking\u{2026}"),
-        Some(Busy::Fetching { name, received, .. }) => format!("{name}: {}", format::bytes(received)),
-        Some(Busy::Preparing { name, progress }) => format!("{name}: preparing, {:.0} %", progress * 100.0),
+        Some(Busy::Fetching { name, received: 0, .. }) => t!("model.asking", name = name).into_owned(),
+        Some(Busy::Fetching { name, received, .. }) => {
+            t!("model.received", name = name, received = format::bytes(received)).into_owned()
+        }
+        Some(Busy::Preparing { name, progress }) => {
+            t!("model.preparing", name = name, percent = format!("{:.0}", progress * 100.0)).into_owned()
+        }
         None => String::new(),
     };
     let share = move || match lab.busy.get() {
@@ -108,31 +113,33 @@ fn Progress(lab: Lab) -> impl IntoView {
                 <p class="busy__words">{words}</p>
                 <Show when=move || fetching.get()>
                     <button type="button" class="button button--quiet" data-testid="cancel-download" on:click=move |_| lab.cancel_download()>
-                        "Cancel"
+                        {t!("model.cancel")}
                     </button>
                 </Show>
-                <progress class="meter" max="1" value=move || format!("{:.3}", share()) aria-label="Model progress"></progress>
+                <progress class="meter" max="1" value=move || format!("{:.3}", share()) aria-label=t!("model.progress")></progress>
             </div>
         </Show>
     }
 }
 
-fn origin(origin: Origin) -> &'static str {
+fn origin(origin: Origin) -> String {
     match origin {
-        Origin::Bundled => "ships with the page",
-        Origin::Downloaded => "downloaded",
-        Origin::FromThisDevice => "from this device",
-        Origin::OwnFile => "your file",
-        Origin::Trained => "trained here",
+        Origin::Bundled => t!("model.origin_bundled"),
+        Origin::Downloaded => t!("model.origin_downloaded"),
+        Origin::FromThisDevice => t!("model.origin_from_device"),
+        Origin::OwnFile => t!("model.origin_own_file"),
+        Origin::Trained => t!("model.origin_trained"),
     }
+    .into_owned()
 }
 
-fn family(family: &str) -> &str {
+fn family(family: &str) -> String {
     match family {
-        "v1" => "post-activation",
-        "v2" => "pre-activation",
-        "cifar-v1" => "CIFAR, post-activation",
-        "cifar-v2" => "CIFAR, pre-activation",
-        other => other,
+        "v1" => t!("model.family_v1"),
+        "v2" => t!("model.family_v2"),
+        "cifar-v1" => t!("model.family_cifar_v1"),
+        "cifar-v2" => t!("model.family_cifar_v2"),
+        other => other.to_owned().into(),
     }
+    .into_owned()
 }

@@ -2,6 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::format;
 use super::lab::Lab;
@@ -21,39 +22,39 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
     let bundled_in_use = move || lab.model.with(|model| model.as_ref().is_some_and(|model| model.name == BUNDLED));
     view! {
         <details class="picker" data-testid="model-picker">
-            <summary>"Use another model"</summary>
-            <h3 class="picker__title">"Ships with the page"</h3>
+            <summary>{t!("model.another")}</summary>
+            <h3 class="picker__title">{t!("model.bundled_title")}</h3>
             <ul class="picker__list">
                 <li class="offer">
                     <span class="offer__name">{BUNDLED}</span>
-                    <span class="offer__facts">{format!("{} \u{b7} ten classes", format::bytes(BUNDLED_BYTES))}</span>
+                    <span class="offer__facts">{t!("model.bundled_facts", size = format::bytes(BUNDLED_BYTES))}</span>
                     <span class="offer__act">
-                        <Show when=move || !bundled_in_use() fallback=|| view! { <span class="tag">"in use"</span> }>
+                        <Show when=move || !bundled_in_use() fallback=|| view! { <span class="tag">{t!("model.in_use")}</span> }>
                             <button type="button" class="button" data-testid="use-bundled" on:click=move |_| lab.use_bundled()>
-                                "Use"
+                                {t!("model.use")}
                             </button>
                         </Show>
                     </span>
                 </li>
             </ul>
-            <h3 class="picker__title">"A weights file of yours"</h3>
+            <h3 class="picker__title">{t!("model.own_title")}</h3>
             <p class="picker__note">
-                "safetensors or PyTorch (.pth, .pt, .bin), never run as code; the network is recognised from its tensors. Dropping it anywhere works too."
+                {t!("model.own_note")}
             </p>
-            <button type="button" class="button" data-testid="open-weights" on:click=open>"Open a weights file"</button>
+            <button type="button" class="button" data-testid="open-weights" on:click=open>{t!("model.open")}</button>
             <input
                 node_ref=input
                 class="hidden"
                 type="file"
                 tabindex="-1"
                 accept=".safetensors,.pth,.pt,.th,.bin,.ckpt"
-                aria-label="Open a weights file"
+                aria-label=t!("model.open")
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)
             />
-            <h3 class="picker__title">"From the hub, 1,000 ImageNet classes"</h3>
+            <h3 class="picker__title">{t!("model.hub_title")}</h3>
             <p class="picker__note">
-                {format!("Downloading asks {} and keeps the file on this device for the next visit.", host(&web::hub::base_url(BASE_URL)))}
+                {t!("model.hub_note", host = host(&web::hub::base_url(BASE_URL)))}
             </p>
             {groups()
                 .into_iter()
@@ -89,37 +90,37 @@ fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
     let in_use = Memo::new(move |_| lab.model.with(|now| now.as_ref().is_some_and(|now| now.name == model.name)));
     let kept = Memo::new(move |_| lab.kept.with(|kept| kept.iter().any(|name| name == model.name)));
     let size = format::bytes(model.bytes);
-    let spoken = format!("Download {}, {size}, {}", model.name, model.license);
+    let spoken = t!("model.download_spoken", name = model.name, size = size, license = model.license).into_owned();
     view! {
         <li class="offer" data-testid="offer">
             <span class="offer__name">{model.name}</span>
             <span class="offer__facts">{size.clone()}</span>
             <span class="offer__act">
                 <Show when=move || kept.get()>
-                    <span class="tag" data-testid="kept">"on this device"</span>
+                    <span class="tag" data-testid="kept">{t!("model.kept")}</span>
                     <button
                         type="button"
                         class="button button--quiet"
-                        aria-label=format!("Remove {} from this device", model.name)
+                        aria-label=t!("model.remove_spoken", name = model.name)
                         on:click=move |_| lab.forget(model)
                     >
-                        "Remove"
+                        {t!("model.remove")}
                     </button>
                 </Show>
                 {move || {
                     if in_use.get() {
-                        view! { <span class="tag">"in use"</span> }.into_any()
+                        view! { <span class="tag">{t!("model.in_use")}</span> }.into_any()
                     } else if kept.get() {
                         view! {
-                            <button type="button" class="button" aria-label=format!("Use {}", model.name) on:click=move |_| lab.use_hub(model)>
-                                "Use"
+                            <button type="button" class="button" aria-label=t!("model.use_spoken", name = model.name) on:click=move |_| lab.use_hub(model)>
+                                {t!("model.use")}
                             </button>
                         }
                             .into_any()
                     } else {
                         view! {
                             <button type="button" class="button" aria-label=spoken.clone() on:click=move |_| lab.use_hub(model)>
-                                "Download"
+                                {t!("model.download")}
                             </button>
                         }
                             .into_any()

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::lab::{Busy, Lab, Pending};
+use super::notice;
 use crate::engine::{Command, Origin, PrecisionChoice};
 use crate::web;
 use crate::weights::hub::HubModel;
@@ -58,7 +59,7 @@ impl Lab {
     pub fn forget(self, model: &'static HubModel) {
         spawn_local(async move {
             if let Err(error) = web::hub::remove(model.name).await {
-                self.model_error.set(Some(error.to_string()));
+                self.model_error.set(Some(notice::sentence(&error)));
             }
             self.refresh_kept();
         });
@@ -113,7 +114,7 @@ impl Lab {
                 Err(error) => {
                     self.busy.set(None);
                     if error != Error::Cancelled {
-                        self.model_error.set(Some(error.to_string()));
+                        self.model_error.set(Some(notice::sentence(&error)));
                     }
                     self.pump();
                 }

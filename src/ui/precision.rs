@@ -1,6 +1,7 @@
 //! The switch between 32-bit and 16-bit numbers.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::lab::Lab;
 use crate::engine::PrecisionChoice;
@@ -32,16 +33,16 @@ pub fn PrecisionSwitch(lab: Lab) -> impl IntoView {
     };
     view! {
         <fieldset class="switch">
-            <legend>"Numbers"</legend>
+            <legend>{t!("model.numbers")}</legend>
             <div class="switch__choices">
                 {choice("f32", Precision::F32, PrecisionChoice::F32)} {choice("f16", Precision::F16, PrecisionChoice::F16)}
             </div>
             <p class="switch__note" id="precision-note" data-testid="precision-note">
                 {move || {
                     if f16() {
-                        "f16 halves the memory and is faster on most GPUs; the answers differ a little in the last digits."
+                        t!("model.f16_note")
                     } else {
-                        "This adapter has no 16-bit numbers (shader-f16), so f32 it is."
+                        t!("model.no_f16_note")
                     }
                 }}
             </p>

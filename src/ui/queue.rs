@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rust_i18n::t;
 use wasm_bindgen::JsCast;
 
 use super::csv;
 use super::lab::{Lab, Request, Shot, Status};
+use super::notice;
 use crate::Error;
 use crate::data::RgbaImage;
 use crate::engine::{Command, Picture};
@@ -19,7 +21,7 @@ const AT_ONCE: usize = 2;
 
 impl Lab {
     /// Adds pictures to the tray; the first is shown and comes first.
-    pub(super) fn add(self, pictures: Vec<(web_sys::File, Option<&str>)>) {
+    pub(super) fn add(self, pictures: Vec<(web_sys::File, Option<String>)>) {
         let mut ids = Vec::new();
         let (alone, before) = (pictures.len() == 1, self.selected.get_untracked());
         for (file, alt) in pictures {
@@ -29,7 +31,7 @@ impl Lab {
                 id,
                 url: web::object_url(&file).ok().map(Arc::new),
                 thumbnail: ArcRwSignal::new(None),
-                alt: alt.map_or_else(|| format!("Your picture {name}"), str::to_owned),
+                alt: alt.unwrap_or_else(|| t!("look.your_picture", name = name).into_owned()),
                 name,
                 alone,
                 before,
@@ -144,7 +146,7 @@ impl Lab {
             let failed = shots.iter().filter(|shot| matches!(&*shot.status.read_untracked(), Status::Failed(_))).count();
             (failed, shots.len())
         });
-        self.picture_error.set(Some(format!("{failed} of {all} files could not be read; each says why below.")));
+        self.picture_error.set(Some(t!("look.some_failed", failed = failed, all = all).into_owned()));
     }
 
     /// Takes back every picture without an answer.
@@ -157,7 +159,7 @@ impl Lab {
             shot.status.set(Status::Cancelled);
         }
         self.count();
-        self.spoken.set("Stopped. What is done stays.".into());
+        self.spoken.set(t!("look.said_stopped").into_owned());
     }
 
     /// Empties the tray.
@@ -167,7 +169,7 @@ impl Lab {
         self.picture_error.set(None);
         self.files.update_value(std::collections::HashMap::clear);
         self.shots.update(Vec::clear);
-        self.spoken.set("The tray is empty.".into());
+        self.spoken.set(t!("look.said_empty").into_owned());
         // The button that had the focus is gone with the tray.
         let choose = document().get_element_by_id("choose").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
         if let Some(choose) = choose {
@@ -223,6 +225,6 @@ fn row(shot: &Shot) -> csv::Row {
 fn sentence(error: &Error) -> String {
     match error {
         Error::Image { reason, .. } => reason.clone(),
-        error => error.to_string(),
+        error => notice::sentence(error),
     }
 }

@@ -1,6 +1,7 @@
 //! What the network says of the picture on the stage.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::bars::{Bars, Pick};
 use super::format;
@@ -15,7 +16,7 @@ const FEW_CLASSES: usize = 20;
 #[component]
 pub fn Reading(lab: Lab) -> impl IntoView {
     view! {
-        <section class="card reading" aria-label="Result" data-testid="result">
+        <section class="card reading" aria-label=t!("look.result") data-testid="result">
             {move || match lab.shot() {
                 None => view! { <Empty lab /> }.into_any(),
                 Some(shot) => view! { <Shown lab shot /> }.into_any(),
@@ -29,15 +30,15 @@ pub fn Reading(lab: Lab) -> impl IntoView {
 fn Empty(lab: Lab) -> impl IntoView {
     view! {
         <div class="reading__empty">
-            <h2 class="eyebrow">"Reading"</h2>
+            <h2 class="eyebrow">{t!("look.reading")}</h2>
             <p class="reading__wait">
                 {move || {
                     if lab.model.with(Option::is_some) {
-                        "Ready. The five most probable classes appear here."
+                        t!("look.ready")
                     } else if lab.busy.with(Option::is_some) {
-                        "The network is being prepared\u{2026}"
+                        t!("look.preparing")
                     } else {
-                        "Choose a model to begin."
+                        t!("look.choose_model")
                     }
                 }}
             </p>
@@ -60,14 +61,14 @@ fn Shown(lab: Lab, shot: Shot) -> impl IntoView {
                 Some(answer) => view! { <Answered lab shot=shot.clone() answer /> }.into_any(),
                 None => {
                     let wait = match status.get() {
-                        Status::Waiting if lab.model.with(Option::is_none) => "Waits for the network to be ready\u{2026}",
-                        Status::Waiting => "Waits for its turn\u{2026}",
-                        Status::Working | Status::Done => "Looking\u{2026}",
-                        Status::Cancelled => "Stopped before it was read.",
-                        Status::Failed(_) => "No reading for this one: the reason is beside the picture.",
+                        Status::Waiting if lab.model.with(Option::is_none) => t!("look.waits_network"),
+                        Status::Waiting => t!("look.waits_turn"),
+                        Status::Working | Status::Done => t!("look.looking"),
+                        Status::Cancelled => t!("look.stopped_before"),
+                        Status::Failed(_) => t!("look.no_reading"),
                     };
                     view! {
-                        <h2 class="eyebrow">"Reading"</h2>
+                        <h2 class="eyebrow">{t!("look.reading")}</h2>
                         <p class="reading__wait">{wait}</p>
                     }
                         .into_any()
@@ -83,8 +84,8 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
     let Answer { result, model, decode_ms } = answer;
     let Some(best) = result.top.first().cloned() else {
         return view! {
-            <h2 class="eyebrow">"Reading"</h2>
-            <p class="reading__wait">"This network ends in features and names no classes."</p>
+            <h2 class="eyebrow">{t!("look.reading")}</h2>
+            <p class="reading__wait">{t!("look.features_only")}</p>
         }
         .into_any();
     };
@@ -95,7 +96,7 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
         choose: Callback::new(move |class| looks.class.set(Some(class))),
     };
     view! {
-        <h2 class="eyebrow">"Reading"</h2>
+        <h2 class="eyebrow">{t!("look.reading")}</h2>
         <p class="reading__best" data-testid="best">
             <span class="reading__label">{format::label(&best.label)}</span>
             <span class="reading__share">{format::percent(best.probability)}</span>
@@ -104,24 +105,24 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
         <PictureLooks lab shot answer=looked />
         <dl class="measures">
             <div>
-                <dt>"Network"</dt>
+                <dt>{t!("look.network_time")}</dt>
                 <dd data-testid="ms">{format::duration_ms(result.ms)}</dd>
             </div>
             <div>
-                <dt>"Decoding"</dt>
+                <dt>{t!("look.decoding")}</dt>
                 <dd>{format::duration_ms(decode_ms)}</dd>
             </div>
             <div>
-                <dt>"Picture"</dt>
+                <dt>{t!("look.picture")}</dt>
                 <dd>{format!("{} \u{d7} {}", result.width, result.height)}</dd>
             </div>
             <div class="measures__long">
-                <dt>"Read by"</dt>
+                <dt>{t!("look.read_by")}</dt>
                 <dd data-testid="read-by">
-                    {move || format!("{} on {}", model.name, lab.device_name())}
+                    {move || t!("look.read_by_on", model = model.name, device = lab.device_name())}
                     <Show when=move || lab.software()>
                         <span class="measures__slow" data-testid="software-note">
-                            "A software adapter: the processor stands in for a graphics card, so it is slow. The answer is the same."
+                            {t!("look.software")}
                         </span>
                     </Show>
                 </dd>
@@ -137,9 +138,9 @@ fn few_classes(model: &ModelInfo) -> Option<impl IntoView + use<>> {
         let names = model.labels.iter().map(|label| format::label(label)).collect::<Vec<_>>().join(", ");
         view! {
             <p class="remark" data-testid="few-classes">
-                <b>{format!("This network knows only {count} things: ")}</b>
+                <b>{t!("look.few_classes", count = count)}</b>
                 {names}
-                ". Whatever it sees, it names one of them. A model from the hub knows 1,000."
+                {t!("look.few_classes_more")}
             </p>
         }
     })

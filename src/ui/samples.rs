@@ -1,37 +1,29 @@
 //! Pictures that ship with the page.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::lab::Lab;
 
-/// File below `samples/`, what it shows.
-const SAMPLES: &[(&str, &str)] = &[
-    ("cat.jpg", "A tabby cat, face on"),
-    ("airplane.jpg", "An airliner in a blue sky"),
-    ("frog.jpg", "A green frog"),
-    ("ship.jpg", "A passenger ship at sea"),
-    ("horse.jpg", "A brown horse in a meadow"),
-    ("bird.jpg", "A small bird with an orange breast on a branch"),
-    ("truck.jpg", "A truck with a blue cab and a white box"),
-    ("dog.jpg", "A brown dog with its tongue out"),
-    ("deer.jpg", "A deer with antlers in a field"),
-    ("automobile.jpg", "A red car on a road"),
-];
+/// Files below `samples/`, without their ending; what each shows stands in the texts.
+const SAMPLES: &[&str] = &["cat", "airplane", "frog", "ship", "horse", "bird", "truck", "dog", "deer", "automobile"];
 
 /// A strip of pictures to try.
 #[component]
 pub fn Samples(lab: Lab) -> impl IntoView {
     view! {
         <section class="samples" aria-labelledby="samples-title">
-            <h2 class="eyebrow" id="samples-title">"Or try one of these"</h2>
+            <h2 class="eyebrow" id="samples-title">{t!("look.samples")}</h2>
             <ul class="samples__strip">
                 {SAMPLES
                     .iter()
-                    .map(|(file, alt)| {
+                    .map(|name| {
+                        let (file, alt) = (format!("{name}.jpg"), t!(format!("look.sample_{name}")).into_owned());
+                        let (source, words) = (format!("samples/{file}"), alt.clone());
                         view! {
                             <li>
-                                <button type="button" class="samples__one" data-testid="sample" on:click=move |_| lab.take_sample(file, alt)>
-                                    <img src=format!("samples/{file}") alt=*alt width="96" height="96" loading="lazy" decoding="async" />
+                                <button type="button" class="samples__one" data-testid="sample" on:click=move |_| lab.take_sample(&file, &alt)>
+                                    <img src=source alt=words width="96" height="96" loading="lazy" decoding="async" />
                                 </button>
                             </li>
                         }

@@ -23,7 +23,7 @@ pub fn Stage(lab: Lab) -> impl IntoView {
         }
     };
     view! {
-        <section class="stage" aria-label="Picture">
+        <section class="stage" aria-label=t!("look.picture")>
             <div
                 class="zone"
                 class:zone--over=move || lab.dragging.get()
@@ -82,21 +82,21 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                                     <path d="M8 31v6a3 3 0 003 3h26a3 3 0 003-3v-6" stroke-width="2.5" stroke-linecap="round" />
                                 </svg>
                                 <p class="zone__title">
-                                    <span class="wide">"Drop a picture"</span>
-                                    <span class="narrow">"Show it a picture"</span>
+                                    <span class="wide">{t!("look.drop")}</span>
+                                    <span class="narrow">{t!("look.show")}</span>
                                 </p>
-                                <p class="zone__hint wide">"anywhere on this page, or paste one. Many at once are welcome."</p>
-                                <p class="zone__hint narrow">"from your photos or the camera, one or many."</p>
+                                <p class="zone__hint wide">{t!("look.drop_hint")}</p>
+                                <p class="zone__hint narrow">{t!("look.show_hint")}</p>
                             </div>
                         }
                             .into_any()
                     }
                 }}
-                <div class="zone__drop" aria-hidden="true">"Let go to read it"</div>
+                <div class="zone__drop" aria-hidden="true">{t!("look.let_go")}</div>
             </div>
             <div class="stage__bar">
                 <button id="choose" type="button" class="button button--main" data-testid="choose" on:click=choose>
-                    {move || if lab.selected.with(Option::is_some) { "Choose more pictures" } else { "Choose pictures" }}
+                    {move || if lab.selected.with(Option::is_some) { t!("look.choose_more") } else { t!("look.choose") }}
                 </button>
                 <button type="button" class="button stage__camera" data-testid="camera" on:click=move |_| lab.watching.set(true)>
                     {t!("live.camera")}
@@ -108,7 +108,7 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                     accept="image/*"
                     multiple
                     tabindex="-1"
-                    aria-label="Choose pictures"
+                    aria-label=t!("look.choose")
                     data-testid="file-input"
                     on:change=move |event| lab.take_input(&event)
                 />
@@ -155,5 +155,5 @@ fn field(answer: &Answer, map: Option<&Heatmap>) -> Option<impl IntoView + use<>
 }
 
 fn seen_as(answer: &Answer) -> String {
-    format!("the network sees {0} \u{d7} {0} pixels", answer.model.size)
+    t!("look.seen", size = answer.model.size).into_owned()
 }

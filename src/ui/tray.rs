@@ -1,10 +1,12 @@
 //! Many pictures at once: a grid with an answer on each, progress, and a table to keep.
 
 use leptos::prelude::*;
+use rust_i18n::t;
 
 use super::csv;
 use super::format;
 use super::lab::{Lab, Shot, Status};
+use super::notice;
 use crate::web;
 
 /// The pictures of this visit, once there is more than one.
@@ -21,7 +23,7 @@ pub fn Tray(lab: Lab) -> impl IntoView {
     let save = move |_| {
         let text = csv::table(&lab.rows());
         if let Err(error) = web::save_text("reslab-results.csv", "text/csv", &text) {
-            lab.picture_error.set(Some(error.to_string()));
+            lab.picture_error.set(Some(notice::sentence(&error)));
         }
     };
     view! {
@@ -29,22 +31,22 @@ pub fn Tray(lab: Lab) -> impl IntoView {
             <section class="tray" aria-labelledby="tray-title" data-testid="tray">
                 <div class="tray__head">
                     <h2 class="eyebrow" id="tray-title">
-                        {move || format::plural(count(), "picture")}
+                        {move || if count() == 1 { t!("look.pictures_one") } else { t!("look.pictures_many", count = count()) }}
                     </h2>
                     <div class="tray__tools">
                         <Show when=busy>
-                            <span class="tray__count" data-testid="progress">{move || format!("{} of {}", done(), count())}</span>
-                            <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel()>"Stop"</button>
+                            <span class="tray__count" data-testid="progress">{move || t!("look.progress", done = done(), count = count())}</span>
+                            <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel()>{t!("look.stop")}</button>
                         </Show>
                         <Show when=stopped>
-                            <button type="button" class="button" data-testid="resume" on:click=move |_| lab.resume()>"Go on"</button>
+                            <button type="button" class="button" data-testid="resume" on:click=move |_| lab.resume()>{t!("look.go_on")}</button>
                         </Show>
-                        <button type="button" class="button" data-testid="csv" on:click=save>"Save as CSV"</button>
-                        <button type="button" class="button button--quiet" data-testid="clear" on:click=move |_| lab.clear()>"Clear"</button>
+                        <button type="button" class="button" data-testid="csv" on:click=save>{t!("look.save_csv")}</button>
+                        <button type="button" class="button button--quiet" data-testid="clear" on:click=move |_| lab.clear()>{t!("look.clear")}</button>
                     </div>
                 </div>
                 <Show when=busy>
-                    <progress class="meter" max=move || count().to_string() value=move || done().to_string() aria-label="Pictures read"></progress>
+                    <progress class="meter" max=move || count().to_string() value=move || done().to_string() aria-label=t!("look.pictures_read")></progress>
                 </Show>
                 <ul class="grid">
                     <For each=move || lab.shots.get() key=|shot| shot.id children=move |shot| view! { <Tile lab shot /> } />
@@ -105,9 +107,9 @@ fn Tile(lab: Lab, shot: Shot) -> impl IntoView {
                         }
                         (status, None) => {
                             let word = match status {
-                                Status::Waiting => "waits",
-                                Status::Cancelled => "stopped",
-                                _ => "looking\u{2026}",
+                                Status::Waiting => t!("look.tile_waits"),
+                                Status::Cancelled => t!("look.tile_stopped"),
+                                _ => t!("look.tile_looking"),
                             };
                             view! { <span class="tile__label tile__label--wait">{word}</span> }.into_any()
                         }

@@ -13,6 +13,7 @@ mod state;
 mod step;
 mod takeaway;
 mod train;
+mod watch;
 mod workbench;
 
 use leptos::prelude::*;

@@ -15,7 +15,7 @@ use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
 use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role};
-use crate::web::{self, ObjectUrl, Quota, Run, Vault, vault};
+use crate::web::{self, ObjectUrl, Quota, Vault, vault};
 use crate::{Error, Result};
 
 /// Key of the project that was open last, in the browser's local storage.

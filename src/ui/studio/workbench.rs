@@ -8,6 +8,7 @@ use super::judge::Judge;
 use super::step::Step;
 use super::takeaway::TakeAway;
 use super::train::Train;
+use super::watch::Watch;
 use crate::ui::lab::Lab;
 
 /// The whole of it.
@@ -63,8 +64,8 @@ pub fn Workbench(lab: Lab) -> impl IntoView {
             Step::Collect => view! { <Collect studio /> }.into_any(),
             Step::Train => view! { <Train lab /> }.into_any(),
             Step::Judge => view! { <Judge lab /> }.into_any(),
+            Step::Live => view! { <Watch lab /> }.into_any(),
             Step::Export => view! { <TakeAway lab /> }.into_any(),
-            Step::Live => ().into_any(),
         }}
     }
 }

@@ -1,0 +1,213 @@
+//! The page's texts: every one that the sources ask for is there in every language, and none is left over.
+//!
+//! It reads sources and texts as files, so it sees what only the page compiles.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs,
+    path::Path,
+};
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+const LANGUAGES: [&str; 2] = ["en", "zh"];
+
+/// Keys that reach `t!` through a variable, by what they begin with. Those that `format!` makes inside `t!` are seen.
+const BY_VARIABLE: &[&str] = &[];
+
+#[test]
+fn every_text_is_there_once_and_in_every_language() {
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (screen, key, value) in texts() {
+        if !key.starts_with(&format!("{screen}.")) {
+            wrong.push(format!("`{key}` stands in {screen}.json"));
+        }
+        let by_language: BTreeSet<&str> =
+            value.as_object().map_or_else(BTreeSet::new, |o| o.keys().map(String::as_str).collect());
+        if by_language != BTreeSet::from(LANGUAGES) {
+            wrong.push(format!("`{key}` has {by_language:?}, not {LANGUAGES:?}"));
+            continue;
+        }
+        let in_language = |language: &str| value[language].as_str().unwrap_or_default();
+        for language in LANGUAGES {
+            if in_language(language).trim().is_empty() {
+                wrong.push(format!("`{key}` is empty in `{language}`"));
+            }
+            if placeholders(in_language(language)) != placeholders(in_language(LANGUAGES[0])) {
+                wrong.push(format!("`{key}` has other placeholders in `{language}` than in `{}`", LANGUAGES[0]));
+            }
+        }
+        if !seen.insert(key.clone()) {
+            wrong.push(format!("`{key}` is there twice"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn sources_and_texts_ask_for_one_another() {
+    let texts: BTreeMap<String, BTreeSet<String>> =
+        texts().into_iter().map(|(_, key, value)| (key, placeholders(value["en"].as_str().unwrap_or_default()))).collect();
+    let mut used = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (file, source) in files(Path::new("src"), "rs") {
+        for call in calls(&source) {
+            let found: Vec<_> = match call.key {
+                Key::Whole(key) => texts.get_key_value(key).into_iter().collect(),
+                Key::Start(start) => texts.range(start.to_owned()..).take_while(|(key, _)| key.starts_with(start)).collect(),
+                Key::Variable => continue,
+            };
+            if found.is_empty() {
+                wrong.push(format!("{file}: {} is in no file of www/locales", call.text));
+            }
+            for (key, wanted) in found {
+                used.insert(key.clone());
+                for name in wanted.iter().filter(|name| !call.arguments().contains(name.as_str())) {
+                    wrong.push(format!("{file}: `{key}` wants `{name}`, which {} does not give", call.text));
+                }
+            }
+        }
+    }
+    let by_variable = |key: &String| BY_VARIABLE.iter().any(|start| key.starts_with(start));
+    wrong.extend(
+        texts.keys().filter(|key| !used.contains(*key) && !by_variable(key)).map(|key| format!("nothing asks for `{key}`")),
+    );
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn calls_are_seen_and_nothing_else() {
+    let source = r#"
+        let a = t!("one.a");
+        format!("{}", t!( "one.b", name = x(1, ")"), count = 2));
+        {t!(format!("one.c_{kind}"))} assert!("one.d");
+        t!(words);
+    "#;
+    let found = calls(source);
+    let keys: Vec<_> = found.iter().map(|call| call.key).collect();
+    assert_eq!(keys, [Key::Whole("one.a"), Key::Whole("one.b"), Key::Start("one.c_"), Key::Variable]);
+    assert_eq!(found[1].arguments(), BTreeSet::from(["name", "count"]));
+    assert_eq!(placeholders("%{a} of %{bc}, 5 %"), BTreeSet::from(["a".to_owned(), "bc".to_owned()]));
+}
+
+/// A use of `t!`.
+struct Call<'a> {
+    key: Key<'a>,
+    /// All of it.
+    text: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Key<'a> {
+    Whole(&'a str),
+    /// `format!` makes the rest.
+    Start(&'a str),
+    Variable,
+}
+
+impl<'a> Call<'a> {
+    /// Names in front of a single `=`.
+    fn arguments(&self) -> BTreeSet<&'a str> {
+        let names = self.text.match_indices('=').filter_map(|(at, _)| {
+            let before = self.text[..at].trim_end();
+            let start = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |i| i + 1);
+            Some(&before[start..]).filter(|name| !name.is_empty())
+        });
+        names.collect()
+    }
+}
+
+fn calls(source: &str) -> Vec<Call<'_>> {
+    let mut found = Vec::new();
+    for (at, opening) in source.match_indices("t!(") {
+        if source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let inside = &source[at + opening.len()..];
+        let text = &source[at..at + opening.len() + closing(inside)];
+        let inside = inside.trim_start();
+        let key = if let Some(literal) = inside.strip_prefix('"') {
+            Key::Whole(&literal[..literal.find('"').unwrap_or(0)])
+        } else if let Some(literal) = inside.strip_prefix("format!(\"") {
+            Key::Start(&literal[..literal.find(['{', '"']).unwrap_or(0)])
+        } else {
+            Key::Variable
+        };
+        found.push(Call { key, text });
+    }
+    found
+}
+
+/// Bytes up to and with the parenthesis that closes what is open at the start.
+fn closing(text: &str) -> usize {
+    let (mut level, mut quoted, mut escaped) = (1, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            '(' if !quoted => level += 1,
+            ')' if !quoted => level -= 1,
+            _ => {}
+        }
+        if level == 0 {
+            return at + 1;
+        }
+    }
+    text.len()
+}
+
+/// The names in `%{name}`.
+fn placeholders(text: &str) -> BTreeSet<String> {
+    text.split("%{").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Every text as (file without its ending, key, value); a key that stands twice comes twice.
+fn texts() -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for (file, text) in files(Path::new("www/locales"), "json") {
+        let screen = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).expect("files have names").to_owned();
+        let entries = serde_json::Deserializer::from_str(&text).deserialize_map(Entries);
+        let entries = entries.unwrap_or_else(|e| panic!("{file}: {e}"));
+        all.extend(entries.into_iter().filter(|(key, _)| key != "_version").map(|(key, value)| (screen.clone(), key, value)));
+    }
+    assert!(all.len() > 100, "no texts found");
+    all
+}
+
+/// Reads an object without losing what stands in it twice.
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+/// Files with this ending below a folder of the repository, with their content.
+fn files(dir: &Path, ending: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)).expect("the folder is there") {
+        let path = dir.join(entry.expect("readable").file_name());
+        let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+        if whole.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push((path.display().to_string(), fs::read_to_string(whole).expect("text")));
+        }
+    }
+    found
+}
