@@ -7,8 +7,8 @@ use super::collect::Collect;
 use super::judge::Judge;
 use super::step::Step;
 use super::takeaway::TakeAway;
-use super::watch::Watch;
 use super::train::Train;
+use super::watch::Watch;
 use crate::ui::lab::Lab;
 
 /// The whole of it.

@@ -247,8 +247,10 @@ fn set_schedule(recipe: &mut Recipe, name: &str) {
     };
 }
 
-/// Whole recipes to begin from.
-const PRESETS: [(&str, fn(&mut Recipe)); 3] = [
+/// A recipe to begin from, by name.
+type RecipePreset = (&'static str, fn(&mut Recipe));
+
+const PRESETS: [RecipePreset; 3] = [
     ("varied", |recipe| {
         recipe.augmentation = Augmentation {
             flip: true,

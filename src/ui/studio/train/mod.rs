@@ -161,9 +161,9 @@ fn Depths(lab: Lab) -> impl IntoView {
                 t!("train.takes", time = clock(estimate.seconds), memory = memory).into_owned()
             })
         };
-        let checked = move || match (index, depth.get()) {
-            (0, TrainDepth::Head) | (1, TrainDepth::FromStage(_)) | (2, TrainDepth::All) => true,
-            _ => false,
+        let checked = move || {
+            let now = (index, depth.get());
+            matches!(now, (0, TrainDepth::Head) | (1, TrainDepth::FromStage(_)) | (2, TrainDepth::All))
         };
         view! {
             <label class="depth">
