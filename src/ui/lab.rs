@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::benchmark::Bench;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::notice;
@@ -138,6 +139,7 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
+    pub benchmark: Bench,
     /// Lines of code for the file that was exported last.
     pub recipes: RwSignal<Option<Recipes>>,
     /// Said beside the exports.
@@ -189,6 +191,7 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
+            benchmark: Bench::new(),
             recipes: RwSignal::new(None),
             export_error: RwSignal::new(None),
             dragging: RwSignal::new(false),
@@ -294,6 +297,7 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Benchmark(event) => self.on_benchmark(event),
             Event::Judging(_) => {}
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
