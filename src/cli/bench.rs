@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::model::ModelArgs;
 use super::{Global, PrecisionArg, Stop, output};
-use crate::engine::Engine;
+use crate::engine::{Engine, Noise, RunTimes, random_weights};
 use crate::gpu::{Context, DispatchTime, Precision};
-use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::model::{InferencePlan, PlanOptions, ResNetSpec, Turns};
 use crate::ops::ConvKernel;
-use crate::weights::{self, HostTensor, StateDict, detect};
+use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result};
 
 #[derive(Debug, Args)]
@@ -148,7 +148,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         (0..arguments.runs).map(|_| run().inspect(|_| bar.inc(1))).collect::<Result<Vec<f64>>>()
     })();
     bar.finish_and_clear();
-    let times = Statistics::of(measured?);
+    let times = RunTimes::of(measured?);
     let queued_ms = if ctx.adapter().software { None } else { Some(queued(&plan, ctx, output, arguments.runs)?) };
     let layers = if arguments.layers { Some(layers(&plan, ctx, arguments.runs.min(PROFILES))?) } else { None };
 
@@ -188,7 +188,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
 fn network(arguments: &Arguments) -> Result<(String, ResNetSpec, StateDict)> {
     if let Some(arch) = &arguments.arch {
         let spec = ResNetSpec::named(arch)?;
-        let weights = random_weights(&spec)?;
+        let weights = pollster::block_on(random_weights(&spec.build()?, &mut Turns::none()));
         return Ok((format!("{arch} with random weights"), spec, weights));
     }
     let source = arguments.model.source()?;
@@ -248,7 +248,7 @@ fn queued(plan: &InferencePlan, ctx: &Context, output: &str, runs: u32) -> Resul
 fn layers(plan: &InferencePlan, ctx: &Context, runs: u32) -> Result<Vec<Layer>> {
     let profiles = (0..runs).map(|_| pollster::block_on(plan.profile(ctx))).collect::<Result<Vec<Vec<DispatchTime>>>>()?;
     let Some(first) = profiles.first() else { return Ok(Vec::new()) };
-    let median = |index: usize| Statistics::of(profiles.iter().map(|times| times[index].ms).collect()).median;
+    let median = |index: usize| RunTimes::of(profiles.iter().map(|times| times[index].ms).collect()).median;
     let times: Vec<f64> = (0..first.len()).map(median).collect();
     let total: f64 = times.iter().sum();
     let layer = |(dispatch, ms): (&DispatchTime, f64)| Layer {
@@ -263,31 +263,6 @@ fn layers(plan: &InferencePlan, ctx: &Context, runs: u32) -> Result<Vec<Layer>> 
 
 fn elapsed_ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
-}
-
-#[derive(Debug, PartialEq)]
-struct Statistics {
-    mean: f64,
-    median: f64,
-    /// Of the sample: divided by n - 1.
-    deviation: f64,
-    min: f64,
-}
-
-impl Statistics {
-    /// Of at least one value.
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let n = values.len();
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Self {
-            mean,
-            median: (values[(n - 1) / 2] + values[n / 2]) / 2.0,
-            deviation: (squares / (n.max(2) - 1) as f64).sqrt(),
-            min: values[0],
-        }
-    }
 }
 
 fn text(report: &Report) -> String {
@@ -342,69 +317,9 @@ fn text(report: &Report) -> String {
     text
 }
 
-/// Weights drawn so that values stay finite at any depth, the same in every run: convolutions after He et al. 2015, batch
-/// norm close to the identity.
-fn random_weights(spec: &ResNetSpec) -> Result<StateDict> {
-    let tensors = spec.build()?.params().into_iter().map(|param| {
-        let count = param.shape.iter().product();
-        let mut noise = Noise::new(&param.name);
-        let role = param.name.rsplit('.').next().unwrap_or_default();
-        let data = match (role, param.shape.len()) {
-            ("running_var", _) => vec![1.0; count],
-            ("weight", 1) => vec![0.5; count],
-            ("weight", _) => {
-                let fan_in: usize = param.shape[1..].iter().product();
-                // Uniform in [-a, a) has the variance a^2 / 3.
-                noise.values(count, (6.0 / fan_in as f32).sqrt())
-            }
-            _ => noise.values(count, 0.1),
-        };
-        (param.name, HostTensor::new(param.shape, data))
-    });
-    Ok(StateDict { tensors: tensors.collect(), ..StateDict::default() })
-}
-
-/// A stream of pseudo-random numbers (splitmix64) seeded by a name (FNV-1a).
-struct Noise(u64);
-
-impl Noise {
-    fn new(name: &str) -> Self {
-        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
-    }
-
-    /// `count` numbers in [-range, range).
-    fn values(&mut self, count: usize, range: f32) -> Vec<f32> {
-        let number = |_| {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^= z >> 31;
-            ((z >> 40) as f32 / (1u64 << 23) as f32 - 1.0) * range
-        };
-        (0..count).map(number).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statistics_of_even_odd_and_single() {
-        let of = |values: &[f64]| Statistics::of(values.to_vec());
-        assert_eq!(of(&[3.0, 1.0, 2.0]), Statistics { mean: 2.0, median: 2.0, deviation: 1.0, min: 1.0 });
-        assert_eq!(of(&[4.0, 1.0, 2.0, 1.0]).median, 1.5);
-        assert_eq!(of(&[5.0]), Statistics { mean: 5.0, median: 5.0, deviation: 0.0, min: 5.0 });
-    }
-
-    #[test]
-    fn random_weights_fit_the_network_and_repeat() {
-        let spec = ResNetSpec::named("resnet20").unwrap();
-        let first = random_weights(&spec).unwrap();
-        assert_eq!(first, random_weights(&spec).unwrap());
-        assert_eq!(detect::detect(first).unwrap().spec.arch, "resnet20");
-    }
 
     #[test]
     fn kernels_have_names() {

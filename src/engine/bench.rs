@@ -29,6 +29,7 @@ use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
 use wasm_bindgen_futures::future_to_promise;
 
 use self::train::Training;
+use super::RunTimes;
 use crate::gpu::{Context, ContextOptions, Precision};
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
 use crate::web::{CancelToken, fetch_bytes, now_ms};
@@ -201,7 +202,7 @@ impl Bench {
         let report = Report {
             first_ms: session.first_ms,
             load_ms: session.load_ms,
-            median_ms: median(&runs),
+            median_ms: (!runs.is_empty()).then(|| RunTimes::of(runs.clone()).median),
             runs,
             output: (config.want_output && !trains).then_some(&session.results),
             losses: trains.then_some(&session.results),
@@ -280,13 +281,6 @@ async fn device(ctx: Option<Context>) -> Result<Context> {
         Some(ctx) => Ok(ctx),
         None => Context::new(ContextOptions::default()).await,
     }
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    Some(if sorted.len() % 2 == 1 { upper } else { (sorted[sorted.len() / 2 - 1] + upper) / 2.0 })
 }
 
 /// The adapter and which kernels run on it.

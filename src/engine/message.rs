@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::benchmark::{BenchmarkEvent, BenchmarkOrder};
 use super::export::{ExportFormat, Recipes};
 use super::frame::{Frame, FrameReading};
 use super::heatmap::{Heatmap, HeatmapKind};
@@ -116,6 +117,11 @@ pub enum Command {
     Judge(Box<JudgeOrder>),
     /// Leave what is not judged yet.
     StopJudging,
+    /// Measure a network with random weights, beside the loaded model. Answered by [`Event::Benchmark`]; other work is done
+    /// between its runs.
+    Benchmark(Box<BenchmarkOrder>),
+    /// Leave the runs that are not done yet.
+    StopBenchmark,
 }
 
 /// A picture to classify.
@@ -177,6 +183,8 @@ pub enum Event {
     Training(TrainingEvent),
     /// Many pictures are being judged.
     Judging(JudgingEvent),
+    /// A network is being measured.
+    Benchmark(BenchmarkEvent),
     /// Something failed; the engine goes on with what it had.
     Failed {
         /// The image it was about, if any.

@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod bench;
+mod benchmark;
 mod core;
 mod export;
 mod frame;
@@ -12,6 +13,10 @@ mod serve;
 mod train;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
+pub use benchmark::{
+    BenchmarkEvent, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime, Noise, RunTimes,
+    random_weights,
+};
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use frame::{Frame, FrameReading, FrameWay};
 pub use heatmap::{Heatmap, HeatmapKind};

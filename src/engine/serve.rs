@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 
+use super::benchmark::{Benchmark, BenchmarkEvent};
 use super::core::{Engine, LoadOptions};
 use super::export::{ExportFormat, Exported};
 use super::frame::Frame;
@@ -203,6 +204,11 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
                 return Ok(Left::Some);
             }
         }
+        Job::Benchmark(benchmark) => {
+            if benchmark.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
     }
     Ok(Left::Nothing)
 }
@@ -251,6 +257,7 @@ enum Job {
     Estimate(Box<EstimateOrder>),
     Preview(Box<PreviewOrder>),
     Judge(Judging),
+    Benchmark(Benchmark),
 }
 
 impl Job {
@@ -271,6 +278,7 @@ impl Job {
             Self::Estimate(order) => Event::Training(TrainingEvent::Estimated { number: order.number, estimate: Err(error) }),
             Self::Preview(order) => Event::Training(TrainingEvent::Previewed { number: order.number, pictures: Err(error) }),
             Self::Judge(judging) => Event::Judging(JudgingEvent::Failed { number: judging.number(), error }),
+            Self::Benchmark(benchmark) => Event::Benchmark(BenchmarkEvent::Failed { number: benchmark.number(), error }),
             job if job.is_training() => Event::Training(TrainingEvent::Failed(error)),
             job => Event::Failed { id: job.id(), error },
         }
@@ -322,6 +330,8 @@ impl Queue {
                 self.0.push_back(Job::Preview(order));
             }
             Command::Judge(order) => self.0.push_back(Job::Judge(Judging::new(order))),
+            Command::Benchmark(order) => self.0.push_back(Job::Benchmark(Benchmark::new(order))),
+            Command::StopBenchmark => self.0.retain(|job| !matches!(job, Job::Benchmark(_))),
             Command::StopJudging => self.0.retain(|job| !matches!(job, Job::Judge(_))),
         }
     }

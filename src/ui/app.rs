@@ -4,6 +4,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use super::benchmark::Benchmark;
 use super::header::Header;
 use super::lab::Lab;
 use super::language;
@@ -39,7 +40,7 @@ fn Page(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
             (Some(missing), _) => view! { <Unsupported missing /> }.into_any(),
             (None, Screen::Look) => view! { <Look lab /> }.into_any(),
             (None, Screen::Teach) => view! { <Teach lab /> }.into_any(),
-            (None, Screen::Bench) => view! { <Look lab /> }.into_any(),
+            (None, Screen::Bench) => view! { <Benchmark lab /> }.into_any(),
         }}
         <footer class="foot">
             <p>{t!("shell.privacy")}</p>

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::benchmark::Bench;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::notice;
@@ -139,6 +140,7 @@ pub struct Lab {
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
     pub training: Training,
+    pub benchmark: Bench,
     /// Lines of code for the file that was exported last.
     pub recipes: RwSignal<Option<Recipes>>,
     /// Said beside the exports.
@@ -192,6 +194,7 @@ impl Lab {
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
             training: Training::new(),
+            benchmark: Bench::new(),
             recipes: RwSignal::new(None),
             export_error: RwSignal::new(None),
             judging: Judging::new(),
@@ -301,6 +304,7 @@ impl Lab {
             }
             Event::Training(event) => self.on_training(event),
             Event::Judging(event) => self.on_judging(event),
+            Event::Benchmark(event) => self.on_benchmark(event),
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
                 Err(error) => self.export_error.set(Some(notice::sentence(&error))),

@@ -3,6 +3,7 @@
 //! [`lab`](self) holds what the page knows; components read its signals and call its methods, and nothing else talks to the
 //! engine. Only the wasm target has the page; numbers and tables are plain Rust and tested natively.
 
+pub mod benchmark;
 pub mod csv;
 pub mod format;
 pub mod live;

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Arguments, Noise, elapsed_ms};
+use super::{Arguments, elapsed_ms};
 use crate::cli::{Stop, output};
+use crate::engine::{Noise, RunTimes};
 use crate::gpu::{Context, DispatchTime, Precision, Shape, Tensor};
 use crate::model::ResNetSpec;
 use crate::model::training::{Grouping, Parameters, Pass, TrainingMemory, TrainingOptions, TrainingPlan};
@@ -117,7 +118,7 @@ pub(super) fn run(
         (0..arguments.runs).map(|_| step().inspect(|_| bar.inc(1))).collect::<Result<Vec<f64>>>()
     })();
     bar.finish_and_clear();
-    let times = super::Statistics::of(measured?);
+    let times = RunTimes::of(measured?);
     let profile = if arguments.layers { Some(pollster::block_on(plan.profile(ctx))?) } else { None };
 
     let gflop = 2.0 * plan.cost() as f64 / 1e9;

@@ -1,0 +1,170 @@
+//! A network that is ready to be timed.
+
+use web_time::Instant;
+
+use super::super::core::turns;
+use super::{BenchmarkOrder, BenchmarkWork, Noise, random_weights};
+use crate::gpu::{Context, DispatchTime, Precision, Shape, Tensor};
+use crate::model::graph::Graph;
+use crate::model::training::{Grouping, Parameters, Pass, TrainingMemory, TrainingOptions, TrainingPlan};
+use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
+use crate::ops::{LossKind, Optimizer, Statistics, Target};
+use crate::{Error, Result};
+
+/// Largest memory a plan may ask for. Browsers do not say how much the GPU has, and some fall over where they should refuse.
+const MEMORY_LIMIT_BYTES: u64 = 8_000_000_000;
+/// Learning rate of measured steps; small, so that random targets do no harm to the numbers.
+const LEARNING_RATE: f32 = 1e-4;
+
+/// The plan with its weights and input on the GPU.
+#[derive(Debug)]
+pub(super) struct Ready {
+    graph: Graph,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Forward(InferencePlan),
+    Training { plan: TrainingPlan, steps: u32 },
+}
+
+impl Ready {
+    /// Plans, with turns for the page, and uploads random weights and images.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the images are too small, [`Error::Limit`] when the plan is too large, [`Error::Usage`] for an
+    /// empty batch or f16 where the adapter has none.
+    pub(super) async fn new(ctx: &Context, order: &BenchmarkOrder) -> Result<Self> {
+        let spec = ResNetSpec::named(&order.arch)?;
+        let graph = spec.build()?;
+        if order.batch == 0 {
+            return Err(Error::Usage("a batch holds at least one image".into()));
+        }
+        let shape = Shape::new(order.batch, spec.image_channels, order.size, order.size);
+        ctx.check()?;
+        let mut turn = turns();
+        let mut turns = Turns::new(&mut turn);
+        let plan = match order.work {
+            BenchmarkWork::Forward => {
+                let options = PlanOptions { precision: order.precision, batch: order.batch, ..PlanOptions::new(order.size) };
+                let mut builder = PlanBuilder::new(ctx, &graph, options)?;
+                let weights = random_weights(&graph, &mut turns).await;
+                while builder.advance(ctx, &graph, &weights)? {
+                    turns.offer().await;
+                }
+                Plan::Forward(builder.finish())
+            }
+            BenchmarkWork::Training => {
+                let optimizer = Optimizer::sgd();
+                let grouping = Grouping { state_buffers: optimizer.state_buffers(), group: &|_| (1.0, 1e-4) };
+                let parameters = Parameters::new(ctx, &graph, shape, &grouping)?;
+                let needed = TrainingPlan::estimate(ctx, &graph, &parameters, shape)?.total();
+                if needed > MEMORY_LIMIT_BYTES {
+                    return Err(Error::Limit {
+                        what: format!("a training step of {}", order.arch),
+                        needed,
+                        limit: MEMORY_LIMIT_BYTES,
+                        hint: "use a smaller batch or smaller images".into(),
+                    });
+                }
+                let weights = random_weights(&graph, &mut turns).await;
+                parameters.load_in_turns(ctx, &weights, &mut turns).await?;
+                let input = Tensor::zeros(ctx, "images", shape, Precision::F32)?;
+                let options = TrainingOptions {
+                    loss: LossKind::default(),
+                    class_weights: Vec::new(),
+                    // PyTorch's.
+                    statistics: Statistics::Batch { momentum: 0.1, unbiased: true },
+                    micro_batches: 1,
+                    optimizer,
+                    decoupled: false,
+                };
+                let plan = TrainingPlan::in_turns(ctx, &graph, &parameters, &input, &options, &mut turns).await?;
+                let classes = spec.classes.unwrap_or(1);
+                let targets: Vec<Target> = (0..order.batch).map(|image| Target::class((image % classes) as u32)).collect();
+                plan.set_targets(ctx, &targets);
+                Plan::Training { plan, steps: 0 }
+            }
+        };
+        let input = match &plan {
+            Plan::Forward(plan) => plan.input(),
+            Plan::Training { plan, .. } => plan.input(),
+        };
+        input.write_nchw(ctx, &Noise::new("input").values(shape.n * shape.c * shape.h * shape.w, 1.0));
+        // What did not fit is reported here.
+        ctx.check()?;
+        Ok(Self { graph, plan })
+    }
+
+    /// Milliseconds of a run: from its call to its result on the CPU.
+    pub(super) async fn run(&mut self, ctx: &Context) -> Result<f64> {
+        // What others have queued is not its work.
+        self.wait(ctx).await?;
+        let start = Instant::now();
+        match &mut self.plan {
+            Plan::Forward(plan) => {
+                plan.run(ctx)?;
+            }
+            Plan::Training { plan, steps } => {
+                *steps += 1;
+                plan.accumulate(ctx)?;
+                plan.update(ctx, LEARNING_RATE, *steps, None)?;
+            }
+        }
+        self.wait(ctx).await?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        ctx.check()?;
+        Ok(ms)
+    }
+
+    /// Reads the result: it comes when all that was queued is done.
+    async fn wait(&self, ctx: &Context) -> Result<()> {
+        match &self.plan {
+            Plan::Forward(plan) => plan.read(ctx, "fc").await.map(drop),
+            Plan::Training { plan, .. } => plan.totals(ctx).await.map(drop),
+        }
+    }
+
+    /// A run with a clock around every dispatch.
+    pub(super) async fn profile(&self, ctx: &Context) -> Result<Vec<(Pass, DispatchTime)>> {
+        match &self.plan {
+            Plan::Forward(plan) => Ok(plan.profile(ctx).await?.into_iter().map(|time| (Pass::Forward, time)).collect()),
+            Plan::Training { plan, .. } => plan.profile(ctx).await,
+        }
+    }
+
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Of a run.
+    pub(super) fn multiply_adds(&self) -> u64 {
+        match &self.plan {
+            Plan::Forward(plan) => plan.recording().cost(),
+            Plan::Training { plan, .. } => plan.cost(),
+        }
+    }
+
+    /// Of a run.
+    pub(super) fn dispatches(&self) -> usize {
+        match &self.plan {
+            Plan::Forward(plan) => plan.recording().dispatches(),
+            Plan::Training { plan, .. } => plan.dispatches(),
+        }
+    }
+
+    pub(super) fn memory(&self) -> TrainingMemory {
+        match &self.plan {
+            Plan::Forward(plan) => {
+                let memory = plan.memory();
+                TrainingMemory {
+                    parameter_bytes: memory.weight_bytes,
+                    activation_bytes: memory.activation_bytes,
+                    ..TrainingMemory::default()
+                }
+            }
+            Plan::Training { plan, .. } => plan.memory(),
+        }
+    }
+}

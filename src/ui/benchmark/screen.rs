@@ -1,0 +1,39 @@
+//! The whole screen.
+
+use leptos::prelude::*;
+use rust_i18n::t;
+
+use super::figures::{Figures, Results};
+use super::form::Form;
+use super::layers::Layers;
+use crate::ui::lab::Lab;
+
+/// Choose, measure, read.
+#[component]
+pub fn Benchmark(lab: Lab) -> impl IntoView {
+    let bench = lab.benchmark;
+    view! {
+        <main id="main" class="speed" data-testid="benchmark">
+            <div class="speed__head">
+                <h1 class="speed__title">{t!("benchmark.title")}</h1>
+                <p class="speed__line">{t!("benchmark.line")}</p>
+            </div>
+            <div class="speed__left">
+                <Form lab />
+            </div>
+            <div class="speed__right">
+                {move || match bench.report() {
+                    Some(report) => {
+                        view! {
+                            <Figures lab report=report.clone() />
+                            <Results bench />
+                            <Layers report />
+                        }
+                            .into_any()
+                    }
+                    None => view! { <p class="speed__empty">{t!("benchmark.empty")}</p> }.into_any(),
+                }}
+            </div>
+        </main>
+    }
+}
