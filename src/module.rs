@@ -14,8 +14,8 @@ mod classifier {
     use std::rc::Rc;
 
     use futures_util::lock::Mutex;
-    use js_sys::{Array, Function, JSON, JsString, Object, Promise, Reflect};
-    use reslab::engine::{Classification, DeviceInfo, Engine, ModelInfo, Origin, PrecisionChoice};
+    use js_sys::{Array, Float32Array, Function, JSON, JsString, Object, Promise, Reflect};
+    use reslab::engine::{Classification, DeviceInfo, Engine, Heatmap, HeatmapKind, ModelInfo, Origin, PrecisionChoice};
     use reslab::gpu::ContextOptions;
     use reslab::{Error, data, engine, web};
     use serde::{Deserialize, de::DeserializeOwned};
@@ -46,6 +46,8 @@ export interface LoadOptions {
 export interface ClassifyOptions {
   /** How many classes, the most probable first; 5 by default. */
   top?: number;
+  /** Where the network looks for a class: that of this index, or the most probable one. Takes a second pass. */
+  heatmap?: number | 'top';
 }
 
 /** A class and how probable it is. */
@@ -57,11 +59,22 @@ export interface Prediction {
   probability: number;
 }
 
+/** How much each part of what the network sees, the central crop of the picture, speaks for a class. */
+export interface Heatmap {
+  index: number;
+  width: number;
+  height: number;
+  /** Row by row, 0 to 1. */
+  values: Float32Array;
+}
+
 /** What a picture shows. */
 export interface Classification {
   classes: Prediction[];
   /** Milliseconds from its pixels to the probabilities. */
   ms: number;
+  /** Where it was asked for. */
+  heatmap?: Heatmap;
 }
 
 /** What the network runs on. */
@@ -106,6 +119,21 @@ export interface Device {
     #[serde(default)]
     struct ClassifyOptions {
         top: Option<usize>,
+        heatmap: Option<MapOf>,
+    }
+
+    /// Whose heatmap is wanted.
+    #[derive(Clone, Copy, Deserialize)]
+    #[serde(untagged)]
+    enum MapOf {
+        Index(usize),
+        Word(Top),
+    }
+
+    #[derive(Clone, Copy, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Top {
+        Top,
     }
 
     #[wasm_bindgen]
@@ -194,27 +222,49 @@ export interface Device {
     async fn classify(shared: &Shared, source: &JsValue, options: &JsValue) -> Result<JsValue, JsError> {
         let options: ClassifyOptions = parse("classify", options)?;
         let image = web::pixels_of(source).await?;
-        let top = options.top.unwrap_or(5);
         let mut engine = shared.engine.lock().await;
-        let found = match engine.classify(&image, top).await {
+        let found = match look(&mut engine, &image, &options).await {
             Err(Error::DeviceLost(_)) => {
                 // The weights are still here: a new device, and once more.
                 let _asked = web::ask_for_subgroups();
                 engine.reopen(ContextOptions::default()).await?;
                 engine.replan(&mut |_| ()).await?;
-                engine.classify(&image, top).await?
+                look(&mut engine, &image, &options).await?
             }
             found => found?,
         };
-        Ok(to_js(&found).into())
+        Ok(to_js(&found.0, found.1).into())
     }
 
-    fn to_js(found: &Classification) -> Object {
+    async fn look(
+        engine: &mut Engine,
+        image: &data::RgbaImage,
+        options: &ClassifyOptions,
+    ) -> Result<(Classification, Option<Heatmap>), Error> {
+        let mut found = engine.classify(image, options.top.unwrap_or(5).max(1)).await?;
+        let class = match options.heatmap {
+            None => None,
+            Some(MapOf::Index(class)) => Some(class),
+            Some(MapOf::Word(Top::Top)) => found.top.first().map(|best| best.class),
+        };
+        found.top.truncate(options.top.unwrap_or(5));
+        let Some(class) = class else { return Ok((found, None)) };
+        Ok((found, Some(engine.heatmap(image, class, &HeatmapKind::Cam).await?)))
+    }
+
+    fn to_js(found: &Classification, heatmap: Option<Heatmap>) -> Object {
         let classes = found.top.iter().map(|class| {
             let probability = f64::from(class.probability).into();
             object(&[("label", class.label.as_str().into()), ("index", class.class.into()), ("probability", probability)])
         });
-        object(&[("classes", classes.collect::<Array>().into()), ("ms", found.ms.into())])
+        let answer = object(&[("classes", classes.collect::<Array>().into()), ("ms", found.ms.into())]);
+        if let Some(Heatmap { class, width, height, values }) = heatmap {
+            let values = Float32Array::from(&values[..]).into();
+            let map = [("index", class.into()), ("width", width.into()), ("height", height.into()), ("values", values)];
+            // Fails for frozen objects only.
+            let _ = Reflect::set(&answer, &"heatmap".into(), &object(&map));
+        }
+        answer
     }
 
     /// Options as plain data; functions among them are left out.

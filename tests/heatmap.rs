@@ -164,7 +164,7 @@ fn check(name: &str, layer: &str, side: usize) {
     let norm = squares.sqrt() as f32;
     assert!(norm > 0.0, "{name} {layer} has a gradient");
     // Small against the features, so that few signs change, and large against rounding.
-    let step = 1e-3 * (features.iter().map(|v| v * v).sum::<f32>()).sqrt();
+    let step = 2e-4 * (features.iter().map(|v| v * v).sum::<f32>()).sqrt();
     let along = |direction: &dyn Fn(usize) -> f32| {
         (logit(&|i| step * direction(i)) - logit(&|i| -step * direction(i))) / f64::from(2.0 * step)
     };

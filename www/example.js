@@ -3,7 +3,7 @@
 import init, { Classifier } from './reslab.js';
 
 const at = (id) => document.getElementById(id);
-const SAMPLES = ['ship', 'cat', 'horse', 'airplane'];
+const SAMPLES = ['ship', 'cat', 'horse'];
 
 /** Shows the three most probable classes of a picture in a list. */
 async function answer(source, list) {

@@ -4,10 +4,10 @@ use web_time::Instant;
 
 use super::core::Engine;
 use super::heatmap::{self, Heatmap};
+use crate::Result;
 use crate::data::image::RgbaImage;
-use crate::{Error, Result};
 #[cfg(target_arch = "wasm32")]
-use crate::{gpu::Context, gpu::FrameTexture, web::VideoSource};
+use crate::{Error, gpu::Context, gpu::FrameTexture, web::VideoSource};
 
 /// A live frame.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Engine {
     /// What a frame shows, and where the network looks for `map_of`, a class.
     ///
     /// # Errors
-    /// [`Error::Usage`] without a model or a head, before a video's first frame, and for a class that is not there.
+    /// [`Error::Usage`](crate::Error::Usage) without a model or a head, before a video's first frame, and for a class that is not there.
     pub async fn read_frame(&mut self, frame: &Frame, map_of: Option<usize>) -> Result<FrameReading> {
         let start = Instant::now();
         let ctx = self.context().clone();

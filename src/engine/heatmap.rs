@@ -122,8 +122,8 @@ impl Engine {
     /// the model's preset.
     ///
     /// # Errors
-    /// [`Error::Usage`] without a model or a head, or for a class that is not there; [`Error::Unknown`] for a layer that is not
-    /// there.
+    /// [`Error::Usage`](crate::Error::Usage) without a model or a head, or for a class that is not there;
+    /// [`Error::Unknown`](crate::Error::Unknown) for a layer that is not there.
     pub async fn heatmap(&mut self, image: &RgbaImage, class: usize, kind: &HeatmapKind) -> Result<Heatmap> {
         let ctx = self.context().clone();
         let model = self.loaded_mut()?;

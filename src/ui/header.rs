@@ -6,6 +6,7 @@ use rust_i18n::t;
 use super::lab::Lab;
 use super::language::LanguageSwitch;
 use super::screen::Screen;
+use crate::web;
 
 /// The head of every screen.
 #[component]
@@ -44,6 +45,14 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
             </Show>
             <LanguageSwitch language />
         </header>
+        <Show when=move || lab.newer.get()>
+            <p class="newer" role="status" data-testid="newer">
+                {t!("shell.newer")}
+                <button type="button" class="button" data-testid="use-newer" on:click=move |_| web::use_update()>
+                    {t!("shell.use_newer")}
+                </button>
+            </p>
+        </Show>
     }
 }
 

@@ -14,8 +14,7 @@ use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::notice;
 use super::screen::{Screen, follow_address};
-use super::studio::{self, Step, Studio};
-use super::train::Training;
+use super::studio::{self, Judging, Step, Studio, Training};
 use crate::Error;
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
 use crate::gpu::{ContextOptions, DispatchTime};
@@ -117,6 +116,8 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// A newer version of the page waits.
+    pub newer: RwSignal<bool>,
     pub studio: Studio,
     /// The step of the open project.
     pub step: RwSignal<Step>,
@@ -144,6 +145,7 @@ pub struct Lab {
     pub recipes: RwSignal<Option<Recipes>>,
     /// Said beside the exports.
     pub export_error: RwSignal<Option<String>>,
+    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -176,6 +178,7 @@ impl Lab {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            newer: RwSignal::new(false),
             studio: Studio::start(),
             step: studio::follow_step(),
             device: RwSignal::new(None),
@@ -194,6 +197,7 @@ impl Lab {
             benchmark: Bench::new(),
             recipes: RwSignal::new(None),
             export_error: RwSignal::new(None),
+            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -202,10 +206,11 @@ impl Lab {
             pending: StoredValue::new(VecDeque::new()),
             download: StoredValue::new_local(None),
             next_id: StoredValue::new(0),
-            asked: Asked::new(),
-            looks: Looks::new(),
+            asked: Asked::start(),
+            looks: Looks::start(),
             watching: RwSignal::new(false),
         };
+        web::on_update(move || lab.newer.set(true));
         if !web::webgpu_available() {
             let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
             lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));
@@ -215,6 +220,7 @@ impl Lab {
         spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
+        lab.follow_training();
         lab.refresh_kept();
         lab.use_bundled();
         lab
@@ -297,8 +303,8 @@ impl Lab {
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             Event::Training(event) => self.on_training(event),
+            Event::Judging(event) => self.on_judging(event),
             Event::Benchmark(event) => self.on_benchmark(event),
-            Event::Judging(_) => {}
             Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
                 Ok(()) => self.recipes.set(Some(recipes)),
                 Err(error) => self.export_error.set(Some(notice::sentence(&error))),

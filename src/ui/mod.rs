@@ -13,8 +13,6 @@ mod app;
 #[cfg(target_arch = "wasm32")]
 mod bars;
 #[cfg(target_arch = "wasm32")]
-mod camera_trouble;
-#[cfg(target_arch = "wasm32")]
 mod header;
 #[cfg(target_arch = "wasm32")]
 mod intake;
@@ -46,12 +44,6 @@ mod screen;
 mod stage;
 #[cfg(target_arch = "wasm32")]
 mod studio;
-#[cfg(target_arch = "wasm32")]
-mod train;
-#[cfg(target_arch = "wasm32")]
-mod train_curve;
-#[cfg(target_arch = "wasm32")]
-mod train_panel;
 #[cfg(target_arch = "wasm32")]
 mod tray;
 #[cfg(target_arch = "wasm32")]

@@ -240,7 +240,7 @@ impl Camera {
         let (width, height) = (self.video.video_width(), self.video.video_height());
         let (width, height) = fitted(width, height, max_side);
         let (promise, digest) = self.draw(width, height).map_err(failed)?;
-        let blob = wait(promise).await.and_then(|blob| Ok(blob.dyn_into()?)).map_err(failed)?;
+        let blob = wait(promise).await.and_then(|blob| blob.dyn_into::<Blob>()).map_err(failed)?;
         Ok(Still { blob, width, height, digest: digest? })
     }
 

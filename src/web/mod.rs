@@ -31,6 +31,8 @@ mod task;
 #[cfg(target_arch = "wasm32")]
 mod thumbnail;
 #[cfg(target_arch = "wasm32")]
+mod update;
+#[cfg(target_arch = "wasm32")]
 pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
@@ -52,6 +54,7 @@ pub use self::{
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
+    update::{on_update, use_update},
     vault::{Quota, Run, Vault},
 };
 

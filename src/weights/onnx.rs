@@ -51,12 +51,12 @@ pub fn write(
     // are known before the first byte of the file is written.
     let mut small = layers.message;
     small.text(2, &spec.arch);
-    let mut tensors: Vec<(Vec<u8>, &[f32])> = Vec::new();
+    let mut tensors: Vec<(Message, &[f32])> = Vec::new();
     for param in graph.params() {
         let tensor = weights.get(&param.name, &param.shape)?;
-        tensors.push((tensor_head(&param.name, &param.shape, tensor.data.len()), &tensor.data));
+        tensors.push((tensor_head(&param.name, FLOAT, &param.shape, size_of_val(&*tensor.data)), &tensor.data));
     }
-    let tensor_bytes = |(head, data): &(Vec<u8>, &[f32])| head.len() + size_of_val(*data);
+    let tensor_bytes = |(head, data): &(Message, &[f32])| head.0.len() + size_of_val(*data);
     let graph_bytes = small.0.len() + tensors.iter().map(|t| field_bytes(tensor_bytes(t))).sum::<usize>();
 
     let mut opset = Message::default();
@@ -85,7 +85,7 @@ pub fn write(
     file.0.extend(&small.0);
     for tensor in &tensors {
         file.head(5, tensor_bytes(tensor));
-        file.0.extend(&tensor.0);
+        file.0.extend(&tensor.0.0);
         for value in tensor.1 {
             file.0.extend(value.to_le_bytes());
         }
@@ -156,7 +156,7 @@ impl<'a> Writer<'a> {
                 }
                 let before = *offset as i64;
                 let behind = (out_channels - offset - x.c) as i64;
-                self.pad(name, [before, 0, 0], [behind, 0, 0], inputs, &output);
+                self.pad_channels(name, before, behind, inputs, &output);
             }
             Op::GlobalAvgPool => {
                 let pooled = format!("{name}.pool");
@@ -180,11 +180,20 @@ impl<'a> Writer<'a> {
         if !pool.zeros || pads == [0; 4] {
             return self.node(name, "MaxPool", &inputs, output, &window(pool.kernel, pool.stride, pads));
         }
-        // MaxPool leaves its own padding out of the maximum; zeros that take part are a layer of their own.
-        let [top, left, bottom, right] = pads;
-        let padded = format!("{name}.pad");
-        self.pad(&padded, [0, top, left], [0, bottom, right], inputs, &padded.clone());
-        self.node(name, "MaxPool", &[padded], output, &window(pool.kernel, pool.stride, [0; 4]));
+        // MaxPool leaves its padding out of the maximum, and zeros of a `Pad` in front of it are made such padding by some
+        // versions of ONNX Runtime. So the zeros come afterwards: nothing at windows that touch the border is below zero.
+        let valid = format!("{name}.valid");
+        self.node(&valid, "MaxPool", &inputs, &valid, &window(pool.kernel, pool.stride, pads));
+        let y = pool.output_shape(x);
+        let touches = |at: usize, before: i64, size: usize| {
+            let first = (at * pool.stride) as i64 - before;
+            first < 0 || first + pool.kernel as i64 > size as i64
+        };
+        let cells = (0..y.h * y.w).map(|i| touches(i / y.w, pads[0], x.h) || touches(i % y.w, pads[1], x.w));
+        let border: Vec<u8> = cells.flat_map(|touches| (if touches { 0.0 } else { f32::MIN }).to_le_bytes()).collect();
+        let constant = format!("{name}.border");
+        self.constant(&constant, FLOAT, &[1, 1, y.h, y.w], &border);
+        self.node(name, "Max", &[valid, constant], output, &[]);
     }
 
     /// Every `stride`-th row and column.
@@ -192,18 +201,20 @@ impl<'a> Writer<'a> {
         self.node(name, "MaxPool", inputs, output, &window(1, stride, [0; 4]));
     }
 
-    /// Zeros before and behind the channels, rows and columns.
-    fn pad(&mut self, name: &str, before: [i64; 3], behind: [i64; 3], mut inputs: Vec<String>, output: &str) {
-        let widths = [&[0][..], &before, &[0], &behind].concat();
+    /// Channels of zeros before and behind the others.
+    fn pad_channels(&mut self, name: &str, before: i64, behind: i64, mut inputs: Vec<String>, output: &str) {
+        let widths = [0, before, 0, 0, 0, behind, 0, 0];
         let constant = format!("{name}.pads");
-        let mut tensor = Message::default();
-        tensor.int(1, widths.len() as i64);
-        tensor.int(2, INT64);
-        tensor.text(8, &constant);
-        tensor.bytes(9, &widths.iter().flat_map(|width| width.to_le_bytes()).collect::<Vec<u8>>());
-        self.message.message(5, &tensor);
+        self.constant(&constant, INT64, &[widths.len()], &widths.map(i64::to_le_bytes).concat());
         inputs.push(constant);
         self.node(name, "Pad", &inputs, output, &[]);
+    }
+
+    /// A tensor that is no parameter.
+    fn constant(&mut self, name: &str, kind: i64, shape: &[usize], data: &[u8]) {
+        let mut tensor = tensor_head(name, kind, shape, data.len());
+        tensor.0.extend(data);
+        self.message.message(5, &tensor);
     }
 
     fn node(&mut self, name: &str, kind: &str, inputs: &[String], output: &str, attributes: &[Attribute]) {
@@ -251,14 +262,14 @@ fn value(name: &str, sizes: &[usize]) -> Message {
     value
 }
 
-/// A `TensorProto` of f32 up to its data.
-fn tensor_head(name: &str, shape: &[usize], count: usize) -> Vec<u8> {
+/// A `TensorProto` up to its data.
+fn tensor_head(name: &str, kind: i64, shape: &[usize], bytes: usize) -> Message {
     let mut tensor = Message::default();
     shape.iter().for_each(|size| tensor.int(1, *size as i64));
-    tensor.int(2, FLOAT);
+    tensor.int(2, kind);
     tensor.text(8, name);
-    tensor.head(9, count * size_of::<f32>());
-    tensor.0
+    tensor.head(9, bytes);
+    tensor
 }
 
 /// Cells added at the top, left, bottom and right, as ONNX orders them.

@@ -3,6 +3,7 @@
 import { expect, test } from '@playwright/test';
 import axe from 'axe-core';
 import { Lab, file, picture } from './pages/lab.mjs';
+import { Studio } from './pages/studio.mjs';
 
 /** Brings a page to a screen. */
 const SCREENS = {
@@ -34,6 +35,23 @@ const SCREENS = {
     await lab.open();
     await lab.drop(file('words.pth', '', 'these are no tensors'));
     await expect(lab.modelError).toBeVisible();
+  },
+  'the studio without a project': async (page) => new Studio(page).open(),
+  'a project with pictures, some of them selected': async (page) => {
+    const studio = new Studio(page);
+    await studio.open();
+    await page.getByTestId('example-patterns').click();
+    await studio.saved();
+    await expect(studio.classes).toHaveCount(3);
+    await studio.classes.first().getByTestId('picture-tile').first().click();
+    await studio.classes.last().locator('summary').click();
+  },
+  'files to take away': async (page) => {
+    const studio = new Studio(page);
+    await studio.open();
+    await page.getByTestId('new-project').click();
+    await studio.step('export');
+    await expect(page.getByTestId('takeaway')).toBeVisible();
   },
   'no WebGPU': async (page) => {
     await page.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));

@@ -19,6 +19,24 @@ test('starts without an error, under a strict policy, asking no other host', asy
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
+test('says itself which hosts it may ask, and allows no inline script and no eval', async ({ page }) => {
+  await page.goto('/');
+  const policy = await page.locator('meta[http-equiv="Content-Security-Policy"]').getAttribute('content');
+  const rules = Object.fromEntries(policy.split('; ').map((rule) => [rule.split(' ')[0], rule.split(' ').slice(1)]));
+  expect(rules['default-src']).toEqual(["'none'"]);
+  expect(rules['script-src']).toEqual(["'self'", "'wasm-unsafe-eval'"]);
+  const hosts = rules['connect-src'].filter((source) => source.startsWith('https:'));
+  expect(hosts.every((host) => /^https:\/\/(\*\.)?(huggingface\.co|hf\.co)$/.test(host))).toBe(true);
+  const blocked = await page.evaluate(() => {
+    try {
+      return Function('return 1')();
+    } catch (error) {
+      return error.name;
+    }
+  });
+  expect(blocked).toBe('EvalError');
+});
+
 test('has WebGPU here, so that the other tests mean something', async ({ page }) => {
   await page.goto('/');
   const adapter = await page.evaluate(async () => {

@@ -1,4 +1,4 @@
-// Teaching the page one's own classes: folders in, a run that learns and stops, the new model in use.
+// Teaching the page one's own classes: a run that learns, rests and goes on, that a closed tab does not lose, and that is judged.
 
 import { expect, test } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { watch } from './pages/app.mjs';
 import { Lab } from './pages/lab.mjs';
 import { folder, stripes } from './pages/pictures.mjs';
+import { Studio } from './pages/studio.mjs';
 
 const KINDS = ['flat', 'upright'];
 
@@ -16,28 +17,37 @@ function files(kind, count, first = 0) {
 
 const sample = (kind) => ({ name: `${kind}.png`, mimeType: 'image/png', buffer: stripes(kind, 77_000 + KINDS.indexOf(kind)) });
 
-class Panel {
+/** The training and judging steps of a project with two classes of stripes. */
+class Course {
   constructor(page) {
     this.page = page;
+    this.studio = new Studio(page);
     this.start = page.getByTestId('train-start');
-    this.stop = page.getByTestId('train-stop');
+    this.pause = page.getByTestId('train-stop');
     this.words = page.getByTestId('train-words');
-    this.classes = page.getByTestId('train-classes').getByRole('listitem');
     this.error = page.getByTestId('train-error');
   }
 
-  async open() {
-    await this.page.getByTestId('train').locator('summary').first().click();
-  }
-
-  async give(path) {
-    await this.page.getByTestId('train-input').setInputFiles(path);
+  /** A project of these folders, at its training step, with the bundled network loaded. */
+  async open(pictures) {
+    await new Lab(this.page).open();
+    await this.studio.open();
+    await this.page.getByTestId('new-project').click();
+    await this.page.getByTestId('add-folder-input').setInputFiles(pictures.path);
+    await this.studio.class('upright').waitFor();
+    await this.studio.saved();
+    // The two empty classes that a project begins with take no part.
+    for (let i = 0; i < 2; i++) {
+      const first = this.studio.classes.first();
+      await first.locator('summary').click();
+      await first.getByTestId('delete-class').click();
+    }
+    await expect(this.studio.classes).toHaveCount(2);
+    await this.studio.step('train');
   }
 
   async choose(depth, epochs) {
     await this.page.getByTestId(depth).check();
-    const more = this.page.getByTestId('train-more');
-    if (!(await more.evaluate((details) => details.open))) await more.locator('summary').click();
     await this.page.getByTestId('train-epochs').fill(String(epochs));
     await this.page.getByTestId('train-epochs').press('Tab');
   }
@@ -62,90 +72,103 @@ const noteLongTasks = (page) =>
 test.describe('training', () => {
   let pictures;
   test.beforeAll(async () => {
-    pictures = await folder({ flat: { ...files('flat', 16), 'notes.txt': 'no picture' }, upright: files('upright', 16) });
+    pictures = await folder({ flat: files('flat', 16), upright: files('upright', 16) });
   });
   test.afterAll(() => pictures.remove());
 
-  test('the head learns two classes, and the new model reads pictures and is saved', async ({ page }) => {
+  test('the head learns, is judged, is there again after a reload, and its mistakes can be moved', async ({ page }) => {
     const seen = watch(page);
-    const lab = new Lab(page);
-    const panel = new Panel(page);
-    await lab.open();
-    await panel.open();
-    await panel.give(pictures.path);
-    await expect(panel.classes).toHaveText([/flat 16/, /upright 16/]);
-    await expect(page.getByTestId('train-skipped')).toContainText('1 file left out');
-    await panel.choose('depth-head', 12);
-    await panel.start.click();
-    await expect(panel.words).toContainText('Done after 12 epochs');
-    await expect(lab.modelName).toHaveText('resnet20-trained');
-    await expect(page.getByTestId('origin')).toHaveText('trained here');
-    expect(await panel.number('train-loss')).toBeLessThan(0.5);
-    expect(await panel.number('val-accuracy')).toBeGreaterThan(70);
-
-    await lab.choose(sample('flat'));
-    await expect(page.getByTestId('read-by')).toContainText('resnet20-trained');
-    await expect(lab.predictions).toHaveCount(2);
-    await expect(lab.best).toContainText('flat');
-
+    const course = new Course(page);
+    await course.open(pictures);
+    await expect(page.getByTestId('train-pictures')).toContainText('32 pictures of 2 classes');
+    await expect(page.getByTestId('depth-head-takes')).toContainText('about');
+    await course.choose('depth-head', 12);
+    await course.start.click();
+    await expect(course.words).toContainText('Done after 12 passes');
+    expect(await course.number('train-loss')).toBeLessThan(0.5);
+    expect(await course.number('val-accuracy')).toBeGreaterThan(70);
     const download = page.waitForEvent('download');
     await page.getByTestId('train-save').click();
-    const saved = await readFile(await (await download).path());
-    expect((await download).suggestedFilename()).toBe('resnet20-trained.safetensors');
-    // The file is a model: the page takes it back and knows its classes.
-    await lab.openWeights({ name: 'again.safetensors', mimeType: '', buffer: saved });
-    await expect(lab.modelName).toHaveText('again.safetensors');
-    await lab.choose(sample('upright'));
-    await expect(lab.best).toContainText('upright');
+    expect((await readFile(await (await download).path())).length).toBeGreaterThan(1_000_000);
+
+    await page.getByTestId('train-judge').click();
+    await expect(page.getByTestId('judge-interval')).toContainText('with 95 % confidence');
+    await expect(page.getByTestId('matrix').getByRole('columnheader')).toHaveText(['flat', 'upright']);
+    // A cell shows its pictures, with the keyboard too.
+    await page.getByTestId('cell-0-0').focus();
+    await page.keyboard.press('Enter');
+    await expect(page.getByTestId('matrix-chosen')).toContainText('taken for “flat”');
+    expect(await page.getByTestId('matrix-pictures').locator('img').count()).toBeGreaterThan(0);
+    await page.getByTestId('threshold').fill('90');
+    await expect(page.getByTestId('threshold-words')).toContainText('It would answer for');
+    await course.studio.saved();
+
+    await page.reload();
+    await expect(page.getByTestId('judge-accuracy')).toContainText('%');
+    await expect(page.getByTestId('threshold')).toHaveValue('90');
+    await course.studio.step('train');
+    await expect(course.words).toContainText('Done after 12 passes');
+    await page.goto('/#look');
+    const lab = new Lab(page);
+    await lab.choose(sample('flat'));
+    await expect(lab.best).toContainText('flat');
     expect(seen.errors).toEqual([]);
   });
 
-  test('the whole network learns, the page stays responsive, and a run stops and goes on', async ({ page }) => {
+  test('the whole network learns, the page stays responsive, and a run goes on after the tab was closed', async ({ page }) => {
     await noteLongTasks(page);
-    const lab = new Lab(page);
-    const panel = new Panel(page);
-    await lab.open();
-    await panel.open();
-    await panel.give(pictures.path);
-    await panel.choose('depth-all', 4);
-    await panel.start.click();
-    await expect(panel.words).toContainText(/Epoch \d of 4/);
+    const course = new Course(page);
+    await course.open(pictures);
+    await course.choose('depth-all', 4);
+    await course.start.click();
+    await expect(course.words).toContainText(/Pass \d of 4/);
     // Now every shader is made.
     await page.evaluate(() => (globalThis.longTasks.length = 0));
-    await expect(panel.words).toContainText(/Epoch [2-4] of 4/);
-    const first = await panel.number('val-loss');
-    // A picture given meanwhile is read between two chunks, by the model that is there.
-    await lab.choose(sample('flat'));
-    await expect(lab.predictions).toHaveCount(5);
-    await panel.stop.click();
-    await expect(panel.words).toContainText('Stopped after');
-    await expect(lab.modelName).toHaveText('resnet20-trained');
-    await page.getByTestId('train-continue').click();
-    await expect(panel.words).toContainText('Done after 4 epochs');
-    expect(await panel.number('val-loss')).toBeLessThan(first);
+    await expect(course.words).toContainText(/Pass [2-4] of 4/);
+    const first = await course.number('val-loss');
+    await course.pause.click();
+    await expect(course.words).toContainText('Paused after');
     const long = await page.evaluate(() => globalThis.longTasks);
     expect(long.filter(({ duration }) => duration > 100 * crowding())).toEqual([]);
+    await course.studio.saved();
+
+    await page.reload();
+    await expect(course.words).toContainText('Paused after');
+    await page.getByTestId('train-continue').click();
+    await expect(course.words).toContainText('Done after 4 passes');
+    expect(await course.number('val-loss')).toBeLessThan(first);
+  });
+
+  test('every dial says what it takes, and the preview shows what the network sees', async ({ page }) => {
+    const course = new Course(page);
+    await course.open(pictures);
+    await page.getByTestId('train-dials').locator('summary').click();
+    const rate = page.getByTestId('dial-rate');
+    await rate.fill('99');
+    await rate.press('Tab');
+    await expect(page.getByTestId('train-dials').getByRole('alert')).toContainText('from 0.0000001 to 10');
+    await rate.fill('0.02');
+    await rate.press('Tab');
+    await expect(page.getByTestId('train-dials').getByRole('alert')).toHaveCount(0);
+    await page.getByTestId('preset-varied').click();
+    await expect(page.getByTestId('dial-rotation')).toHaveValue('12');
+    await page.getByTestId('preview').click();
+    await expect(page.getByTestId('preview-strip').locator('canvas')).toHaveCount(8);
+    await course.studio.saved();
+    await page.reload();
+    await expect(page.getByTestId('dial-rate')).toHaveValue('0.02');
+    await page.getByTestId('train-dials').locator('summary').click();
+    await page.getByTestId('train-reset').click();
+    await expect(page.getByTestId('dial-rotation')).toHaveValue('0');
   });
 
   test('says what is missing', async ({ page }) => {
-    const lab = new Lab(page);
-    const panel = new Panel(page);
-    await lab.open();
-    await panel.open();
-    const one = await folder({ alone: files('flat', 2) });
-    const broken = await folder({ fine: files('flat', 2), broken: { 'a.png': 'not a picture' } });
-    try {
-      await panel.give(one.path);
-      await panel.start.click();
-      await expect(panel.error).toContainText('at least two classes');
-      await page.getByTestId('train-clear').click();
-      await expect(panel.classes).toHaveCount(0);
-      await panel.give(broken.path);
-      await panel.start.click();
-      await expect(panel.error).toContainText('`broken` has no picture that could be read');
-      await expect(page.getByTestId('train-skipped')).toContainText('1 file left out');
-    } finally {
-      await Promise.all([one.remove(), broken.remove()]);
-    }
+    const studio = new Studio(page);
+    await studio.open();
+    await page.getByTestId('new-project').click();
+    await studio.step('train');
+    await expect(page.getByTestId('train-empty')).toContainText('at least two classes');
+    await studio.step('judge');
+    await expect(page.getByTestId('judge-empty')).toContainText('Train one first');
   });
 });

@@ -84,11 +84,21 @@ fn name_module(dir: &Path) -> Result<()> {
     done.map_err(|e| format!("the module in {} cannot be renamed: {e}", dir.display()))
 }
 
-/// The types without the list of the wasm's exports, which are nobody's business and have other names once they are short.
+/// The types without what is nobody's business: the list of the wasm's exports, which have other names once they are short, and
+/// classes of the page's libraries. `Symbol.dispose` would ask for the newest TypeScript settings.
 fn without_insides(types: &str) -> String {
-    let Some((before, rest)) = types.split_once("export interface InitOutput {") else { return types.to_owned() };
-    let Some((_, behind)) = rest.split_once("\n}\n") else { return types.to_owned() };
-    format!("{before}export type InitOutput = object;\n{behind}")
+    let mut text = types.to_owned();
+    let mut cut = |start: &str, end: &str, instead: &str| {
+        while let Some(from) = text.find(start) {
+            let Some(length) = text[from..].find(end) else { return };
+            text.replace_range(from..from + length + end.len(), instead);
+        }
+    };
+    cut("export interface InitOutput {", "\n}\n", "export type InitOutput = object;\n");
+    cut("export class IntoUnderlying", "\n}\n\n", "");
+    cut("/**\n * The `ReadableStreamType` enum.", "\"bytes\";\n\n", "");
+    cut("    [Symbol.dispose]", "\n", "");
+    text
 }
 
 fn optimise(wasm_opt: &Path, wasm: &Path) -> Result<()> {
@@ -271,8 +281,10 @@ wasm.__wbindgen_start();
 
     #[test]
     fn types_lose_the_insides_alone() {
-        let types = "export class A {}\n\nexport interface InitOutput {\n    readonly a: number;\n}\n\nexport default 1;\n";
-        assert_eq!(without_insides(types), "export class A {}\n\nexport type InitOutput = object;\n\nexport default 1;\n");
+        let types = "export class A {\n    free(): void;\n    [Symbol.dispose](): void;\n}\n\nexport class IntoUnderlyingSink {\n    \
+                     free(): void;\n}\n\nexport interface InitOutput {\n    readonly a: number;\n}\n\nexport default 1;\n";
+        let lean = "export class A {\n    free(): void;\n}\n\nexport type InitOutput = object;\n\nexport default 1;\n";
+        assert_eq!(without_insides(types), lean);
         assert_eq!(without_insides("export class A {}\n"), "export class A {}\n");
     }
 

@@ -28,7 +28,7 @@ pub struct Asked {
 
 impl Asked {
     /// Nobody waits.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self { waiting: StoredValue::new_local(HashMap::new()), frame: StoredValue::new(None) }
     }
 

@@ -34,7 +34,7 @@ pub struct Looks {
 
 impl Looks {
     /// Nothing is shown.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self {
             on: RwSignal::new(false),
             class: RwSignal::new(None),
@@ -97,7 +97,7 @@ pub fn LooksSwitch(lab: Lab) -> impl IntoView {
     view! {
         <button
             type="button"
-            class="button switch"
+            class="button looks__switch"
             aria-pressed=move || on.get().to_string()
             data-testid="looks"
             on:click=move |_| on.update(|on| *on = !*on)

@@ -18,8 +18,7 @@ const OPACITY: [f32; 2] = [90.0, 165.0];
 
 /// Red, green, blue and opacity of a value from 0 to 1.
 pub fn colour(value: f32) -> [u8; 4] {
-    // NaN becomes 0.
-    let value = value.max(0.0).min(1.0);
+    let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
     let place = value * (INFERNO.len() - 1) as f32;
     let below = (place as usize).min(INFERNO.len() - 2);
     let share = place - below as f32;

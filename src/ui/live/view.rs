@@ -74,8 +74,8 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
             data-frames=move || live.frames.get().to_string()
             data-way=move || live.way.get().map(way_name)
         >
-            <div class="live__zone">
-                <div class="live__picture" class:live__picture--mirrored=is_mirrored hidden=move || !shows() style:--ratio=ratio>
+            <div class="live__zone" style:--ratio=ratio>
+                <div class="live__picture" class:live__picture--mirrored=is_mirrored hidden=move || !shows()>
                     <video
                         node_ref=live.video
                         class="live__video"

@@ -3,6 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 use web_sys::File;
 
 use super::gallery::Gallery;
@@ -22,6 +23,8 @@ pub fn Collect(studio: Studio) -> impl IntoView {
         Err(error) => studio.fail(&error),
     };
     let archives = move |files: Vec<File>| files.into_iter().for_each(|file| studio.add_archive(file, Role::Example));
+    let keys = window_event_listener(leptos::ev::keydown, move |event| on_key(studio, &event));
+    on_cleanup(move || keys.remove());
     view! {
         <section class="collect" aria-labelledby="collect-title" data-testid="collect">
             <h1 id="collect-title" class="hidden">{t!("studio.collect")}</h1>
@@ -59,6 +62,22 @@ pub fn Collect(studio: Studio) -> impl IntoView {
             </Show>
         </section>
     }
+}
+
+/// Delete deletes what is selected, Escape lets go of it, and Ctrl+Z (Cmd+Z) undoes; not while a text is written.
+fn on_key(studio: Studio, event: &web_sys::KeyboardEvent) {
+    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    if element.is_some_and(|element| element.closest("input, select, textarea").is_ok_and(|field| field.is_some())) {
+        return;
+    }
+    let some = studio.selected.with_untracked(|selected| !selected.is_empty());
+    match event.key().as_str() {
+        "Delete" | "Backspace" if some => studio.delete_pictures(&studio.selected.get_untracked()),
+        "Escape" if some => studio.selected.set(Default::default()),
+        "z" if (event.ctrl_key() || event.meta_key()) && !event.shift_key() => studio.undo(),
+        _ => return,
+    }
+    event.prevent_default();
 }
 
 /// How the pictures are spread over the classes, with advice.

@@ -4,6 +4,7 @@ mod archive;
 mod collect;
 mod gallery;
 mod intake;
+mod judge;
 mod picker;
 mod projects;
 mod recorder;
@@ -11,13 +12,17 @@ mod report;
 mod state;
 mod step;
 mod takeaway;
+mod train;
+mod watch;
 mod workbench;
 
 use leptos::prelude::*;
 use rust_i18n::t;
 
+pub use self::judge::Judging;
 pub use self::state::Studio;
 pub use self::step::{Step, follow_address as follow_step};
+pub use self::train::Training;
 
 use self::projects::Projects;
 use self::report::Reports;

@@ -9,12 +9,12 @@ use leptos::task::spawn_local;
 use rust_i18n::t;
 
 use super::state::Studio;
-use crate::studio::{Class, Role};
-use crate::ui::camera_trouble;
-use crate::web::{self, Camera, CameraChoice, Facing};
+use crate::Result;
+use crate::studio::{Class, ClassId, Role};
+use crate::web::{self, Camera, CameraChoice, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
-const FRAME_PX: u32 = 512;
+pub(super) const FRAME_PX: u32 = 512;
 /// Frames a second that can be chosen.
 const RATES: [u32; 5] = [1, 2, 5, 10, 15];
 /// Seconds of the countdown, and of the recording after it.
@@ -28,6 +28,13 @@ enum Doing {
     /// Seconds left before it begins.
     Counting(u32),
     Recording,
+}
+
+/// Keeps a frame as a picture of a class; false when the very same one is there.
+pub(super) async fn keep_still(studio: Studio, still: Still, class: ClassId) -> Result<bool> {
+    let name = format!("camera-{:.0}.jpg", js_sys::Date::now());
+    let specimen = web::specimen_of_bytes(&name, &web::read_blob(&name, &still.blob).await?).await?;
+    studio.add_specimen(&name, class, Role::Example, specimen).await
 }
 
 /// The recorder; frames go into the class that was touched last.
@@ -76,7 +83,7 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                     mirrored.set(opened.facing() != Some(Facing::Back));
                     opened.on_ended(move |why| {
                         close();
-                        trouble.set(Some(camera_trouble::words(&why)));
+                        trouble.set(Some(why.sentence()));
                     });
                     camera.set_value(Some(Rc::new(opened)));
                     on.set(true);
@@ -84,7 +91,7 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                         studio.target.set(classes.with_untracked(|all| all.first().map(|class| class.id)));
                     }
                 }
-                Err(why) => trouble.set(Some(camera_trouble::words(&why))),
+                Err(why) => trouble.set(Some(why.sentence())),
             }
         });
     };
@@ -101,12 +108,7 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                     doing.set(Doing::Nothing);
                     break;
                 }
-                let kept = async {
-                    let still = camera.still(FRAME_PX).await?;
-                    let name = format!("camera-{:.0}.jpg", js_sys::Date::now());
-                    let specimen = web::specimen_of_bytes(&name, &web::read_blob(&name, &still.blob).await?).await?;
-                    studio.add_specimen(&name, class, Role::Example, specimen).await
-                };
+                let kept = async { keep_still(studio, camera.still(FRAME_PX).await?, class).await };
                 match kept.await {
                     // A frame that equals one before (a covered lens) is one picture.
                     Ok(new) => taken.update(|taken| *taken += u32::from(new)),

@@ -15,7 +15,7 @@ use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
 use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role};
-use crate::web::{self, ObjectUrl, Quota, Run, Vault, vault};
+use crate::web::{self, ObjectUrl, Quota, Vault, vault};
 use crate::{Error, Result};
 
 /// Key of the project that was open last, in the browser's local storage.
@@ -469,29 +469,6 @@ impl Studio {
     }
 
     // The run
-
-    /// Keeps the open project's run in place of the one before.
-    ///
-    /// # Errors
-    /// Those of the storage.
-    pub async fn save_run(self, project: ProjectId, checkpoint: &[u8], history: String) -> Result<()> {
-        let checkpoint = web::blob("the checkpoint", checkpoint, "application/octet-stream")?;
-        self.vault()?.put_run(project, &Run { checkpoint, history }).await?;
-        if self.project.with_untracked(|open| open.as_ref().is_some_and(|open| open.id == project)) {
-            self.has_run.set(true);
-        }
-        Ok(())
-    }
-
-    /// The open project's run: the checkpoint's bytes and the history.
-    ///
-    /// # Errors
-    /// Those of the storage.
-    pub async fn load_run(self) -> Result<Option<(Vec<u8>, String)>> {
-        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return Ok(None) };
-        let Some(run) = self.vault()?.run(id).await? else { return Ok(None) };
-        Ok(Some((web::read_blob("the checkpoint", &run.checkpoint).await?, run.history)))
-    }
 
     /// Forgets the open project's run.
     pub fn forget_run(self) {

@@ -4,10 +4,12 @@ use leptos::prelude::*;
 use rust_i18n::t;
 
 use super::collect::Collect;
+use super::judge::Judge;
 use super::step::Step;
 use super::takeaway::TakeAway;
+use super::train::Train;
+use super::watch::Watch;
 use crate::ui::lab::Lab;
-use crate::ui::train_panel::TrainPanel;
 
 /// The whole of it.
 #[component]
@@ -60,9 +62,10 @@ pub fn Workbench(lab: Lab) -> impl IntoView {
         </nav>
         {move || match lab.step.get() {
             Step::Collect => view! { <Collect studio /> }.into_any(),
-            Step::Train => view! { <TrainPanel lab /> }.into_any(),
+            Step::Train => view! { <Train lab /> }.into_any(),
+            Step::Judge => view! { <Judge lab /> }.into_any(),
+            Step::Live => view! { <Watch lab /> }.into_any(),
             Step::Export => view! { <TakeAway lab /> }.into_any(),
-            Step::Judge | Step::Live => ().into_any(),
         }}
     }
 }

@@ -200,8 +200,13 @@ fn shortcuts_without_parameters_become_pools_and_pads() {
 #[test]
 fn zeros_of_keras_pool_take_part_in_the_maximum() {
     let keras = graph_of(&ResNetSpec::named("resnet50v2-keras").unwrap(), (64, 64));
-    assert_eq!(texts(node(&keras, "maxpool.pad"), 4), ["Pad"]);
-    assert_eq!(list(node(&keras, "maxpool"), "pads"), [0, 0, 0, 0]);
+    assert_eq!(list(node(&keras, "maxpool.valid"), "pads"), [1, 1, 1, 1]);
+    assert_eq!((texts(node(&keras, "maxpool"), 4), texts(node(&keras, "maxpool"), 1)[1]), (vec!["Max"], "maxpool.border"));
+    let border = messages(&keras, 5).into_iter().find(|t| texts(t, 8) == ["maxpool.border"]).unwrap();
+    assert_eq!(ints(border, 1), [1, 1, 16, 16]);
+    // 32 pixels, windows of 3 from -1 on: the first row and column alone reach over the edge.
+    let zeros: Vec<bool> = messages(border, 9)[0].chunks_exact(4).map(|v| v == 0.0_f32.to_le_bytes()).collect();
+    assert!((0..256).all(|i| zeros[i] == (i < 16 || i % 16 == 0)), "{zeros:?}");
     let slim = graph_of(&ResNetSpec::named("resnet50v2-slim").unwrap(), (64, 64));
     assert_eq!(list(node(&slim, "maxpool"), "pads"), [0, 0, 1, 1]);
 }

@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::format;
+use rust_i18n::t;
+
 use crate::train::Epoch;
+use crate::ui::format;
 
 /// Size of a chart's drawing in its own units.
 const WIDTH: f64 = 300.0;
@@ -16,13 +18,13 @@ pub fn Curves(history: RwSignal<Vec<Epoch>>) -> impl IntoView {
         let history = history.get();
         let train = history.iter().map(|epoch| epoch.train.loss).collect();
         let validation = history.iter().filter_map(|epoch| epoch.validation).map(|summary| summary.loss).collect();
-        chart("Loss", train, validation, None, |value| format!("{value:.3}"))
+        chart(t!("train.loss").into_owned(), train, validation, None, |value| format!("{value:.3}"))
     };
     let accuracy = move || {
         let history = history.get();
         let train = history.iter().map(|epoch| epoch.train.top1).collect();
         let validation = history.iter().filter_map(|epoch| epoch.validation).map(|summary| summary.top1).collect();
-        chart("Accuracy", train, validation, Some(1.0), format::share)
+        chart(t!("train.accuracy").into_owned(), train, validation, Some(1.0), format::share)
     };
     view! {
         <div class="curves" data-testid="curves">
@@ -30,29 +32,25 @@ pub fn Curves(history: RwSignal<Vec<Epoch>>) -> impl IntoView {
             {accuracy}
             <p class="curves__key" aria-hidden="true">
                 <span class="curves__swatch curves__swatch--train"></span>
-                "training"
+                {t!("train.on_training")}
                 <span class="curves__swatch curves__swatch--validation"></span>
-                "validation"
+                {t!("train.on_validation")}
             </p>
         </div>
     }
 }
 
 /// `top` is the upper end of the scale; by default the largest value.
-fn chart(
-    title: &'static str,
-    train: Vec<f64>,
-    validation: Vec<f64>,
-    top: Option<f64>,
-    words: fn(f64) -> String,
-) -> impl IntoView {
+fn chart(title: String, train: Vec<f64>, validation: Vec<f64>, top: Option<f64>, words: fn(f64) -> String) -> impl IntoView {
     let largest = train.iter().chain(&validation).copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
     let top = top.unwrap_or(largest).max(f64::MIN_POSITIVE);
     let newest = |values: &[f64]| values.last().map(|value| words(*value));
     let spoken = match (newest(&train), newest(&validation)) {
-        (Some(train), Some(validation)) => format!("{title}: training {train}, validation {validation}"),
-        (Some(train), None) => format!("{title}: training {train}"),
-        _ => title.to_owned(),
+        (Some(train), Some(validation)) => {
+            t!("train.curve_both", title = title, train = train, validation = validation).into_owned()
+        }
+        (Some(train), None) => t!("train.curve_train", title = title, train = train).into_owned(),
+        _ => title.clone(),
     };
     view! {
         <figure class="curves__chart">

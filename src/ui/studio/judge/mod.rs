@@ -1,0 +1,267 @@
+//! The judging step: how good the network is, how sure that number is, where it fails, and what to do about it.
+
+mod matrix;
+mod state;
+mod tables;
+
+use leptos::prelude::*;
+use rust_i18n::t;
+
+pub use self::state::Judging;
+
+use self::matrix::Matrix;
+use self::state::Group;
+use self::tables::{Classes, SurelyWrong, Suspects, Threshold};
+use super::picker::{FileButton, FolderButton, Pick};
+use super::step::Step;
+use crate::studio::advice::{Advice, after_training};
+use crate::studio::judge::Assessment;
+use crate::studio::{ClassId, Role};
+use crate::ui::format;
+use crate::ui::lab::Lab;
+use crate::ui::notice::Notice;
+
+/// The step.
+#[component]
+pub fn Judge(lab: Lab) -> impl IntoView {
+    let judging = lab.judging;
+    let trained =
+        Memo::new(move |_| lab.training.record.with(|record| record.as_ref().is_some_and(|record| !record.history.is_empty())));
+    let learning = Memo::new(move |_| lab.training.busy());
+    // Judged anew when the network or the pictures are others.
+    let wanted = Memo::new(move |_| {
+        let epochs =
+            lab.training.record.with(|record| record.as_ref().map(|record| (record.history.len(), record.sides.clone())));
+        let pictures = lab.studio.pictures.with(|pictures| pictures.iter().map(|p| (p.id, p.role)).collect::<Vec<_>>());
+        (epochs, pictures, lab.model.with(Option::is_some))
+    });
+    let project = Memo::new(move |_| lab.studio.project.with(|project| project.as_ref().map(|project| project.id)));
+    Effect::new(move |before: Option<Option<u64>>| {
+        let now = project.get();
+        if before.is_some_and(|before| before != now) {
+            judging.answers.set(None);
+        }
+        now
+    });
+    Effect::new(move |_| {
+        let (.., ready) = wanted.get();
+        if ready && trained.get() && !learning.get() {
+            untrack(|| lab.judge());
+        }
+    });
+    let some = Memo::new(move |_| judging.answers.with(Option::is_some));
+    view! {
+        <section class="judge" aria-labelledby="judge-title" data-testid="judge">
+            <h1 id="judge-title" class="hidden">{t!("studio.judge")}</h1>
+            <Show
+                when=move || trained.get()
+                fallback=|| {
+                    view! {
+                        <div class="card judge__empty" data-testid="judge-empty">
+                            <p>{t!("judge.nothing_trained")}</p>
+                            <a class="button" href=Step::Train.href()>{t!("judge.go_train")}</a>
+                        </div>
+                    }
+                }
+            >
+                <div role="status" class="judge__status">
+                    {move || judging.busy.get().map(|(done, of)| view! {
+                        <p data-testid="judge-busy">
+                            {t!("judge.busy", done = done, of = of)} " "
+                            <button type="button" class="button button--quiet" on:click=move |_| lab.stop_judging()>{t!("judge.stop")}</button>
+                        </p>
+                    })}
+                </div>
+                <Notice text=judging.error testid="judge-error" />
+                <Show when=move || some.get()>
+                    <Results lab />
+                </Show>
+            </Show>
+        </section>
+    }
+}
+
+/// Everything about the answers.
+#[component]
+fn Results(lab: Lab) -> impl IntoView {
+    let judging = lab.judging;
+    let chosen = RwSignal::new(None::<Group>);
+    let has =
+        move |set: Group| judging.answers.with(|answers| answers.as_ref().is_some_and(|answers| !answers.of(set).is_empty()));
+    // A test set says more than validation, and both more than what was learnt from.
+    let set = Memo::new(move |_| {
+        let usual =
+            [Group::Test, Group::Validation, Group::Train].into_iter().find(|set| has(*set)).unwrap_or(Group::Validation);
+        chosen.get().filter(|set| has(*set)).unwrap_or(usual)
+    });
+    let classes = Memo::new(move |_| judging.answers.with(|a| a.as_ref().map(|a| a.classes.clone()).unwrap_or_default()));
+    let names = Memo::new(move |_| {
+        lab.studio.project.track();
+        lab.class_names(&classes.get())
+    });
+    // A picture that was moved or deleted since is judged by what it is now.
+    let current = Memo::new(move |_| {
+        let classes = classes.get();
+        lab.studio.pictures.with(|pictures| {
+            pictures
+                .iter()
+                .filter_map(|picture| Some((picture.id, classes.iter().position(|class| *class == picture.class)?)))
+                .collect::<std::collections::HashMap<_, _>>()
+        })
+    });
+    let judged = move |set: Group| {
+        let now = current.get();
+        judging.answers.with(|answers| {
+            let all = answers.as_ref().map(|answers| answers.of(set).clone()).unwrap_or_default();
+            let as_it_is = all.into_iter().filter_map(|mut one| {
+                one.class = *now.get(&one.picture)?;
+                Some(one)
+            });
+            as_it_is.collect::<Vec<_>>()
+        })
+    };
+    let shown = Memo::new(move |_| judged(set.get()));
+    let everything = Memo::new(move |_| [Group::Validation, Group::Train].map(judged).concat());
+    let assess = move |set: Group| Assessment::of(&judged(set), classes.with(Vec::len));
+    let assessment = Memo::new(move |_| Assessment::of(&shown.get(), classes.with(Vec::len)));
+    let advice = move || {
+        let [train, validation, test] = [Group::Train, Group::Validation, Group::Test].map(assess);
+        let names = names.get();
+        after_training(Some(&train), Some(&validation), Some(&test))
+            .iter()
+            .map(|advice| view! { <li>{advice_words(advice, &names)}</li> })
+            .collect_view()
+    };
+    let tab = move |which: Group, label: String, testid: &'static str| {
+        let count = move || judging.answers.with(|answers| answers.as_ref().map_or(0, |answers| answers.of(which).len()));
+        view! {
+            <button
+                type="button"
+                class="judge__set"
+                data-testid=testid
+                aria-pressed=move || (set.get() == which).to_string()
+                disabled=move || count() == 0
+                on:click=move |_| chosen.set(Some(which))
+            >
+                {label} " " <span class="judge__count">{count}</span>
+            </button>
+        }
+    };
+    view! {
+        <div class="judge__sets" role="group" aria-label=t!("judge.sets")>
+            {tab(Group::Validation, t!("judge.validation").into_owned(), "set-validation")}
+            {tab(Group::Test, t!("judge.test").into_owned(), "set-test")}
+            {tab(Group::Train, t!("judge.train").into_owned(), "set-train")}
+        </div>
+        <div class="judge__head card">
+            <p class="judge__accuracy" data-testid="judge-accuracy">{move || format::share(assessment.with(|a| a.accuracy))}</p>
+            <div>
+                <p data-testid="judge-interval">{move || assessment.with(interval_words)}</p>
+                <p class="judge__hint">
+                    {move || match set.get() {
+                        Group::Validation => t!("judge.validation_hint"),
+                        Group::Test => t!("judge.test_hint"),
+                        Group::Train => t!("judge.train_hint"),
+                    }}
+                </p>
+            </div>
+        </div>
+        <div class="card">
+            <h2 class="judge__title">{t!("judge.advice")}</h2>
+            <ul class="judge__advice" data-testid="judge-advice">{advice}</ul>
+        </div>
+        <div class="card">
+            <Matrix lab assessment=assessment names=names />
+        </div>
+        <div class="card">
+            <Classes assessment=assessment names=names />
+        </div>
+        <div class="card">
+            <SurelyWrong lab shown=shown names=names />
+        </div>
+        <div class="card">
+            <Suspects lab everything=everything classes=classes names=names />
+        </div>
+        <div class="card">
+            <Threshold lab shown=shown />
+        </div>
+        <div class="card">
+            <TestSet lab classes=classes names=names />
+        </div>
+    }
+}
+
+/// The share of right answers with its interval, in words.
+fn interval_words(assessment: &Assessment) -> String {
+    let (low, high) = assessment.interval;
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    t!("judge.interval", right = assessment.right, of = assessment.pictures, low = percent(low), high = percent(high))
+        .into_owned()
+}
+
+/// Pictures from elsewhere that are judged and never learnt from.
+#[component]
+fn TestSet(lab: Lab, classes: Memo<Vec<ClassId>>, names: Memo<Vec<String>>) -> impl IntoView {
+    let studio = lab.studio;
+    let folders = move |folders: crate::Result<crate::web::Folders>| match folders {
+        Ok(folders) => studio.add_folders(folders, Role::Test),
+        Err(error) => studio.fail(&error),
+    };
+    view! {
+        <h2 class="judge__title">{t!("judge.test_set")}</h2>
+        <p class="judge__hint">{t!("judge.test_set_hint")}</p>
+        <div class="judge__uploads">
+            <FolderButton label=t!("judge.test_folder") testid="test-folder" chosen=folders />
+            {move || {
+                classes
+                    .get()
+                    .into_iter()
+                    .zip(names.get())
+                    .map(|(class, name)| {
+                        let label = t!("judge.test_files", name = name);
+                        let chosen = move |files| studio.add_files(files, class, Role::Test);
+                        view! { <FileButton pick=Pick::Files label=label testid=format!("test-files-{class}") chosen=chosen /> }
+                    })
+                    .collect_view()
+            }}
+        </div>
+    }
+}
+
+/// Advice in words. Indices are into `names`.
+pub fn advice_words(advice: &Advice, names: &[String]) -> String {
+    let name = |class: usize| names.get(class).map_or("\u{2013}", String::as_str);
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    match *advice {
+        Advice::TooFewClasses => t!("judge.few_classes"),
+        Advice::TooFewPictures { class, pictures, add } => {
+            t!("judge.few_pictures", name = name(class), pictures = pictures, add = add)
+        }
+        Advice::Unbalanced { most, most_pictures, least, least_pictures } => t!(
+            "judge.unbalanced",
+            most = name(most),
+            most_pictures = most_pictures,
+            least = name(least),
+            least_pictures = least_pictures
+        ),
+        Advice::NearDuplicates { class, pictures, distinct } => {
+            t!("judge.near_duplicates", name = name(class), pictures = pictures, distinct = distinct)
+        }
+        Advice::Confused { class, taken_for, wrong, of } => {
+            t!("judge.confused", name = name(class), other = name(taken_for), wrong = wrong, of = of)
+        }
+        Advice::Overfitting { train, validation } => {
+            t!("judge.overfitting", train = percent(train), validation = percent(validation))
+        }
+        Advice::Underfitting { train } => t!("judge.underfitting", train = percent(train)),
+        Advice::FewJudges { pictures, interval } => {
+            t!("judge.few_judges", pictures = pictures, low = percent(interval.0), high = percent(interval.1))
+        }
+        Advice::NoJudges => t!("judge.no_judges"),
+        Advice::WorseInTest { validation, test } => {
+            t!("judge.worse_in_test", validation = percent(validation), test = percent(test))
+        }
+        Advice::Fine => t!("judge.fine"),
+    }
+    .into_owned()
+}

@@ -1,0 +1,228 @@
+// The live view with Chromium's fake camera, which plays a video made here: three seconds of a cat, three of a ship.
+
+import { expect, test } from '@playwright/test';
+import axe from 'axe-core';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import config from './playwright.config.mjs';
+import { watch } from './pages/app.mjs';
+import { Lab, picture } from './pages/lab.mjs';
+
+// A motion JPEG is its pictures one after another; the camera plays 20 a second, again and again. Its reader takes baseline JPEGs
+// alone, so a browser without a camera writes them.
+const folder = mkdtempSync(join(tmpdir(), 'reslab-camera-'));
+const video = join(folder, 'camera.mjpeg');
+test.beforeAll(async ({ playwright }) => {
+  const browser = await playwright.chromium.launch(launchOptions);
+  const page = await browser.newPage();
+  const frames = async (sample) => {
+    const bytes = readFileSync(new URL(`../../www/samples/${sample}.jpg`, import.meta.url)).toString('base64');
+    const url = await page.evaluate(async (url) => {
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
+      canvas.getContext('2d').drawImage(image, 0, 0, 320, 240);
+      return canvas.toDataURL('image/jpeg', 0.95);
+    }, `data:image/jpeg;base64,${bytes}`);
+    return Array(60).fill(Buffer.from(url.split(',')[1], 'base64'));
+  };
+  writeFileSync(video, Buffer.concat([...(await frames('cat')), ...(await frames('ship'))]));
+  await browser.close();
+});
+test.afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const { launchOptions } = config.use;
+test.use({
+  permissions: ['camera'],
+  launchOptions: {
+    ...launchOptions,
+    args: [
+      ...launchOptions.args,
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+      `--use-file-for-fake-video-capture=${video}`,
+    ],
+  },
+});
+
+class Live extends Lab {
+  constructor(page) {
+    super(page);
+    this.view = page.getByTestId('live');
+    this.best = page.getByTestId('live-best');
+    this.trouble = page.getByTestId('live-trouble');
+    this.video = page.getByTestId('live-video');
+    this.looks = page.getByTestId('looks');
+  }
+
+  async start() {
+    await this.open();
+    await this.page.getByTestId('camera').click();
+  }
+
+  frames = async () => Number(await this.view.getAttribute('data-frames'));
+
+  async read(count) {
+    const from = await this.frames();
+    await expect.poll(this.frames, { intervals: [100], timeout: 150_000 }).toBeGreaterThanOrEqual(from + count);
+  }
+}
+
+async function audit(page) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`)).toEqual([]);
+}
+
+test('says what the camera shows, where it looks, and pauses while nobody looks', async ({ page }) => {
+  const seen = watch(page);
+  const live = new Live(page);
+  await live.start();
+  await expect(live.best).toContainText('cat');
+  await expect(live.best).toContainText('ship');
+  await expect(page.getByTestId('spoken')).toHaveText(/Now: (cat|ship)\./);
+  await expect(page.getByTestId('live-row')).toHaveCount(5);
+  await expect(page.getByTestId('live-speed')).toHaveText(/[\d.]+ frames a second, [\d.]+ m?s each/);
+  // A person expects a mirror; the video stands in the document and plays by itself.
+  const element = await live.video.evaluate((video) => ({
+    inline: video.playsInline && video.muted && document.contains(video),
+    mirrored: getComputedStyle(video.parentElement).transform,
+  }));
+  expect(element).toEqual({ inline: true, mirrored: 'matrix(-1, 0, 0, 1, 0, 0)' });
+
+  await page.getByTestId('live-threshold').fill('100');
+  await expect(live.best).toContainText('Not sure');
+  await page.getByTestId('live-threshold').fill('50');
+
+  await live.looks.click();
+  await expect(page.getByTestId('live-map')).toBeVisible();
+  await page.locator('.bars--live button').nth(1).click();
+  await expect(page.getByTestId('looks-class')).toHaveText(/What speaks for/);
+  const painted = await page.getByTestId('live-map').evaluate((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return { size: [canvas.width, canvas.height], opaque: data.filter((_, i) => i % 4 === 3 && data[i] > 0).length };
+  });
+  expect(painted).toEqual({ size: [8, 8], opaque: 64 });
+  await audit(page);
+
+  const hide = (hidden) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    }, hidden);
+  await hide(true);
+  await expect(page.getByTestId('live-paused')).toBeVisible();
+  // The frame that was out may still come back.
+  await page.waitForFunction(() => document.querySelector('[data-testid=live-video]').currentTime > 0);
+  const before = await live.frames();
+  const shown = await live.video.evaluate((video) => video.currentTime);
+  await page.waitForFunction((from) => document.querySelector('[data-testid=live-video]').currentTime > from + 0.5, shown);
+  expect(await live.frames()).toBeLessThanOrEqual(before + 1);
+  await hide(false);
+  await live.read(3);
+
+  // A closed camera is off.
+  const track = await live.video.evaluateHandle((video) => video.srcObject.getVideoTracks()[0]);
+  await page.getByTestId('live-stop').click();
+  await expect(page.getByTestId('drop-zone')).toBeVisible();
+  expect(await track.evaluate((track) => track.readyState)).toBe('ended');
+  expect(seen.errors).toEqual([]);
+});
+
+test('a camera that is not to be had gets a sentence and a way on', async ({ page }) => {
+  await page.addInitScript(() => {
+    const real = MediaDevices.prototype.getUserMedia;
+    MediaDevices.prototype.getUserMedia = function (constraints) {
+      const { refusal } = globalThis;
+      return refusal ? Promise.reject(new DOMException('no', refusal)) : real.call(this, constraints);
+    };
+    globalThis.refusal = 'NotAllowedError';
+  });
+  const live = new Live(page);
+  await live.start();
+  await expect(live.trouble).toContainText('may not use the camera');
+  await audit(page);
+  const again = page.getByTestId('live-again');
+  for (const [name, words] of [
+    ['NotFoundError', 'No camera was found'],
+    ['NotReadableError', 'another program or tab'],
+    ['OverconstrainedError', 'not there'],
+    ['UnknownError', 'The browser says: no'],
+  ]) {
+    await page.evaluate((name) => (globalThis.refusal = name), name);
+    await again.click();
+    await expect(live.trouble).toContainText(words);
+  }
+  await page.evaluate(() => delete globalThis.refusal);
+  await again.click();
+  await expect(live.view).toHaveAttribute('data-phase', 'on');
+  await live.video.evaluate((video) => video.srcObject.getVideoTracks()[0].dispatchEvent(new Event('ended')));
+  await expect(live.trouble).toContainText('went away');
+  await again.click();
+  await expect(live.view).toHaveAttribute('data-phase', 'on');
+});
+
+// Frames that are counted: every one makes the same objects, so a few show what 1,000 would. RESLAB_E2E_FRAMES=1000 takes as
+// long as the adapter needs for them.
+const COUNTED = Number(process.env.RESLAB_E2E_FRAMES ?? 100);
+
+test('frame after frame needs no more memory', async ({ page }) => {
+  await page.addInitScript(() => {
+    // What is made on the GPU and not given back.
+    const alive = (globalThis.alive = { buffers: 0, textures: 0, groups: 0 });
+    for (const [method, kind] of [['createBuffer', 'buffers'], ['createTexture', 'textures'], ['createBindGroup', 'groups']]) {
+      const real = GPUDevice.prototype[method];
+      GPUDevice.prototype[method] = function (...rest) {
+        alive[kind] += 1;
+        return real.apply(this, rest);
+      };
+    }
+    const destroy = GPUBuffer.prototype.destroy;
+    GPUBuffer.prototype.destroy = function () {
+      alive.buffers -= 1;
+      destroy.call(this);
+    };
+    // As fast as the GPU can, not as the camera.
+    HTMLVideoElement.prototype.requestVideoFrameCallback = (then) => setTimeout(then, 0);
+    HTMLVideoElement.prototype.cancelVideoFrameCallback = (number) => clearTimeout(number);
+  });
+  const live = new Live(page);
+  await live.start();
+  await live.looks.click();
+  await expect(page.getByTestId('live-map')).toBeVisible();
+  await live.read(20);
+  const devtools = await page.context().newCDPSession(page);
+  const memory = async () => {
+    await devtools.send('HeapProfiler.collectGarbage');
+    const { usedSize, backingStorageSize = 0 } = await devtools.send('Runtime.getHeapUsage');
+    return { bytes: usedSize + backingStorageSize, alive: await page.evaluate(() => ({ ...globalThis.alive })) };
+  };
+  const before = await memory();
+  await live.read(COUNTED);
+  const after = await memory();
+  expect(after.bytes - before.bytes).toBeLessThan(500_000);
+  // At the moment of counting one frame may be on its way: two read-backs.
+  expect(after.alive.buffers - before.alive.buffers).toBeLessThanOrEqual(2);
+  expect([after.alive.textures, after.alive.groups]).toEqual([before.alive.textures, before.alive.groups]);
+});
+
+test('a picture shows where the network looks, for any class and layer', async ({ page }) => {
+  const live = new Live(page);
+  await live.open();
+  await live.choose(await picture('cat'));
+  await live.looks.click();
+  const map = page.getByTestId('picture-map');
+  await expect(map).toBeVisible();
+  const first = await map.getAttribute('href');
+  await live.predictions.nth(2).getByRole('button').click();
+  await expect(map).not.toHaveAttribute('href', first);
+  const second = await map.getAttribute('href');
+  await page.getByText('Advanced: another layer').click();
+  await page.getByTestId('looks-layer').selectOption('layer2');
+  await expect(map).not.toHaveAttribute('href', second);
+  await audit(page);
+  await live.looks.click();
+  await expect(map).toHaveCount(0);
+});

@@ -1,0 +1,136 @@
+// The studio's projects: pictures in every way they come, undo, and nothing lost by closing the page.
+
+import { expect, test } from '@playwright/test';
+import { readFile } from 'node:fs/promises';
+import { watch } from './pages/app.mjs';
+import { folder, stripes } from './pages/pictures.mjs';
+import { Studio, zip } from './pages/studio.mjs';
+
+const picture = (name, seed, kind = 'flat') => ({ name, mimeType: 'image/png', buffer: stripes(kind, seed) });
+
+test('pictures from folders, archives and files; what is no picture or there already is told', async ({ page }) => {
+  const seen = watch(page);
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  await expect(studio.classes).toHaveCount(2);
+
+  const pets = await folder({ cat: { '1.png': stripes('flat', 1), '2.png': stripes('flat', 2) }, dog: { '3.png': stripes('upright', 3), 'notes.txt': 'no' } });
+  await page.getByTestId('add-folder-input').setInputFiles(pets.path);
+  await expect(studio.classes).toHaveCount(4);
+  await expect.poll(() => studio.names()).toEqual(['Class 1', 'Class 2', 'cat', 'dog']);
+  await expect(studio.counts).toHaveText(['0 pictures', '0 pictures', '2 pictures', '1 picture']);
+  await expect(studio.skipped).toContainText('1 file was not taken');
+  await pets.remove();
+
+  const archive = zip({ 'cat/2.png': stripes('flat', 2), 'cat/4.png': stripes('flat', 4), 'cow/5.png': Buffer.from('broken') });
+  await page.getByTestId('add-zip-input').setInputFiles({ name: 'pets.zip', mimeType: 'application/zip', buffer: archive });
+  await expect(studio.counts.nth(2)).toHaveText('3 pictures');
+  await expect(studio.skipped).toContainText('3 files were not taken');
+  await studio.skipped.locator('summary').click();
+  await expect(studio.skipped).toContainText('in the project already');
+  await expect(studio.skipped).toContainText('5.png');
+
+  await page.getByTestId('upload-input').first().setInputFiles([picture('6.png', 6), picture('7.png', 7)]);
+  await expect(studio.counts.first()).toHaveText('2 pictures');
+  await page.getByTestId('upload-input').first().setInputFiles({ name: 'cut.zip', mimeType: 'application/zip', buffer: archive.subarray(0, 90) });
+  await expect(studio.error).toContainText('no zip archive');
+  expect(seen.errors.filter((error) => !error.includes('cut.zip'))).toEqual([]);
+});
+
+test('every deletion can be undone, and a reload finds everything', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('example-shapes').click();
+  await expect(studio.counts).toHaveText(['40 pictures', '40 pictures', '40 pictures'], { timeout: 120_000 });
+  await studio.saved();
+
+  // A few of many tiles are in the document, and a range of them is deleted.
+  const tiles = studio.classes.first().getByTestId('picture-tile');
+  await tiles.first().click();
+  await tiles.nth(4).click({ modifiers: ['Shift'] });
+  await page.getByTestId('delete-selected').click();
+  await expect(studio.counts.first()).toHaveText('35 pictures');
+  await page.getByTestId('undo').click();
+  await expect(studio.counts.first()).toHaveText('40 pictures');
+
+  await tiles.first().click();
+  await page.keyboard.press('Delete');
+  await expect(studio.counts.first()).toHaveText('39 pictures');
+  await page.keyboard.press('Control+z');
+  await expect(studio.counts.first()).toHaveText('40 pictures');
+
+  await tiles.first().click();
+  await page.getByTestId('move-selected').selectOption({ label: 'square' });
+  await expect(studio.counts).toHaveText(['39 pictures', '41 pictures', '40 pictures']);
+
+  const last = studio.classes.last();
+  await last.locator('summary').click();
+  await last.getByTestId('delete-class').click();
+  await expect(studio.classes).toHaveCount(2);
+  await page.getByTestId('undo').click();
+  await expect(studio.classes).toHaveCount(3);
+
+  await page.getByTestId('class-name').first().fill('square');
+  await page.getByTestId('class-name').first().press('Tab');
+  await expect(studio.classes.first()).toContainText('already');
+  await page.getByTestId('class-name').first().fill('ring');
+  await page.getByTestId('class-name').first().press('Tab');
+  await studio.saved();
+
+  await page.reload();
+  await expect(studio.counts).toHaveText(['39 pictures', '41 pictures', '40 pictures']);
+  expect(await studio.names()).toEqual(['ring', 'square', 'triangle']);
+});
+
+test('projects: a copy, a deletion undone, an archive into a clean browser', async ({ page, browser, baseURL }) => {
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  await page.getByTestId('project-name').fill('Stripes/1');
+  await page.getByTestId('project-name').press('Tab');
+  await page.getByTestId('upload-input').nth(0).setInputFiles([picture('a.png', 1), picture('b.png', 2)]);
+  await page.getByTestId('upload-input').nth(1).setInputFiles([picture('a.png', 3, 'upright')]);
+  await expect(studio.counts).toHaveText(['2 pictures', '1 picture']);
+  await studio.saved();
+
+  await page.getByTestId('all-projects').click();
+  await page.getByRole('button', { name: 'Duplicate: Stripes/1' }).click();
+  await expect(studio.projects).toHaveCount(2);
+  await page.getByRole('button', { name: 'Delete: Stripes/1', exact: true }).click();
+  await expect(studio.projects).toHaveCount(1);
+  await page.getByTestId('undo').click();
+  await expect(studio.projects).toHaveCount(2);
+
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save as ZIP: Stripes/1', exact: true }).click();
+  const download = await saving;
+  expect(download.suggestedFilename()).toBe('Stripes_1.zip');
+  const archive = await readFile(await download.path());
+
+  const context = await browser.newContext({ baseURL, serviceWorkers: 'block' });
+  const other = await context.newPage();
+  const there = new Studio(other);
+  await there.open();
+  await other.getByTestId('import-project-input').setInputFiles({ name: 'Stripes_1.zip', mimeType: 'application/zip', buffer: archive });
+  await expect(there.counts).toHaveText(['2 pictures', '1 picture']);
+  await expect(other.getByTestId('project-name')).toHaveValue('Stripes/1');
+  await expect(there.classes.first().locator('img')).toHaveCount(2);
+  await context.close();
+});
+
+test('the page speaks Chinese where the browser does, and changes when asked', async ({ browser, baseURL }) => {
+  const context = await browser.newContext({ baseURL, locale: 'zh-CN', serviceWorkers: 'block' });
+  const page = await context.newPage();
+  const studio = new Studio(page);
+  await studio.open();
+  await expect(page.getByTestId('new-project')).toHaveText('新建项目');
+  await expect(page.locator('html')).toHaveAttribute('lang', 'zh');
+  await page.getByTestId('new-project').click();
+  await page.getByTestId('language').selectOption('en');
+  // The same project, in other words.
+  await expect(page.getByTestId('add-class')).toHaveText('Add a class');
+  await page.reload();
+  await expect(page.getByTestId('add-class')).toHaveText('Add a class');
+  await context.close();
+});
