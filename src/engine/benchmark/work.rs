@@ -43,7 +43,7 @@ fn check_size(ctx: &Context, graph: &Graph, input: Shape, precision: Precision) 
 async fn fill(ctx: &Context, input: &Tensor, turns: &mut Turns<'_>) {
     let one = Shape { n: 1, ..input.shape };
     let values = Noise::new("input").values(one.c * one.h * one.w, 1.0);
-    let bytes = input.slice.bytes() / input.shape.n as u64;
+    let bytes = one.bytes(input.precision);
     for image in 0..input.shape.n as u64 {
         let slice = input.slice.part(image * bytes, bytes);
         Tensor { slice, shape: one, precision: input.precision }.write_nchw(ctx, &values);
