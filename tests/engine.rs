@@ -5,7 +5,10 @@ use futures_channel::mpsc::unbounded;
 use futures_util::StreamExt;
 use pollster::block_on;
 use reslab::data::RgbaImage;
-use reslab::engine::{Command, Engine, Event, LoadOptions, Origin, Picture, PrecisionChoice, serve_engine};
+use reslab::engine::{
+    BenchmarkEvent, BenchmarkOrder, BenchmarkWork, Command, Engine, Event, LoadOptions, Origin, Picture, PrecisionChoice,
+    serve_engine,
+};
 use reslab::gpu::{ContextOptions, Precision, Shader};
 use reslab::{Error, engine};
 
@@ -195,4 +198,43 @@ fn a_model_keeps_to_default_limits() {
         let error = engine.load("bundled", MODEL, &options, &mut |_| {}).await.unwrap_err();
         assert!(matches!(&error, Error::Limit { limit: 134_217_728, .. }), "{error}");
     });
+}
+
+#[test]
+fn a_network_is_measured_between_other_work_and_the_model_stays() {
+    let order = |number, batch, work| {
+        let (arch, precision) = ("resnet20".into(), Precision::F32);
+        Command::Benchmark(Box::new(BenchmarkOrder { number, arch, batch, size: 32, work, precision, warm_up: 1, runs: 2 }))
+    };
+    let classify = Command::Classify { id: 9, name: "a".into(), image: Picture::Decoded(picture(32)) };
+    let commands = vec![
+        order(1, 1, BenchmarkWork::Forward),
+        classify,
+        order(2, 1, BenchmarkWork::Training),
+        order(3, 10_000_000, BenchmarkWork::Forward),
+    ];
+    let events = conversation(block_on(engine()), commands);
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted);
+    let finished = |number: u64| {
+        let report = events.iter().find_map(|event| match event {
+            Event::Benchmark(BenchmarkEvent::Finished { number: n, report }) if *n == number => Some(report),
+            _ => None,
+        });
+        report.expect("it is finished")
+    };
+    let (forward, training) = (finished(1), finished(2));
+    assert_eq!((forward.times.all.len(), forward.parameters), (2, 269_722));
+    // 40.6 million multiply-adds, and about three times as many with the way back.
+    assert!((forward.operations / 2.0 - 40.6e6).abs() < 1e6, "{}", forward.operations);
+    assert!((2.8..3.2).contains(&(training.operations / forward.operations)));
+    assert!(training.memory.gradient_bytes > 1_000_000 && forward.memory.gradient_bytes == 0);
+    let refused =
+        |event: &Event| matches!(event, Event::Benchmark(BenchmarkEvent::Failed { number: 3, error: Error::Limit { .. } }));
+    assert!(at(&refused).is_some());
+    // The picture came after the order and is answered before its end, by the model that was there.
+    let classified = at(&|event| matches!(event, Event::Classified { id: 9, .. })).expect("the picture is answered");
+    let end =
+        at(&|event| matches!(event, Event::Benchmark(BenchmarkEvent::Finished { number: 1, .. }))).expect("checked above");
+    assert!(classified < end);
+    assert!(!events.iter().any(|event| matches!(event, Event::Ready(_))));
 }

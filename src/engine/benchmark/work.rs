@@ -16,6 +16,41 @@ const MEMORY_LIMIT_BYTES: u64 = 8_000_000_000;
 /// Learning rate of measured steps; small, so that random targets do no harm to the numbers.
 const LEARNING_RATE: f32 = 1e-4;
 
+/// Refuses what no buffer can hold before anything is laid out: batch and side are anybody's choice, and in a page sizes are
+/// counted in 32 bits.
+///
+/// # Errors
+/// [`Error::Limit`], and [`Error::Spec`] when the images are too small.
+fn check_size(ctx: &Context, graph: &Graph, input: Shape, precision: Precision) -> Result<()> {
+    let limit = ctx.limits().storage_binding_bytes;
+    let shapes = graph.shapes(input.n, input.h, input.w)?;
+    for (node, shape) in graph.nodes.iter().zip(shapes) {
+        let sides = [shape.n, shape.h, shape.w, shape.c.next_multiple_of(4), precision.bytes()];
+        let needed = sides.into_iter().fold(1_u64, |product, side| product.saturating_mul(side as u64));
+        if needed > limit {
+            return Err(Error::Limit {
+                what: format!("activation `{}`", node.name),
+                needed,
+                limit,
+                hint: "use a smaller batch or smaller images".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The same random image everywhere: a whole batch in the page's memory would be large.
+async fn fill(ctx: &Context, input: &Tensor, turns: &mut Turns<'_>) {
+    let one = Shape { n: 1, ..input.shape };
+    let values = Noise::new("input").values(one.c * one.h * one.w, 1.0);
+    let bytes = one.bytes(input.precision);
+    for image in 0..input.shape.n as u64 {
+        let slice = input.slice.part(image * bytes, bytes);
+        Tensor { slice, shape: one, precision: input.precision }.write_nchw(ctx, &values);
+        turns.offer().await;
+    }
+}
+
 /// The plan with its weights and input on the GPU.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -42,6 +77,7 @@ impl Ready {
             return Err(Error::Usage("a batch holds at least one image".into()));
         }
         let shape = Shape::new(order.batch, spec.image_channels, order.size, order.size);
+        check_size(ctx, &graph, shape, order.precision)?;
         ctx.check()?;
         let mut turn = turns();
         let mut turns = Turns::new(&mut turn);
@@ -91,7 +127,7 @@ impl Ready {
             Plan::Forward(plan) => plan.input(),
             Plan::Training { plan, .. } => plan.input(),
         };
-        input.write_nchw(ctx, &Noise::new("input").values(shape.n * shape.c * shape.h * shape.w, 1.0));
+        fill(ctx, input, &mut turns).await;
         // What did not fit is reported here.
         ctx.check()?;
         Ok(Self { graph, plan })

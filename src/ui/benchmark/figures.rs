@@ -103,15 +103,15 @@ pub fn Figures(lab: Lab, report: Arc<BenchmarkReport>) -> impl IntoView {
                         }
                     })
                     .collect_view()}
-                <div class="measures__long">
+                <div class="speed__long">
                     <dt>{t!("benchmark.memory")}</dt>
                     <dd data-testid="bench-memory">{format!("{} ({})", format::bytes(memory.total()), parts.join(", "))}</dd>
                 </div>
-                <div class="measures__long">
+                <div class="speed__long">
                     <dt>{t!("benchmark.device")}</dt>
                     <dd>{move || lab.device_name()}</dd>
                 </div>
-                <div class="measures__long">
+                <div class="speed__long">
                     <dt>{t!("benchmark.browser")}</dt>
                     <dd>{browser}</dd>
                 </div>
@@ -148,7 +148,7 @@ pub fn Results(bench: Bench) -> impl IntoView {
         <Show when=move || bench.reports.with(|reports| reports.len() > 1)>
             <section class="card" aria-labelledby="results-title">
                 <h2 class="eyebrow" id="results-title">{t!("benchmark.results")}</h2>
-                <div class="speed__scroll" tabindex="0" role="region" aria-labelledby="results-title">
+                <div class="speed__scroll" tabindex="0" role="group" aria-labelledby="results-title">
                     <table class="speed__table" data-testid="bench-results">
                         <thead>
                             <tr>

@@ -23,7 +23,7 @@ pub fn Layers(report: Arc<BenchmarkReport>) -> impl IntoView {
                     view! {
                         {kinds(layers, total)}
                         {both_ways.then(|| view! { <p class="speed__caption">{t!("benchmark.both_ways")}</p> })}
-                        <div class="speed__scroll" tabindex="0" role="region" aria-labelledby="speed-layers-title">
+                        <div class="speed__scroll" tabindex="0" role="group" aria-labelledby="speed-layers-title">
                             <table class="speed__table speed__layers">
                                 <thead>
                                     <tr>
