@@ -217,7 +217,7 @@ impl Graph {
                 }
                 (Op::BatchNorm { .. } | Op::Relu | Op::Softmax, Some(x)) => x,
             };
-            if shape.n * shape.c * shape.h * shape.w == 0 {
+            if [shape.n, shape.c, shape.h, shape.w].contains(&0) {
                 return Err(Error::Spec(format!("an image of {w}x{h} px (batch {n}) leaves nothing of layer `{}`", node.name)));
             }
             shapes.push(shape);
