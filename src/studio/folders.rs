@@ -39,6 +39,8 @@ pub fn sort<T>(pictures: Vec<(String, T)>) -> (Vec<(String, String, T)>, Vec<Ski
         };
         sorted.push((class, path, picture));
     }
+    // A folder's files come in any order; classes are in alphabetical order, as torchvision's are.
+    sorted.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     (sorted, skipped)
 }
 
@@ -56,6 +58,7 @@ mod tests {
         let found = classes(&["pets/cat/1.jpg", "pets/dog/2.jpg", "pets/dog/more/3.jpg", "pets/cover.jpg"]);
         assert_eq!(found, (vec!["cat".into(), "dog".into(), "dog".into()], 1));
         assert_eq!(classes(&["pets/cat/1.jpg"]), (vec!["cat".into()], 0));
+        assert_eq!(classes(&["pets/dog/1.jpg", "pets/cat/1.jpg"]).0, ["cat", "dog"]);
     }
 
     #[test]
