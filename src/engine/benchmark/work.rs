@@ -61,7 +61,7 @@ pub(super) struct Ready {
 #[derive(Debug)]
 enum Plan {
     Forward(InferencePlan),
-    Training { plan: TrainingPlan, steps: u32 },
+    Training { plan: Box<TrainingPlan>, steps: u32 },
 }
 
 impl Ready {
@@ -120,7 +120,7 @@ impl Ready {
                 let classes = spec.classes.unwrap_or(1);
                 let targets: Vec<Target> = (0..order.batch).map(|image| Target::class((image % classes) as u32)).collect();
                 plan.set_targets(ctx, &targets);
-                Plan::Training { plan, steps: 0 }
+                Plan::Training { plan: Box::new(plan), steps: 0 }
             }
         };
         let input = match &plan {
