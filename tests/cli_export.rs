@@ -1,6 +1,7 @@
 //! `reslab export` from the outside. Needs no GPU.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[allow(dead_code)] // tests/cli.rs uses all of it
 #[path = "common/cli.rs"]
 mod cli;
 

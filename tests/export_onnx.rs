@@ -4,6 +4,7 @@
 
 #[path = "common/generator.rs"]
 mod generator;
+#[allow(dead_code)] // tests/golden_parity.rs uses all of it
 #[path = "common/golden.rs"]
 mod golden;
 

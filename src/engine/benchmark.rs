@@ -132,7 +132,7 @@ const PROFILES: usize = 3;
 #[derive(Debug)]
 pub(super) struct Benchmark {
     order: Box<BenchmarkOrder>,
-    open: Option<Box<Open>>,
+    open: Option<Open>,
 }
 
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Benchmark {
             let start = Instant::now();
             let ready = Ready::new(ctx, order).await?;
             let prepare_ms = start.elapsed().as_secs_f64() * 1e3;
-            self.open = Some(Box::new(Open { ready, prepare_ms, times: Vec::new(), profiles: Vec::new() }));
+            self.open = Some(Open { ready, prepare_ms, times: Vec::new(), profiles: Vec::new() });
             return Ok(true);
         };
         if open.times.len() < counted {

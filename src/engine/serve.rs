@@ -257,7 +257,7 @@ enum Job {
     Estimate(Box<EstimateOrder>),
     Preview(Box<PreviewOrder>),
     Judge(Judging),
-    Benchmark(Benchmark),
+    Benchmark(Box<Benchmark>),
 }
 
 impl Job {
@@ -330,7 +330,7 @@ impl Queue {
                 self.0.push_back(Job::Preview(order));
             }
             Command::Judge(order) => self.0.push_back(Job::Judge(Judging::new(order))),
-            Command::Benchmark(order) => self.0.push_back(Job::Benchmark(Benchmark::new(order))),
+            Command::Benchmark(order) => self.0.push_back(Job::Benchmark(Box::new(Benchmark::new(order)))),
             Command::StopBenchmark => self.0.retain(|job| !matches!(job, Job::Benchmark(_))),
             Command::StopJudging => self.0.retain(|job| !matches!(job, Job::Judge(_))),
         }

@@ -47,9 +47,9 @@ test('has WebGPU here, so that the other tests mean something', async ({ page })
   expect(adapter.invocations).toBeGreaterThanOrEqual(256);
 });
 
-// Everything but weights, as a host that compresses delivers it; docs/performance.md says where it goes. The aim is 500 KB: the
-// page without training was 486 KB, training brought some 130 KB with it, which may have to become a module of its own.
-const LIMIT_BYTES = 650_000;
+// Everything but weights, as a host that compresses delivers it; docs/performance.md says where it goes. 500 KB was the aim for a page
+// that recognises, which was 489 KB; training, the studio, the camera, the benchmark and two languages brought it here.
+const LIMIT_BYTES = 1_180_000;
 
 test('does not grow: gzipped size without weights', async () => {
   const files = await readdir(dist, { recursive: true, withFileTypes: true });

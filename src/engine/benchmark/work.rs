@@ -60,7 +60,7 @@ pub(super) struct Ready {
 
 #[derive(Debug)]
 enum Plan {
-    Forward(InferencePlan),
+    Forward(Box<InferencePlan>),
     Training { plan: Box<TrainingPlan>, steps: u32 },
 }
 
@@ -89,7 +89,7 @@ impl Ready {
                 while builder.advance(ctx, &graph, &weights)? {
                     turns.offer().await;
                 }
-                Plan::Forward(builder.finish())
+                Plan::Forward(Box::new(builder.finish()))
             }
             BenchmarkWork::Training => {
                 let optimizer = Optimizer::sgd();

@@ -8,6 +8,7 @@ use rust_i18n::t;
 
 use super::recorder::keep_still;
 use super::state::Studio;
+use crate::engine::Origin;
 use crate::studio::ClassId;
 use crate::ui::lab::Lab;
 use crate::ui::live::{Actions, Live, LiveView};
@@ -16,12 +17,18 @@ use crate::ui::live::{Actions, Live, LiveView};
 #[component]
 pub fn Watch(lab: Lab) -> impl IntoView {
     let studio = lab.studio;
-    let name = move || lab.model.with(|model| model.as_ref().map(|model| model.name.clone()).unwrap_or_default());
+    let line = move || {
+        lab.model.with(|model| match model {
+            Some(model) if model.origin == Origin::Trained => t!("studio.watching_trained", name = model.name).into_owned(),
+            Some(model) => t!("studio.watching", name = model.name).into_owned(),
+            None => String::new(),
+        })
+    };
     let actions: Actions = Arc::new(move |live| view! { <Wrong studio live /> }.into_any());
     view! {
         <section class="watch" aria-labelledby="watch-title" data-testid="watch">
             <h1 id="watch-title" class="hidden">{t!("studio.live")}</h1>
-            <p class="takeaway__line">{move || t!("studio.watching", name = name())}</p>
+            <p class="takeaway__line">{line}</p>
             <LiveView lab actions />
         </section>
     }
