@@ -33,8 +33,10 @@ pub fn cam_layer(graph: &Graph) -> Result<ValueId> {
 pub fn map_layers(graph: &Graph) -> Vec<String> {
     let Ok(end) = cam_layer(graph) else { return Vec::new() };
     let last = (end, graph.nodes[end.0].name.as_str());
-    let aliases = graph.aliases.iter().map(|(name, value)| (*value, name.as_str()));
-    let mut layers: Vec<(ValueId, &str)> = aliases.filter(|(value, _)| *value <= end).chain([last]).collect();
+    let stages = graph.aliases.iter().map(|(name, value)| (*value, name.as_str()));
+    let nodes = graph.nodes.iter().enumerate().map(|(index, node)| (ValueId(index), node.name.as_str()));
+    let blocks = nodes.filter(|(_, name)| name.starts_with("layer") && name.split('.').count() == 2);
+    let mut layers: Vec<(ValueId, &str)> = stages.chain(blocks).filter(|(value, _)| *value <= end).chain([last]).collect();
     // A stage ends where its last block ends; the stage's name is the shortest.
     layers.sort_by_key(|(value, name)| (*value, name.len()));
     layers.dedup_by_key(|(value, _)| *value);
