@@ -66,7 +66,7 @@ class Live extends Lab {
 
   async read(count) {
     const from = await this.frames();
-    await expect.poll(this.frames, { intervals: [100], timeout: 150_000 }).toBeGreaterThanOrEqual(from + count);
+    await expect.poll(this.frames, { intervals: [100], timeout: Math.max(150_000, 1_000 * count) }).toBeGreaterThanOrEqual(from + count);
   }
 }
 
