@@ -58,12 +58,6 @@ pub fn count(count: usize) -> String {
     if count >= 1_000 { format!("{},{:03}", count / 1_000, count % 1_000) } else { count.to_string() }
 }
 
-/// `1 picture`, `2 pictures`.
-pub fn plural(count: usize, one: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {one}{s}")
-}
-
 /// Class names as files write them (`tabby_cat`) in words.
 pub fn label(label: &str) -> String {
     label.replace('_', " ")

@@ -458,11 +458,6 @@ impl Studio {
         web::decode_bytes(&name, &bytes).await
     }
 
-    /// An address of a kept picture, as large as it was kept.
-    pub async fn address(self, id: PictureId) -> Result<ObjectUrl> {
-        web::object_url(&self.vault()?.file(id).await?)
-    }
-
     fn name(self, id: PictureId) -> String {
         let name = |pictures: &Vec<Picture>| pictures.iter().find(|picture| picture.id == id).map(|p| p.name.clone());
         self.pictures.with_untracked(name).unwrap_or_else(|| "picture".into())
