@@ -93,7 +93,8 @@ test('record, train, judge, watch, close, come back, export, import elsewhere, t
   await page.getByTestId('train-judge').click();
   await expect(page.getByTestId('judge-accuracy')).toHaveText(/\d+(\.\d)? %/, { timeout: 120_000 });
   expect(Number.parseFloat(await page.getByTestId('judge-accuracy').textContent())).toBeGreaterThanOrEqual(75);
-  await expect(page.getByTestId('judge-interval')).toContainText('%');
+  // "5 of 6 pictures are right."
+  const judged = /^\d+ of \d+ /.exec(await page.getByTestId('judge-interval').textContent())[0];
   await page.getByTestId('cell-0-0').click();
   await expect(page.getByTestId('matrix-chosen')).toBeVisible();
   await readsLive(page, { disc: 'sun', stripes: 'sea' });
@@ -126,6 +127,9 @@ test('record, train, judge, watch, close, come back, export, import elsewhere, t
     .getByTestId('import-project-input')
     .setInputFiles({ name: 'project.zip', mimeType: 'application/zip', buffer: archive });
   await expect(studio.counts).toHaveText(counts, { timeout: 120_000 });
+  // The pictures that judge are still those that were put aside.
+  await studio.step('judge');
+  await expect(page.getByTestId('judge-interval')).toContainText(judged, { timeout: 120_000 });
   await readsLive(page, { disc: 'sun' });
   await train(page, 2);
   await elsewhere.close();

@@ -1,11 +1,14 @@
 //! A project out of this page and back in, as one archive.
 
+use std::collections::HashMap;
+
 use js_sys::Date;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
 use super::state::{Adding, Studio};
+use super::train::Record;
 use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, safe};
 use crate::studio::{Picture, ProjectId};
 use crate::web::{self, Archive, ArchiveBuilder, Run};
@@ -62,6 +65,7 @@ impl Studio {
         let mut project = manifest.project;
         (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
         let of = manifest.pictures.len();
+        let mut numbers = HashMap::new();
         for (done, kept) in manifest.pictures.into_iter().enumerate() {
             self.adding.set(Some(Adding { done, of }));
             let Some(entry) = entry(&kept.path) else {
@@ -72,6 +76,7 @@ impl Studio {
                 let bytes = archive.bytes(entry).await?;
                 // Not what the manifest says of it: the file may have been replaced by hand.
                 let specimen = web::specimen_of_bytes(&kept.picture.name, &bytes).await?;
+                let before = kept.picture.id;
                 let picture = Picture {
                     id: self.new_number(),
                     project: project.id,
@@ -83,15 +88,17 @@ impl Studio {
                     crc32: specimen.crc32,
                     ..kept.picture
                 };
-                vault.add_picture(&picture, &specimen.file, &specimen.thumbnail).await
+                vault.add_picture(&picture, &specimen.file, &specimen.thumbnail).await.map(|()| (before, picture.id))
             };
-            if let Err(error) = added.await {
-                self.skip(kept.path, error.to_string());
+            match added.await {
+                Ok((before, now)) => drop(numbers.insert(before, now)),
+                Err(error) => self.skip(kept.path, error.to_string()),
             }
         }
         if let (Some(checkpoint), Some(history)) = (entry(CHECKPOINT), entry(HISTORY)) {
             let checkpoint = web::blob(CHECKPOINT, &archive.bytes(checkpoint).await?, "application/octet-stream")?;
             let history = String::from_utf8_lossy(&archive.bytes(history).await?).into_owned();
+            let history = Record::renumbered(&history, &numbers);
             vault.put_run(project.id, &Run { checkpoint, history }).await?;
         }
         // Last, so that a project is whole when it is there at all.

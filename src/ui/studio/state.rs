@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::train::Record;
 use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
@@ -279,13 +280,17 @@ impl Studio {
         copy.changed_ms = js_sys::Date::now();
         let pictures = vault.pictures(id).await?.into_iter().filter(|picture| !picture.trashed).collect::<Vec<_>>();
         let of = pictures.len();
+        let mut numbers = HashMap::new();
         for (done, mut picture) in pictures.into_iter().enumerate() {
             self.adding.set(Some(Adding { done, of }));
             let (file, thumbnail) = (vault.file(picture.id).await?, vault.thumbnail(picture.id).await?);
+            let before = picture.id;
             (picture.id, picture.project) = (self.new_number(), copy.id);
+            numbers.insert(before, picture.id);
             vault.add_picture(&picture, &file, &thumbnail).await?;
         }
-        if let Some(run) = vault.run(id).await? {
+        if let Some(mut run) = vault.run(id).await? {
+            run.history = Record::renumbered(&run.history, &numbers);
             vault.put_run(copy.id, &run).await?;
         }
         vault.put_project(&copy).await?;

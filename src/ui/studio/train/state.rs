@@ -1,5 +1,6 @@
 //! Training as the page knows it: how the open project is to be trained, where its run stands, and what is kept of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use leptos::prelude::*;
@@ -58,6 +59,15 @@ pub struct Record {
 }
 
 impl Record {
+    /// A kept record whose pictures have got other numbers: old ones with the new ones. A text that is no record stays as it is.
+    pub fn renumbered(text: &str, numbers: &HashMap<PictureId, PictureId>) -> String {
+        let Ok(mut record) = serde_json::from_str::<Self>(text) else { return text.to_owned() };
+        for side in [&mut record.sides.train, &mut record.sides.validation] {
+            *side = side.iter().filter_map(|picture| numbers.get(picture).copied()).collect();
+        }
+        serde_json::to_string(&record).unwrap_or_else(|_| text.to_owned())
+    }
+
     /// How the network's logits are meant.
     pub fn activation(&self) -> Activation {
         match self.recipe.loss {
