@@ -97,7 +97,10 @@ test('record, train, judge, watch, close, come back, export, import elsewhere, t
   const judged = /^\d+ of \d+ /.exec(await page.getByTestId('judge-interval').textContent())[0];
   await page.getByTestId('cell-0-0').click();
   await expect(page.getByTestId('matrix-chosen')).toBeVisible();
+  await page.getByTestId('threshold').fill('30');
   await readsLive(page, { disc: 'sun', stripes: 'sea' });
+  // What was set while judging holds here.
+  await expect(page.getByTestId('live-threshold')).toHaveValue('30');
   expect(seen.errors).toEqual([]);
   await page.close();
 

@@ -37,6 +37,7 @@ pub fn Watch(lab: Lab) -> impl IntoView {
 /// Puts the frame of the moment into a class.
 #[component]
 fn Wrong(studio: Studio, live: Live) -> impl IntoView {
+    share_threshold(studio, live);
     let said = RwSignal::new(String::new());
     let classes = move || studio.project.with(|project| project.as_ref().map(|p| p.classes.clone()).unwrap_or_default());
     let add = move |class: ClassId, name: String| {
@@ -75,4 +76,18 @@ fn Wrong(studio: Studio, live: Live) -> impl IntoView {
             <p class="wrong__said" role="status">{move || said.get()}</p>
         </div>
     }
+}
+
+/// The project's threshold is the view's, and a change here is kept as one on the judging step is.
+fn share_threshold(studio: Studio, live: Live) {
+    let kept = move || studio.project.with_untracked(|project| project.as_ref().map(|project| project.settings.threshold));
+    if let Some(threshold) = kept() {
+        live.threshold.set(threshold);
+    }
+    Effect::new(move |_| {
+        let threshold = live.threshold.get();
+        if kept().is_some_and(|kept| kept != threshold) {
+            studio.change(|project| project.settings.threshold = threshold);
+        }
+    });
 }
