@@ -33,6 +33,7 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+mod split;
 pub mod studio;
 pub mod train;
 pub mod ui;
@@ -42,4 +43,4 @@ pub mod weights;
 pub use error::{Error, Result};
 
 // The page's texts; `t!` finds them from here.
-rust_i18n::i18n!("www/locales", fallback = "en");
+rust_i18n::i18n!("www/locales/first", fallback = "en", backend = ui::texts::Workshop);

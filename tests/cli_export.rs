@@ -6,6 +6,7 @@
 mod cli;
 
 use cli::{Temp, repository, reslab};
+use reslab::weights;
 
 const MODEL: &str = "www/models/resnet20-cifar10.safetensors";
 
@@ -27,6 +28,23 @@ fn safetensors_are_read_again_with_everything() {
     let again = dir.path("again.safetensors").display().to_string();
     assert_eq!(reslab(&["export", "--weights", &out, "--format", "safetensors", "--out", &again]).code, 0);
     assert!(std::fs::read(&out).unwrap() == std::fs::read(&again).unwrap());
+}
+
+#[test]
+fn half_is_half_and_onnx_has_none() {
+    let dir = Temp::new("export-half");
+    let state = weights::read(MODEL, &std::fs::read(repository(MODEL)).unwrap()).unwrap();
+    let whole = dir.file("whole.safetensors", weights::safetensors::write(&state, weights::Dtype::F32).unwrap());
+    let half = dir.path("half.safetensors").display().to_string();
+    let run = reslab(&["export", "--weights", &whole, "--format", "safetensors", "--half", "--out", &half]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let written = weights::read(&half, &std::fs::read(&half).unwrap()).unwrap();
+    assert!(written.tensors.iter().all(|(name, tensor)| {
+        // They came from 16 bits, so nothing is lost.
+        tensor.dtype == weights::Dtype::F16 && tensor.data == state.tensors[name].data
+    }));
+    let run = reslab(&["export", "--weights", &whole, "--format", "onnx", "--half"]);
+    assert!(run.error().contains("--half is for safetensors"), "{run:?}");
 }
 
 #[test]

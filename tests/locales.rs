@@ -84,6 +84,31 @@ fn sources_and_texts_ask_for_one_another() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// What of the page's sources is in its second part alone: there the texts of both parts are known.
+const WORKSHOP: &[&str] = &["src/ui/workshop.rs", "src/ui/studio/", "src/ui/benchmark/", "src/ui/live/"];
+/// Below these, what the first part shows too.
+const FIRST: &[&str] = &["src/ui/live/looks.rs", "src/ui/live/overlay.rs", "src/ui/live/ask.rs"];
+
+#[test]
+fn the_first_part_asks_for_none_of_the_workshops_texts() {
+    let workshop: BTreeSet<String> = files(Path::new("www/locales/workshop"), "json")
+        .into_iter()
+        .filter_map(|(file, _)| Some(Path::new(&file).file_stem()?.to_str()?.to_owned()))
+        .collect();
+    assert!(workshop.contains("train"), "{workshop:?}");
+    let mut wrong = Vec::new();
+    for (file, source) in files(Path::new("src"), "rs") {
+        let later = WORKSHOP.iter().any(|start| file.starts_with(start)) && !FIRST.contains(&&*file);
+        for call in calls(&source).into_iter().filter(|_| !later) {
+            let (Key::Whole(key) | Key::Made(key)) = call.key else { continue };
+            if key.split('.').next().is_some_and(|screen| workshop.contains(screen)) {
+                wrong.push(format!("{file}: {} comes with the workshop", call.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn calls_are_seen_and_nothing_else() {
     let source = r#"

@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Stop, classify, output};
+use crate::Error;
 use crate::engine::{ExportFormat, Portable, class_names, pixel_options};
 use crate::train::checkpoint::write_atomically;
-use crate::weights::{self, detect};
+use crate::weights::{self, Dtype, detect};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,6 +19,9 @@ pub(super) struct Arguments {
     /// Kind of file.
     #[arg(long, value_enum)]
     format: Format,
+    /// Write weights of 16 bits: half the size, and as exact as most networks need (safetensors alone).
+    #[arg(long)]
+    half: bool,
     /// File to write; by default one with the model's name in this folder.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -51,7 +55,13 @@ enum Language {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let source = arguments.model.source()?;
     let labels = arguments.labels.as_deref().map(classify::read_labels).transpose()?;
-    let found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+    let mut found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+    if arguments.half {
+        if matches!(arguments.format, Format::Onnx) {
+            return Err(Error::Usage("--half is for safetensors: ONNX files are written with weights of 32 bits".into()).into());
+        }
+        found.weights.tensors.values_mut().for_each(|tensor| tensor.dtype = Dtype::F16);
+    }
     let pixels = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
     let labels = class_names(&found, labels)?;
     let model = Portable {

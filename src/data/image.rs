@@ -16,6 +16,7 @@ use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError};
 
 use super::{Format, header};
+use crate::split::in_workshop;
 use crate::{Error, Result};
 
 /// Longest side of a picture that is read.
@@ -144,6 +145,16 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
             }
             Ok(Probe { format, size })
         }
+    }
+}
+
+in_workshop! {
+    /// [`decode`], whose code the page's first part does without: the browser's decoders come first.
+    ///
+    /// # Errors
+    /// Those of [`decode`].
+    pub fn decode_later(file_name: &str, bytes: &[u8]) -> Result<RgbaImage> {
+        decode(file_name, bytes)
     }
 }
 

@@ -13,7 +13,7 @@ pub mod sniff;
 pub mod split;
 pub mod zip;
 
-pub use image::{RgbaImage, decode, probe};
+pub use image::{RgbaImage, decode, decode_later, probe};
 pub use image_set::{ImageSet, ImageSize};
 pub use preset::{ChannelOrder, Geometry, Preset, Resize};
 pub use resample::Filter;

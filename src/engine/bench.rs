@@ -26,12 +26,13 @@ use futures_util::future::join3;
 use js_sys::{JSON, JsString, Promise, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use self::train::Training;
 use super::RunTimes;
 use crate::gpu::{Context, ContextOptions, Precision};
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
+use crate::split::in_workshop;
 use crate::web::{CancelToken, fetch_bytes, now_ms};
 use crate::{Error, Result, weights};
 
@@ -135,11 +136,26 @@ struct Bench {
     sessions: Vec<Session>,
 }
 
-/// Defines the global function `__bench`.
+/// Defines the global function `__bench`, once its code has come.
 pub fn install() {
     console_error_panic_hook::set_once();
     // Fails only when a logger is set already.
     let _ = console_log::init_with_level(log::Level::Warn);
+    spawn_local(async {
+        if let Err(error) = define().await {
+            log::error!("{error}");
+        }
+    });
+}
+
+in_workshop! {
+    fn define() -> Result<()> {
+        define_bench();
+        Ok(())
+    }
+}
+
+fn define_bench() {
     // Taken out while a call runs: two at once would time each other.
     let bench = Rc::new(RefCell::new(Some(Bench::default())));
     let call = Closure::<dyn Fn(JsValue) -> Promise>::new(move |config: JsValue| {

@@ -159,7 +159,7 @@ impl Benchmark {
     }
 
     /// Plans, or does the next run; says whether something is left.
-    pub(super) async fn advance(&mut self, engine: &Engine, send: &impl Fn(Event)) -> Result<bool> {
+    pub(super) async fn advance(&mut self, engine: &Engine, send: &dyn Fn(Event)) -> Result<bool> {
         let outcome = self.next(engine.context(), send).await;
         if matches!(outcome, Err(Error::DeviceLost(_))) {
             // Its buffers went with the device: on another one everything begins anew.
@@ -168,7 +168,7 @@ impl Benchmark {
         outcome
     }
 
-    async fn next(&mut self, ctx: &Context, send: &impl Fn(Event)) -> Result<bool> {
+    async fn next(&mut self, ctx: &Context, send: &dyn Fn(Event)) -> Result<bool> {
         let order = &*self.order;
         let (counted, total) = (order.warm_up + order.runs, order.warm_up + order.runs + PROFILES);
         let going = |phase, done| send(Event::Benchmark(BenchmarkEvent::Going { number: order.number, phase, done, total }));

@@ -153,7 +153,7 @@ impl Engine {
     ) -> Result<ModelInfo> {
         progress(0.0);
         web::yield_now().await;
-        let found = detect::detect(weights::read(name, bytes)?)?;
+        let found = detect::detect(weights::read_any(name, bytes).await?)?;
         let preset = match &options.pixels {
             Some(pixels) => pixels.clone(),
             None => pixel_options(&found, options.preset.as_deref())?,

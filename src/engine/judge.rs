@@ -92,7 +92,7 @@ impl Judging {
     }
 
     /// Judges the next batch; says whether some are left.
-    pub(super) async fn advance(&mut self, engine: &mut Engine, send: &impl Fn(Event)) -> Result<bool> {
+    pub(super) async fn advance(&mut self, engine: &mut Engine, send: &dyn Fn(Event)) -> Result<bool> {
         let JudgeOrder { number, examples, activation } = &*self.order;
         let rest: Vec<usize> = (self.done..examples.len()).collect();
         let rows = engine.judge(examples.preset(), examples.images(), &rest).await?;

@@ -11,6 +11,7 @@ mod judge;
 mod message;
 mod serve;
 mod train;
+mod workshop;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
 pub use benchmark::{

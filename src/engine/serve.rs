@@ -8,15 +8,16 @@ use futures_util::StreamExt;
 
 use super::benchmark::{Benchmark, BenchmarkEvent};
 use super::core::{Engine, LoadOptions};
-use super::export::{ExportFormat, Exported};
+use super::export::ExportFormat;
 use super::frame::Frame;
 use super::heatmap::HeatmapKind;
 use super::judge::{Judging, JudgingEvent};
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
-use crate::data::image::{RgbaImage, decode};
+use super::workshop;
+use crate::data::{RgbaImage, decode_later};
 use crate::gpu::ContextOptions;
-use crate::{Error, Result, train, web};
+use crate::{Error, Result, web};
 
 /// Predictions a result carries.
 const TOP: usize = 5;
@@ -87,23 +88,12 @@ pub async fn serve_engine(
     }
 }
 
-/// Does a chunk of training, and repeats it with a new device when the old one was lost.
-async fn advance(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
-    web::yield_now().await;
-    match run.advance(engine, send).await {
-        Err(Error::DeviceLost(_)) => {
-            // A picture may have met the loss first.
-            if engine.context().check().is_err() {
-                recover(engine, options, send).await?;
-            }
-            run.recover(engine, send)
-        }
-        outcome => outcome,
-    }
+async fn advance(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
+    workshop::advance(engine, run, options, send).await?.await
 }
 
 /// Opens a new device and plans the model again from its weights, which stay in memory.
-async fn recover(engine: &mut Engine, options: ContextOptions, send: &impl Fn(Event)) -> Result<()> {
+pub(super) async fn recover(engine: &mut Engine, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
     engine.reopen(options).await?;
     send(Event::Device(engine.device()));
     if engine.model().is_some() {
@@ -115,40 +105,13 @@ async fn recover(engine: &mut Engine, options: ContextOptions, send: &impl Fn(Ev
 
 /// Whether a job is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+pub(super) enum Left {
     Nothing,
     Some,
 }
 
-async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &impl Fn(Event)) -> Result<Left> {
+async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
     match job {
-        Job::StartTraining(order) => {
-            // A lost device is noticed before the order is used up.
-            engine.context().check()?;
-            if let Some(order) = order.take() {
-                // The memory of the run before is needed.
-                *training = None;
-                *training = Some(Run::start(engine, *order, send).await?);
-            }
-        }
-        Job::ResumeTraining(order) => {
-            engine.context().check()?;
-            if let Some(order) = order.take() {
-                *training = None;
-                *training = Some(Run::resume(engine, *order, send).await?);
-            }
-        }
-        Job::StopTraining => {
-            if let Some(run) = training {
-                run.stop(engine, send).await?;
-            }
-        }
-        Job::ContinueTraining => training.as_mut().map_or((), Run::go_on),
-        Job::TrainedWeights => {
-            if let Some(run) = training {
-                send(Event::Training(run.weights()?));
-            }
-        }
         Job::Load { name, bytes, options } => {
             let mut progress = |progress| send(Event::Loading { name: name.clone(), progress });
             let info = engine.load(name, bytes, options, &mut progress).await?;
@@ -166,63 +129,25 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             }
         }
         Job::Classify { id, name, image } => {
-            let result = engine.classify(&*pixels(name, image)?, TOP).await?;
+            let result = engine.classify(&*pixels(name, image).await?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        Job::Frame { id, frame, map_of } => {
-            let reading = engine.read_frame(frame, *map_of).await?;
-            send(Event::Frame { id: *id, reading });
-        }
-        Job::Heatmap { id, name, image, class, kind } => {
-            let heatmap = engine.heatmap(&*pixels(name, image)?, *class, kind).await?;
-            send(Event::Heatmap { id: *id, heatmap });
-        }
-        Job::Export(format) => {
-            let Exported { file_name, bytes, recipes } = engine.export(*format)?;
-            send(Event::Exported { file_name, bytes, recipes });
-        }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),
-        Job::Estimate(order) => {
-            let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
-            let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
-            if let Err(error @ Error::DeviceLost(_)) = estimate {
-                return Err(error);
-            }
-            send(Event::Training(TrainingEvent::Estimated { number: *number, estimate }));
-        }
-        Job::Preview(order) => {
-            let PreviewOrder { number, recipe, examples, count } = &**order;
-            let (set, preset) = (examples.images(), examples.preset());
-            let pictures = train::preview(engine.context(), set, preset, &recipe.augmentation, *count, recipe.seed).await;
-            if let Err(error @ Error::DeviceLost(_)) = pictures {
-                return Err(error);
-            }
-            send(Event::Training(TrainingEvent::Previewed { number: *number, pictures }));
-        }
-        Job::Judge(judging) => {
-            if judging.advance(engine, send).await? {
-                return Ok(Left::Some);
-            }
-        }
-        Job::Benchmark(benchmark) => {
-            if benchmark.advance(engine, send).await? {
-                return Ok(Left::Some);
-            }
-        }
+        job => return workshop::run(engine, training, job, send).await?.await,
     }
     Ok(Left::Nothing)
 }
 
 /// A picture's pixels, decoded where it is a file.
-fn pixels<'a>(name: &str, image: &'a Picture) -> Result<Cow<'a, RgbaImage>> {
+pub(super) async fn pixels<'a>(name: &str, image: &'a Picture) -> Result<Cow<'a, RgbaImage>> {
     Ok(match image {
         Picture::Decoded(image) => Cow::Borrowed(image),
-        Picture::File(bytes) => Cow::Owned(decode(name, bytes)?),
+        Picture::File(bytes) => Cow::Owned(decode_later(name, bytes).await?),
     })
 }
 
 /// Work that waits.
-enum Job {
+pub(super) enum Job {
     Load {
         name: String,
         bytes: Vec<u8>,

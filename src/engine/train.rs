@@ -319,7 +319,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn start(engine: &Engine, order: TrainingOrder, send: &impl Fn(Event)) -> Result<Self> {
+    pub(super) async fn start(engine: &Engine, order: TrainingOrder, send: &dyn Fn(Event)) -> Result<Self> {
         let TrainingOrder { name, backbone, recipe, examples, sides } = order;
         let split = examples.split(&recipe, sides.as_ref())?;
         let sides = examples.sides(&split);
@@ -328,7 +328,7 @@ impl Run {
     }
 
     /// Goes on with a run from an earlier visit.
-    pub(super) async fn resume(engine: &Engine, order: ResumeOrder, send: &impl Fn(Event)) -> Result<Self> {
+    pub(super) async fn resume(engine: &Engine, order: ResumeOrder, send: &dyn Fn(Event)) -> Result<Self> {
         let ResumeOrder { name, checkpoint, examples, sides, epochs } = order;
         let mut checkpoint = Checkpoint::from_bytes(&name, &checkpoint)?;
         if let Some(epochs) = epochs {
@@ -345,7 +345,7 @@ impl Run {
         Ok(Self::begin(name, trainer, sides, Beginning::OtherPictures, send))
     }
 
-    fn begin(name: String, trainer: Trainer, sides: Sides, beginning: Beginning, send: &impl Fn(Event)) -> Self {
+    fn begin(name: String, trainer: Trainer, sides: Sides, beginning: Beginning, send: &dyn Fn(Event)) -> Self {
         let plan = Plan {
             outline: trainer.outline(),
             recipe: trainer.setup().recipe.clone(),
@@ -368,7 +368,7 @@ impl Run {
 
     /// Rests after the chunk that was done last. The best weights so far become the engine's model, and the run is handed over
     /// as it stands.
-    pub(super) async fn stop(&mut self, engine: &mut Engine, send: &impl Fn(Event)) -> Result<()> {
+    pub(super) async fn stop(&mut self, engine: &mut Engine, send: &dyn Fn(Event)) -> Result<()> {
         if std::mem::take(&mut self.going) {
             let mut turn = turns();
             let now = self.trainer.checkpoint_in_turns(&mut Turns::new(&mut turn)).await?;
@@ -380,7 +380,7 @@ impl Run {
 
     /// Does a chunk; an epoch's end hands a checkpoint over. A lost device is opened again, and the run goes on from the end of
     /// the last epoch.
-    pub(super) async fn advance(&mut self, engine: &mut Engine, send: &impl Fn(Event)) -> Result<()> {
+    pub(super) async fn advance(&mut self, engine: &mut Engine, send: &dyn Fn(Event)) -> Result<()> {
         let mut turn = turns();
         let event = self.trainer.advance_in_turns(&mut Turns::new(&mut turn)).await?;
         let finished = matches!(event, train::Event::Finished { .. });
@@ -397,13 +397,13 @@ impl Run {
     }
 
     /// Goes on with the engine's device, which was opened again.
-    pub(super) fn recover(&mut self, engine: &Engine, send: &impl Fn(Event)) -> Result<()> {
+    pub(super) fn recover(&mut self, engine: &Engine, send: &dyn Fn(Event)) -> Result<()> {
         self.trainer.recover(engine.context())?;
         send(Event::Training(TrainingEvent::Recovered));
         Ok(())
     }
 
-    async fn rest(&mut self, engine: &mut Engine, finished: bool, send: &impl Fn(Event)) -> Result<()> {
+    async fn rest(&mut self, engine: &mut Engine, finished: bool, send: &dyn Fn(Event)) -> Result<()> {
         if self.trainer.last_epoch().progress.epoch > 0 {
             let info: ModelInfo = engine.adopt(&self.name, self.trainer.last_epoch(), &mut |_| {}).await?;
             send(Event::Ready(Box::new(info)));
@@ -420,7 +420,7 @@ impl Run {
 }
 
 /// Sends a checkpoint in pieces, so that neither writing it nor taking it holds up the page.
-async fn hand_over(checkpoint: &Checkpoint, send: &impl Fn(Event)) -> Result<()> {
+async fn hand_over(checkpoint: &Checkpoint, send: &dyn Fn(Event)) -> Result<()> {
     let mut turn = turns();
     let mut take = |piece| send(Event::Training(TrainingEvent::CheckpointPiece(piece)));
     checkpoint.write(&mut take, &mut Turns::new(&mut turn)).await?;

@@ -4,20 +4,18 @@ use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
 
-use super::benchmark::Benchmark;
 use super::header::Header;
 use super::lab::Lab;
 use super::language;
 use super::layers::LayersPanel;
-use super::live::{Live, LiveReading, LiveStage};
 use super::model::ModelPanel;
 use super::reading::Reading;
 use super::samples::Samples;
 use super::screen::Screen;
 use super::stage::Stage;
-use super::studio::Teach;
 use super::tray::Tray;
 use super::unsupported::Unsupported;
+use super::workshop::Later;
 
 /// The whole page.
 #[component]
@@ -39,8 +37,8 @@ fn Page(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
         {move || match (lab.missing.get(), lab.screen.get()) {
             (Some(missing), _) => view! { <Unsupported missing /> }.into_any(),
             (None, Screen::Look) => view! { <Look lab /> }.into_any(),
-            (None, Screen::Teach) => view! { <Teach lab /> }.into_any(),
-            (None, Screen::Bench) => view! { <Benchmark lab /> }.into_any(),
+            (None, Screen::Teach) => view! { <Later lab show=|door| door.teach() /> }.into_any(),
+            (None, Screen::Bench) => view! { <Later lab show=|door| door.benchmark() /> }.into_any(),
         }}
         <footer class="foot">
             <p>{t!("shell.privacy")}</p>
@@ -65,7 +63,11 @@ fn Look(lab: Lab) -> impl IntoView {
         <main id="main" class="bench" data-testid="lab">
             <h1 class="hidden">{t!("shell.title")}</h1>
             {move || {
-                if watching.get() { view! { <LookLive lab /> }.into_any() } else { view! { <LookAtPictures lab /> }.into_any() }
+                if watching.get() {
+                    view! { <Later lab show=|door| door.camera() /> }.into_any()
+                } else {
+                    view! { <LookAtPictures lab /> }.into_any()
+                }
             }}
         </main>
     }
@@ -82,21 +84,6 @@ fn LookAtPictures(lab: Lab) -> impl IntoView {
         </div>
         <div class="bench__right">
             <Reading lab />
-            <ModelPanel lab />
-        </div>
-    }
-}
-
-#[component]
-fn LookLive(lab: Lab) -> impl IntoView {
-    let live = Live::new(lab);
-    view! {
-        <div class="bench__left">
-            <LiveStage live on_close=move |()| lab.watching.set(false) />
-            <LayersPanel lab />
-        </div>
-        <div class="bench__right">
-            <LiveReading live />
             <ModelPanel lab />
         </div>
     }
@@ -134,7 +121,7 @@ fn listen(lab: Lab) {
         lab.dragging.set(false);
         if works() {
             match lab.screen.get_untracked() {
-                Screen::Teach => lab.studio.take_drop(&event),
+                Screen::Teach => lab.door().map_or((), |door| door.take_drop(&event)),
                 Screen::Look | Screen::Bench => lab.take_drop(&event),
             }
         }
@@ -142,7 +129,7 @@ fn listen(lab: Lab) {
     window_event_listener(ev::paste, move |event| {
         if works() {
             match lab.screen.get_untracked() {
-                Screen::Teach => lab.studio.take_paste(&event),
+                Screen::Teach => lab.door().map_or((), |door| door.take_paste(&event)),
                 Screen::Look | Screen::Bench => lab.take_paste(&event),
             }
         }

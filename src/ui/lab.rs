@@ -9,14 +9,13 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
-use super::benchmark::Bench;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::notice;
 use super::screen::{Screen, follow_address};
-use super::studio::{self, Judging, Step, Studio, Training};
+use super::workshop::Opening;
 use crate::Error;
-use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo, Recipes};
+use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
 use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
 
@@ -118,9 +117,8 @@ pub struct Lab {
     pub screen: RwSignal<Screen>,
     /// A newer version of the page waits.
     pub newer: RwSignal<bool>,
-    pub studio: Studio,
-    /// The step of the open project.
-    pub step: RwSignal<Step>,
+    /// The screens that come later.
+    pub workshop: RwSignal<Opening, LocalStorage>,
     pub device: RwSignal<Option<DeviceInfo>>,
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,
@@ -139,13 +137,6 @@ pub struct Lab {
     /// Pictures that wait or are worked on.
     pub remaining: RwSignal<usize>,
     pub layers: RwSignal<Layers>,
-    pub training: Training,
-    pub benchmark: Bench,
-    /// Lines of code for the file that was exported last.
-    pub recipes: RwSignal<Option<Recipes>>,
-    /// Said beside the exports.
-    pub export_error: RwSignal<Option<String>>,
-    pub judging: Judging,
     /// Something is dragged over the page.
     pub dragging: RwSignal<bool>,
     /// Read out by screen readers.
@@ -179,8 +170,7 @@ impl Lab {
             missing: RwSignal::new(None),
             screen: follow_address(),
             newer: RwSignal::new(false),
-            studio: Studio::start(),
-            step: studio::follow_step(),
+            workshop: RwSignal::new_local(Opening::default()),
             device: RwSignal::new(None),
             adapter: RwSignal::new(None),
             model: RwSignal::new(None),
@@ -193,11 +183,6 @@ impl Lab {
             selected: RwSignal::new(None),
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
-            training: Training::new(),
-            benchmark: Bench::new(),
-            recipes: RwSignal::new(None),
-            export_error: RwSignal::new(None),
-            judging: Judging::new(),
             dragging: RwSignal::new(false),
             spoken: RwSignal::new(String::new()),
             files: StoredValue::new_local(HashMap::new()),
@@ -220,7 +205,6 @@ impl Lab {
         spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
-        lab.follow_training();
         lab.refresh_kept();
         lab.use_bundled();
         lab
@@ -302,13 +286,11 @@ impl Lab {
                 self.answered(Pending::Profile);
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
-            Event::Training(event) => self.on_training(event),
-            Event::Judging(event) => self.on_judging(event),
-            Event::Benchmark(event) => self.on_benchmark(event),
-            Event::Exported { file_name, bytes, recipes } => match web::save_bytes(&file_name, &bytes) {
-                Ok(()) => self.recipes.set(Some(recipes)),
-                Err(error) => self.export_error.set(Some(notice::sentence(&error))),
-            },
+            event @ (Event::Training(_) | Event::Judging(_) | Event::Benchmark(_) | Event::Exported { .. }) => {
+                if let Some(door) = self.door() {
+                    door.hear(event);
+                }
+            }
             Event::Failed { id: Some(id), error } => {
                 if !self.asked.answer(id, Err(error.clone())) {
                     self.on_failed(id, &error);

@@ -7,6 +7,7 @@ pub mod benchmark;
 pub mod csv;
 pub mod format;
 pub mod live;
+pub mod texts;
 
 #[cfg(target_arch = "wasm32")]
 mod app;
@@ -48,6 +49,8 @@ mod studio;
 mod tray;
 #[cfg(target_arch = "wasm32")]
 mod unsupported;
+#[cfg(target_arch = "wasm32")]
+mod workshop;
 
 /// Shows the page. Called once, by `main`.
 #[cfg(target_arch = "wasm32")]

@@ -19,7 +19,7 @@ use super::js::{wait, window, words};
 use super::task::yield_now;
 use crate::data::header::is_whole;
 use crate::data::image::{check_size, cut_off};
-use crate::data::{RgbaImage, decode, probe};
+use crate::data::{RgbaImage, decode_later, probe};
 use crate::{Error, Result};
 
 /// Largest file that is taken for a picture.
@@ -57,7 +57,7 @@ pub async fn decode_bytes(name: &str, bytes: &[u8]) -> Result<RgbaImage> {
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
     match Blob::new_with_u8_array_sequence(&parts) {
         Ok(blob) => decode_blob(name, &blob, bytes).await,
-        Err(_) => decode(name, bytes),
+        Err(_) => decode_later(name, bytes).await,
     }
 }
 
@@ -85,7 +85,7 @@ async fn decode_blob(name: &str, blob: &Blob, bytes: &[u8]) -> Result<RgbaImage>
             }
         }
     }
-    decode(name, bytes)
+    decode_later(name, bytes).await
 }
 
 /// Why the browser gave no pixels.

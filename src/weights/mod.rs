@@ -10,6 +10,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::split::in_workshop;
 use crate::{Error, Result};
 
 pub mod detect;
@@ -166,13 +167,35 @@ pub fn get<'a>(tensors: &'a IndexMap<String, HostTensor>, name: &str, shape: &[u
 /// # Errors
 /// [`Error::WeightsFile`] saying what the file is instead, or what is wrong with it.
 pub fn read(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
-    let wrap = |reason: String| Error::WeightsFile { file: file_name.into(), reason };
-    let mut state = match format::sniff(bytes).map_err(wrap)? {
+    let state = format::sniff(bytes).and_then(|format| match format {
         FileFormat::Safetensors => safetensors::parse(bytes),
         FileFormat::TorchZip => pth::parse_zip(bytes),
         FileFormat::TorchLegacy => pth::parse_legacy(bytes),
+    });
+    finish(file_name, state)
+}
+
+/// [`read`] where the page's first part is to know safetensors alone: what reads PyTorch's files comes [later](crate::split).
+///
+/// # Errors
+/// Those of [`read`].
+pub async fn read_any(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
+    match format::sniff(bytes) {
+        Ok(FileFormat::TorchZip | FileFormat::TorchLegacy) => read_torch(file_name, bytes).await,
+        Ok(FileFormat::Safetensors) => finish(file_name, safetensors::parse(bytes)),
+        Err(reason) => finish(file_name, Err(reason)),
     }
-    .map_err(wrap)?;
+}
+
+in_workshop! {
+    fn read_torch(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
+        read(file_name, bytes)
+    }
+}
+
+fn finish(file_name: &str, state: Result<StateDict, String>) -> Result<StateDict> {
+    let wrap = |reason: String| Error::WeightsFile { file: file_name.into(), reason };
+    let mut state = state.map_err(wrap)?;
     if state.tensors.is_empty() {
         return Err(wrap("it holds no tensors of floating-point numbers".into()));
     }

@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { watch } from './pages/app.mjs';
+import { Lab } from './pages/lab.mjs';
 
 const dist = new URL('../../dist/', import.meta.url).pathname;
 
@@ -57,9 +58,10 @@ test('has WebGPU here, so that the other tests mean something', async ({ page })
   expect(adapter.invocations).toBeGreaterThanOrEqual(256);
 });
 
-// Everything but weights, as a host that compresses delivers it; docs/performance.md says where it goes. 500 KB was the aim for a page
-// that recognises, which was 489 KB; training, the studio, the camera, the benchmark and two languages brought it here.
-const LIMIT_BYTES = 1_180_000;
+// As a host that compresses delivers it, without weights; docs/performance.md says where it goes. The first is what there is to fetch before
+// the page recognises; the second comes when the camera, the studio or the benchmark is opened.
+const LIMIT_BYTES = 500_000;
+const WORKSHOP_LIMIT_BYTES = 720_000;
 
 test('does not grow: gzipped size without weights', async () => {
   const files = await readdir(dist, { recursive: true, withFileTypes: true });
@@ -67,17 +69,46 @@ test('does not grow: gzipped size without weights', async () => {
   // The ES module and its example: no visitor of the page asks for them.
   const forOthers = /^(reslab(_bg)?\.(js|wasm|d\.ts)|example\.\w+)$/;
   const kinds = {};
-  let total = 0;
+  let [first, workshop] = [0, 0];
   for (const file of files) {
     if (!file.isFile() || weights.test(file.name) || forOthers.test(file.name)) continue;
     const size = gzipSync(await readFile(join(file.parentPath ?? file.path, file.name)), { level: 9 }).length;
+    if (file.name.startsWith('workshop-')) {
+      workshop += size;
+      continue;
+    }
     const kind = extname(file.name);
     kinds[kind] = (kinds[kind] ?? 0) + size;
-    total += size;
+    first += size;
   }
   const kb = (bytes) => `${(bytes / 1000).toFixed(0)} KB`;
   const parts = Object.entries(kinds).map(([kind, size]) => `${kind} ${kb(size)}`);
-  console.log(`dist: ${kb(total)} gzipped (${parts.join(', ')}); the limit is ${kb(LIMIT_BYTES)}`);
-  expect(total).toBeGreaterThan(0);
-  expect(total).toBeLessThanOrEqual(LIMIT_BYTES);
+  console.log(`dist: ${kb(first)} gzipped (${parts.join(', ')}), limit ${kb(LIMIT_BYTES)}; workshop ${kb(workshop)}, limit ${kb(WORKSHOP_LIMIT_BYTES)}`);
+  expect(first).toBeGreaterThan(0);
+  expect(first).toBeLessThanOrEqual(LIMIT_BYTES);
+  expect(workshop).toBeGreaterThan(0);
+  expect(workshop).toBeLessThanOrEqual(WORKSHOP_LIMIT_BYTES);
+});
+
+test('recognises without the workshop, and says so when that cannot be fetched', async ({ page }) => {
+  const asked = [];
+  page.on('request', (request) => {
+    if (/\/workshop-\w+\.wasm/.test(request.url())) asked.push(request.url());
+  });
+  let broken = true;
+  await page.route(/\/workshop-\w+\.wasm/, (route) => (broken ? route.abort() : route.continue()));
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId('sample').first().click();
+  await expect(lab.best).toBeVisible();
+  expect(asked, 'nothing of it is asked for before it is needed').toEqual([]);
+
+  await page.getByTestId('screen-teach').click();
+  const failed = page.getByTestId('later-failed');
+  await expect(failed).toContainText('try again');
+  broken = false;
+  await failed.getByRole('button').click();
+  await expect(page.getByTestId('studio')).toBeVisible();
+  await page.getByTestId('screen-look').click();
+  await expect(lab.best, 'what was there is there still').toBeVisible();
 });

@@ -1,6 +1,6 @@
 //! `cargo xtask`: the two commands of the README (`serve`, `test`) and their helpers.
 //!
-//! It has no dependencies on purpose: it is the first thing a fresh clone compiles.
+//! It has no dependencies on purpose: it is the first thing a fresh clone compiles. Only what trunk calls has one (`split`).
 
 mod bench;
 mod golden;
@@ -9,6 +9,8 @@ mod optimise;
 mod report;
 mod serve;
 mod sh;
+#[cfg(feature = "split")]
+mod split;
 mod test;
 mod tools;
 

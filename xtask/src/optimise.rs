@@ -33,6 +33,8 @@ pub fn run() -> Result<ExitCode> {
     let dir = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
     let dir = dir.ok_or("optimise is called by trunk, which sets TRUNK_STAGING_DIR")?;
     let release = env::var("TRUNK_PROFILE").as_deref() == Ok("release");
+    #[cfg(feature = "split")]
+    crate::split::split(&dir, release)?;
     if release {
         make_smaller(&dir)?;
     }
@@ -104,18 +106,33 @@ fn without_insides(types: &str) -> String {
 fn optimise(wasm_opt: &Path, wasm: &Path) -> Result<()> {
     let mut smaller = wasm_opt_command(wasm_opt, wasm);
     run_command(smaller.args(["--reorder-functions-by-name", "-Oz", "-o"]).arg(wasm))?;
-    // `app_bg.wasm` and `app.js` belong together.
+    // `app_bg.wasm` and `app.js` belong together. A part that comes later has no glue of its own.
     let stem = wasm.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.strip_suffix("_bg"));
-    let glue = wasm.with_file_name(format!("{}.js", stem.ok_or("the wasm is not wasm-bindgen's")?));
-    let text = fs::read_to_string(&glue).map_err(|e| format!("{} cannot be read: {e}", glue.display()))?;
+    let Some(stem) = stem else { return Ok(()) };
+    let glue = wasm.with_file_name(format!("{stem}.js"));
+    let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()));
+    let text = read(&glue)?;
     let renamed = wasm.with_extension("wasm.renamed");
     let mut rename = wasm_opt_command(wasm_opt, wasm);
-    let names = sh::output(rename.arg("--minify-imports-and-exports-and-modules").arg("-o").arg(&renamed));
-    let shorter = names.as_deref().and_then(Names::parse).and_then(|names| names.rewrite(&text));
+    let report = sh::output(rename.arg("--minify-imports-and-exports-and-modules").arg("-o").arg(&renamed));
+    let names = report.as_deref().and_then(Names::parse);
+    // What fetches a part that comes later takes some of the exports.
+    let loader = names.as_ref().and_then(|names| names.loader.as_ref()).map(|loader| wasm.with_file_name(loader));
+    let loader = loader.map(|path| read(&path).map(|text| (path, text))).transpose()?;
+    let shorter = names.and_then(|names| {
+        let glue = without_comments(&names.rewrite(&text)?);
+        let loader = match loader {
+            Some((path, text)) => Some((path, without_comments(&names.rewrite_loader(&text)?))),
+            None => None,
+        };
+        Some((glue, loader))
+    });
     let result = match shorter {
         // Names that were not all found must stay as they are on both sides.
         None => fs::remove_file(&renamed),
-        Some(text) => fs::rename(&renamed, wasm).and_then(|()| fs::write(&glue, without_comments(&text))),
+        Some((text, loader)) => fs::rename(&renamed, wasm)
+            .and_then(|()| fs::write(&glue, text))
+            .and_then(|()| loader.map_or(Ok(()), |(path, text)| fs::write(path, text))),
     };
     result.map_err(|e| format!("{} cannot be replaced: {e}", wasm.display()))
 }
@@ -129,8 +146,11 @@ fn wasm_opt_command(wasm_opt: &Path, wasm: &Path) -> Command {
 /// Short names for what wasm and glue call each other, as wasm-opt reports them.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Names {
-    /// The one module of all imports; wasm-opt calls it `a`.
+    /// wasm-bindgen's module of imports; wasm-opt calls it `a`.
     module: String,
+    /// The module that fetches a part that comes later, and what is imported from it. It gets the same short name.
+    loader: Option<String>,
+    loads: Vec<(String, String)>,
     imports: HashMap<String, String>,
     exports: HashMap<String, String>,
 }
@@ -142,12 +162,19 @@ impl Names {
         for line in report.lines() {
             let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
             match quoted[..] {
-                [module, name, short] => {
+                [module, name, short] if module.ends_with("_bg.js") => {
                     if !names.module.is_empty() && names.module != module {
                         return None;
                     }
                     names.module = module.into();
                     names.imports.insert(name.into(), short.into());
+                }
+                [module, name, short] => {
+                    if names.loader.as_ref().is_some_and(|loader| loader != module) {
+                        return None;
+                    }
+                    names.loader = Some(module.into());
+                    names.loads.push((name.into(), short.into()));
                 }
                 [name, short] => drop(names.exports.insert(name.into(), short.into())),
                 _ => {}
@@ -159,11 +186,7 @@ impl Names {
     /// The glue with short names: imports are keys of an object, exports are members of `wasm`. `None` when a name is not
     /// where it is expected.
     fn rewrite(&self, glue: &str) -> Option<String> {
-        let module = format!("\"{}\":", self.module);
-        if glue.matches(&module).count() != 1 {
-            return None;
-        }
-        let glue = glue.replacen(&module, "\"a\":", 1);
+        let glue = self.one_module(glue)?;
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
         let mut text = String::with_capacity(glue.len());
         let mut imports = 0;
@@ -185,6 +208,29 @@ impl Names {
         }
         text.push_str(rest);
         (imports == self.imports.len()).then_some(text)
+    }
+
+    /// The glue with all imports in the one module `a`.
+    fn one_module(&self, glue: &str) -> Option<String> {
+        let module = format!("\"{}\":", self.module);
+        let (before, behind) = glue.split_once(&module).filter(|(_, behind)| !behind.contains(&module))?;
+        let Some(loader) = &self.loader else { return Some(format!("{before}\"a\":{behind}")) };
+        // `"./app_bg.js": import0, "./loader.js": import1,` becomes `"a": { ...import0, b: import1.load },`.
+        let (own, behind) = behind.split_once(',')?;
+        let (between, entry) = behind.split_once(&format!("\"{loader}\":"))?;
+        let (other, behind) = entry.split_once(',')?;
+        let other = other.trim();
+        let loads: String = self.loads.iter().map(|(name, short)| format!(", {short}: {other}.{name}")).collect();
+        Some(format!("{before}\"a\": {{ ...{}{loads} }},{}{behind}", own.trim(), between.trim_end()))
+    }
+
+    /// The loader takes exports apart by name: `const { long, } = initSync(`.
+    fn rewrite_loader(&self, loader: &str) -> Option<String> {
+        let (before, names) = loader.split_once("const { ")?;
+        let (names, behind) = names.split_once("} = initSync(")?;
+        let short = |name: &str| self.exports.get(name).map(|short| format!("{short}: {name}, "));
+        let names: Option<String> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(short).collect();
+        Some(format!("{before}const {{ {}}} = initSync({behind}", names?))
     }
 }
 
@@ -275,8 +321,24 @@ wasm.__wbindgen_start();
         assert_eq!(names.rewrite(&GLUE.replace("__wbg_now_fedcba9876543210:", "other:")), None, "an import is missing");
         assert_eq!(names.rewrite(&GLUE.replace("wasm.__wbindgen_start", "wasm.other")), None, "an export is unknown");
         assert_eq!(names.rewrite(&GLUE.replace("app_bg", "other_bg")), None, "the module is another one");
-        assert_eq!(Names::parse(&REPORT.replacen("./app_bg.js", "./other.js", 1)), None, "two modules");
+        assert_eq!(Names::parse(&REPORT.replacen("./app_bg.js", "./other_bg.js", 1)), None, "two modules");
         assert_eq!(Names::parse("Fatal: unknown option"), None);
+    }
+
+    #[test]
+    fn a_part_that_comes_later_is_loaded_by_short_names() {
+        let report = REPORT.replace("\"b\"]\n ],", "\"b\"],\n  [\"./later.js\", \"load_later\", \"e\"]\n ],");
+        let names = Names::parse(&report).unwrap();
+        let glue = GLUE.replace("\"./app_bg.js\": import0 }", "\"./app_bg.js\": import0, \"./later.js\": import1, }");
+        let text = names.rewrite(&glue).unwrap();
+        assert!(text.contains("return { \"a\": { ...import0, e: import1.load_later }, }"), "{text}");
+        assert_eq!(names.rewrite(GLUE), None, "the glue does not know the loader");
+        let loader = "f();\nconst { memory, } = initSync(undefined);\ng({ memory, });\n";
+        assert_eq!(
+            names.rewrite_loader(loader).unwrap(),
+            "f();\nconst { c: memory, } = initSync(undefined);\ng({ memory, });\n"
+        );
+        assert_eq!(names.rewrite_loader("const { other, } = initSync(undefined);"), None, "not an export");
     }
 
     #[test]

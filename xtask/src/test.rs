@@ -101,9 +101,9 @@ fn clippy(options: &Options) -> Result<Tally> {
     tools::for_lints()?;
     tools::wasm_target()?;
     let mut native = sh::cargo();
-    native.args(["clippy", "--workspace", "--all-targets"]);
+    native.args(["clippy", "--workspace", "--all-targets", "--all-features"]);
     let mut page = sh::cargo();
-    page.args(["clippy", "--target", WASM, "--lib", "--bins"]).args(wasm_tests()?);
+    page.args(["clippy", "--target", WASM, "--features", "split", "--lib", "--bins"]).args(wasm_tests()?);
     let mut sum = Tally::default();
     for cargo in [&mut native, &mut page] {
         cargo.args(&options.rest).args(["--", "-D", "warnings"]);

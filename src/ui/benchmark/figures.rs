@@ -10,12 +10,12 @@ use super::state::Bench;
 use super::{browser, markdown};
 use crate::engine::{BenchmarkReport, BenchmarkWork};
 use crate::ui::format;
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 use crate::web;
 
 /// One network in full.
 #[component]
-pub fn Figures(lab: Lab, report: Arc<BenchmarkReport>) -> impl IntoView {
+pub fn Figures(lab: Workshop, report: Arc<BenchmarkReport>) -> impl IntoView {
     let browser = browser::name(&user_agent());
     let copied = RwSignal::new(None);
     let copy = {

@@ -7,8 +7,8 @@ use crate::engine::{BenchmarkPhase, BenchmarkWork};
 use crate::gpu::Precision;
 use crate::model::ResNetSpec;
 use crate::model::resnet::NAMED;
-use crate::ui::lab::Lab;
 use crate::ui::notice::Notice;
+use crate::ui::workshop::Workshop;
 
 /// Largest batch, image side and number of runs that can be asked for.
 const MOST: (usize, usize, usize) = (512, 1024, 500);
@@ -17,7 +17,7 @@ const LEAST_SIDE: usize = 32;
 
 /// The choices, the button, and how far it is.
 #[component]
-pub fn Form(lab: Lab) -> impl IntoView {
+pub fn Form(lab: Workshop) -> impl IntoView {
     let bench = lab.benchmark;
     let busy = Signal::derive(move || bench.going.with(Option::is_some));
     let ready = move || lab.device.with(Option::is_some);
@@ -97,7 +97,7 @@ pub fn Form(lab: Lab) -> impl IntoView {
 }
 
 /// The networks made for images of this side.
-fn group(lab: Lab, label: &str, side: usize) -> impl IntoView + use<> {
+fn group(lab: Workshop, label: &str, side: usize) -> impl IntoView + use<> {
     let names = NAMED.iter().filter(move |name| ResNetSpec::named(name).is_ok_and(|spec| spec.default_image_size() == side));
     view! {
         <optgroup label=label.to_owned()>
@@ -109,7 +109,7 @@ fn group(lab: Lab, label: &str, side: usize) -> impl IntoView + use<> {
 }
 
 #[component]
-fn Progress(lab: Lab) -> impl IntoView {
+fn Progress(lab: Workshop) -> impl IntoView {
     let going = lab.benchmark.going;
     let words = move || {
         let Some(now) = going.get() else { return String::new() };

@@ -6,11 +6,11 @@ use rust_i18n::t;
 use super::figures::{Figures, Results};
 use super::form::Form;
 use super::layers::Layers;
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// Choose, measure, read.
 #[component]
-pub fn Benchmark(lab: Lab) -> impl IntoView {
+pub fn Benchmark(lab: Workshop) -> impl IntoView {
     let bench = lab.benchmark;
     view! {
         <main id="main" class="speed" data-testid="benchmark">

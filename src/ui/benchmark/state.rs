@@ -9,8 +9,8 @@ use crate::engine::{BenchmarkEvent, BenchmarkOrder, BenchmarkPhase, BenchmarkRep
 use crate::gpu::Precision;
 use crate::model::ResNetSpec;
 use crate::ui::format;
-use crate::ui::lab::Lab;
 use crate::ui::notice;
+use crate::ui::workshop::Workshop;
 
 /// Runs before those that count: the first compiles kernels, the others fill caches and wake the GPU's clock.
 const WARM_UP: usize = 3;
@@ -74,7 +74,7 @@ impl Bench {
     }
 }
 
-impl Lab {
+impl Workshop {
     /// Measures what is chosen.
     pub fn start_benchmark(self) {
         let bench = self.benchmark;

@@ -14,6 +14,8 @@ mod looks;
 #[cfg(target_arch = "wasm32")]
 mod overlay;
 #[cfg(target_arch = "wasm32")]
+mod screen;
+#[cfg(target_arch = "wasm32")]
 mod state;
 #[cfg(target_arch = "wasm32")]
 mod trouble;
@@ -25,6 +27,7 @@ pub use self::{
     ask::{Asked, Reply},
     looks::{Looks, PictureLooks},
     overlay::address,
+    screen::LookLive,
     state::Live,
     view::{Actions, LiveReading, LiveStage, LiveView},
 };

@@ -22,17 +22,18 @@ use rust_i18n::t;
 pub use self::judge::Judging;
 pub use self::state::Studio;
 pub use self::step::{Step, follow_address as follow_step};
+pub use self::takeaway::Exports;
 pub use self::train::Training;
 
 use self::projects::Projects;
 use self::report::Reports;
 use self::state::Storage;
 use self::workbench::Workbench;
-use super::lab::Lab;
+use super::workshop::Workshop;
 
 /// The screen.
 #[component]
-pub fn Teach(lab: Lab) -> impl IntoView {
+pub fn Teach(lab: Workshop) -> impl IntoView {
     let studio = lab.studio;
     let open = Memo::new(move |_| studio.project.with(|project| project.as_ref().map(|project| project.id)));
     view! {

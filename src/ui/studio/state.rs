@@ -467,15 +467,6 @@ impl Studio {
         let name = |pictures: &Vec<Picture>| pictures.iter().find(|picture| picture.id == id).map(|p| p.name.clone());
         self.pictures.with_untracked(name).unwrap_or_else(|| "picture".into())
     }
-
-    // The run
-
-    /// Forgets the open project's run.
-    pub fn forget_run(self) {
-        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return };
-        self.has_run.set(false);
-        self.write(move |vault| async move { vault.delete_run(id).await });
-    }
 }
 
 /// The records that are not what they were.

@@ -5,16 +5,38 @@ use leptos::task::spawn_local;
 use rust_i18n::t;
 
 use crate::engine::{Command, ExportFormat, Recipes};
-use crate::ui::lab::Lab;
-use crate::ui::notice::Notice;
+use crate::ui::notice::{self, Notice};
+use crate::ui::workshop::Workshop;
 use crate::web;
+
+/// The state; lives as long as the page.
+#[derive(Clone, Copy)]
+pub struct Exports {
+    /// Lines of code for the file that was saved last.
+    recipes: RwSignal<Option<Recipes>>,
+    error: RwSignal<Option<String>>,
+}
+
+impl Exports {
+    pub fn new() -> Self {
+        Self { recipes: RwSignal::new(None), error: RwSignal::new(None) }
+    }
+
+    /// Saves what the engine made.
+    pub fn on_exported(self, file_name: &str, bytes: &[u8], recipes: Recipes) {
+        match web::save_bytes(file_name, bytes) {
+            Ok(()) => self.recipes.set(Some(recipes)),
+            Err(error) => self.error.set(Some(notice::sentence(&error))),
+        }
+    }
+}
 
 /// The step.
 #[component]
-pub fn TakeAway(lab: Lab) -> impl IntoView {
+pub fn TakeAway(lab: Workshop) -> impl IntoView {
     let studio = lab.studio;
     let export = move |format: ExportFormat| {
-        lab.export_error.set(None);
+        lab.exports.error.set(None);
         lab.send(Command::Export { format });
     };
     let save_project = move |_| {
@@ -28,7 +50,7 @@ pub fn TakeAway(lab: Lab) -> impl IntoView {
         <section class="takeaway" aria-labelledby="takeaway-title" data-testid="takeaway">
             <h1 id="takeaway-title" class="studio__title">{t!("takeaway.title")}</h1>
             <p class="takeaway__line">{move || t!("takeaway.line", name = name())}</p>
-            <Notice text=lab.export_error testid="export-error" />
+            <Notice text=lab.exports.error testid="export-error" />
             <div class="takeaway__ways">
                 <article class="card takeaway__way">
                     <h2>"ONNX"</h2>
@@ -58,7 +80,7 @@ pub fn TakeAway(lab: Lab) -> impl IntoView {
                     </button>
                 </article>
             </div>
-            {move || lab.recipes.get().map(|recipes| view! { <HowTo recipes /> })}
+            {move || lab.exports.recipes.get().map(|recipes| view! { <HowTo recipes /> })}
         </section>
     }
 }

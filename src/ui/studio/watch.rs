@@ -10,12 +10,12 @@ use super::recorder::keep_still;
 use super::state::Studio;
 use crate::engine::Origin;
 use crate::studio::ClassId;
-use crate::ui::lab::Lab;
 use crate::ui::live::{Actions, Live, LiveView};
+use crate::ui::workshop::Workshop;
 
 /// The step.
 #[component]
-pub fn Watch(lab: Lab) -> impl IntoView {
+pub fn Watch(lab: Workshop) -> impl IntoView {
     let studio = lab.studio;
     let line = move || {
         lab.model.with(|model| match model {
@@ -29,7 +29,7 @@ pub fn Watch(lab: Lab) -> impl IntoView {
         <section class="watch" aria-labelledby="watch-title" data-testid="watch">
             <h1 id="watch-title" class="hidden">{t!("studio.live")}</h1>
             <p class="takeaway__line">{line}</p>
-            <LiveView lab actions />
+            <LiveView lab=*lab actions />
         </section>
     }
 }

@@ -9,11 +9,11 @@ use super::step::Step;
 use super::takeaway::TakeAway;
 use super::train::Train;
 use super::watch::Watch;
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// The whole of it.
 #[component]
-pub fn Workbench(lab: Lab) -> impl IntoView {
+pub fn Workbench(lab: Workshop) -> impl IntoView {
     let studio = lab.studio;
     let name = move || studio.project.with(|project| project.as_ref().map(|project| project.name.clone()).unwrap_or_default());
     let rename = move |event: web_sys::Event| {

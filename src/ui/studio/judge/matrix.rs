@@ -6,11 +6,11 @@ use rust_i18n::t;
 use super::tables::Tiles;
 use crate::studio::PictureId;
 use crate::studio::judge::Assessment;
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// The table, and the pictures of the cell that was chosen.
 #[component]
-pub fn Matrix(lab: Lab, assessment: Memo<Assessment>, names: Memo<Vec<String>>) -> impl IntoView {
+pub fn Matrix(lab: Workshop, assessment: Memo<Assessment>, names: Memo<Vec<String>>) -> impl IntoView {
     let chosen = RwSignal::new(None::<(usize, usize)>);
     let cell = move |truth: usize, answer: usize| {
         let count = Memo::new(move |_| {

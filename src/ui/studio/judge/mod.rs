@@ -18,12 +18,12 @@ use crate::studio::advice::{Advice, after_training};
 use crate::studio::judge::Assessment;
 use crate::studio::{ClassId, Role};
 use crate::ui::format;
-use crate::ui::lab::Lab;
 use crate::ui::notice::Notice;
+use crate::ui::workshop::Workshop;
 
 /// The step.
 #[component]
-pub fn Judge(lab: Lab) -> impl IntoView {
+pub fn Judge(lab: Workshop) -> impl IntoView {
     let judging = lab.judging;
     let trained =
         Memo::new(move |_| lab.training.record.with(|record| record.as_ref().is_some_and(|record| !record.history.is_empty())));
@@ -83,7 +83,7 @@ pub fn Judge(lab: Lab) -> impl IntoView {
 
 /// Everything about the answers.
 #[component]
-fn Results(lab: Lab) -> impl IntoView {
+fn Results(lab: Workshop) -> impl IntoView {
     let judging = lab.judging;
     let chosen = RwSignal::new(None::<Group>);
     let has =
@@ -201,7 +201,7 @@ fn interval_words(assessment: &Assessment) -> String {
 
 /// Pictures from elsewhere that are judged and never learnt from.
 #[component]
-fn TestSet(lab: Lab, classes: Memo<Vec<ClassId>>, names: Memo<Vec<String>>) -> impl IntoView {
+fn TestSet(lab: Workshop, classes: Memo<Vec<ClassId>>, names: Memo<Vec<String>>) -> impl IntoView {
     let studio = lab.studio;
     let folders = move |folders: crate::Result<crate::web::Folders>| match folders {
         Ok(folders) => studio.add_folders(folders, Role::Test),

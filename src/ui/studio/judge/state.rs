@@ -8,8 +8,8 @@ use leptos::task::spawn_local;
 use crate::engine::{Command, Examples, JudgeOrder, JudgingEvent, Origin};
 use crate::studio::judge::Judged;
 use crate::studio::{ClassId, Picture, PictureId, Role};
-use crate::ui::lab::Lab;
 use crate::ui::studio::train::Record;
+use crate::ui::workshop::Workshop;
 use crate::{Error, Result};
 
 /// Which pictures are meant.
@@ -72,7 +72,7 @@ impl Judging {
     }
 }
 
-impl Lab {
+impl Workshop {
     /// Whether the loaded model is the run's.
     fn model_is_of(self, record: &Record) -> bool {
         self.model.with_untracked(|model| {

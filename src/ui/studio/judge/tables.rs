@@ -10,7 +10,7 @@ use crate::studio::judge::{
 };
 use crate::studio::{ClassId, PictureId};
 use crate::ui::format;
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// Pictures shown in a list of examples.
 const SHOWN: usize = 12;
@@ -63,7 +63,7 @@ pub fn Classes(assessment: Memo<Assessment>, names: Memo<Vec<String>>) -> impl I
 
 /// A picture's thumbnail; its name is said.
 #[component]
-fn Tile(lab: Lab, id: PictureId, #[prop(into)] alt: String) -> impl IntoView {
+fn Tile(lab: Workshop, id: PictureId, #[prop(into)] alt: String) -> impl IntoView {
     let thumbnail = lab.studio.thumbnail(id);
     let src = move || thumbnail.get().map(|url| url.as_str().to_owned()).unwrap_or_default();
     view! { <img class="tiles__picture" src=src alt=alt loading="lazy" decoding="async" /> }
@@ -71,7 +71,7 @@ fn Tile(lab: Lab, id: PictureId, #[prop(into)] alt: String) -> impl IntoView {
 
 /// Pictures side by side.
 #[component]
-pub fn Tiles(lab: Lab, ids: Memo<Vec<PictureId>>, testid: &'static str) -> impl IntoView {
+pub fn Tiles(lab: Workshop, ids: Memo<Vec<PictureId>>, testid: &'static str) -> impl IntoView {
     let name = move |id: PictureId| {
         let found = |pictures: &Vec<crate::studio::Picture>| pictures.iter().find(|p| p.id == id).map(|p| p.name.clone());
         lab.studio.pictures.with_untracked(found).unwrap_or_default()
@@ -87,7 +87,7 @@ pub fn Tiles(lab: Lab, ids: Memo<Vec<PictureId>>, testid: &'static str) -> impl 
 
 /// Wrong answers, the surest first.
 #[component]
-pub fn SurelyWrong(lab: Lab, shown: Memo<Vec<Judged>>, names: Memo<Vec<String>>) -> impl IntoView {
+pub fn SurelyWrong(lab: Workshop, shown: Memo<Vec<Judged>>, names: Memo<Vec<String>>) -> impl IntoView {
     let wrong = Memo::new(move |_| shown.with(|shown| surest_and_wrong(shown, SHOWN).into_iter().cloned().collect::<Vec<_>>()));
     view! {
         <h2 class="judge__title">{t!("judge.surely_wrong")}</h2>
@@ -123,7 +123,7 @@ pub fn SurelyWrong(lab: Lab, shown: Memo<Vec<Judged>>, names: Memo<Vec<String>>)
 /// Pictures that seem to be of another class, with a button that moves them there.
 #[component]
 pub fn Suspects(
-    lab: Lab,
+    lab: Workshop,
     everything: Memo<Vec<Judged>>,
     classes: Memo<Vec<ClassId>>,
     names: Memo<Vec<String>>,
@@ -174,7 +174,7 @@ pub fn Suspects(
 
 /// The probability under which the network says "not sure": what it costs and what it brings.
 #[component]
-pub fn Threshold(lab: Lab, shown: Memo<Vec<Judged>>) -> impl IntoView {
+pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
     let threshold = Memo::new(move |_| {
         lab.studio.project.with(|project| project.as_ref().map_or(0.5, |project| project.settings.threshold))
     });

@@ -7,12 +7,12 @@ use super::clock;
 use super::curves::Curves;
 use super::state::{Phase, best};
 use crate::ui::format;
-use crate::ui::lab::Lab;
 use crate::ui::studio::step::Step;
+use crate::ui::workshop::Workshop;
 
 /// All of it.
 #[component]
-pub fn Course(lab: Lab) -> impl IntoView {
+pub fn Course(lab: Workshop) -> impl IntoView {
     let training = lab.training;
     let words = move || match training.phase.get() {
         Phase::Idle => String::new(),
@@ -79,7 +79,7 @@ pub fn Course(lab: Lab) -> impl IntoView {
     }
 }
 
-fn going(lab: Lab) -> String {
+fn going(lab: Workshop) -> String {
     let training = lab.training;
     let Some(outline) = training.outline.get() else { return t!("train.planning").into_owned() };
     let Some(now) = training.steps.get() else { return t!("train.first_step").into_owned() };
@@ -96,7 +96,7 @@ fn going(lab: Lab) -> String {
 }
 
 /// What the run is, in one line.
-fn facts(lab: Lab) -> Option<String> {
+fn facts(lab: Workshop) -> Option<String> {
     let outline = lab.training.outline.get()?;
     let memory = format::bytes(outline.memory.total() + outline.feed_bytes);
     let (learn, all) = (format::count(outline.trained_parameters), format::count(outline.parameters));

@@ -7,7 +7,7 @@ use super::preview::Preview;
 use crate::ops::{Augmentation, LossKind, Optimizer, ResizedCrop};
 use crate::train::recipe::{BnStatistics, ClassWeights, TrainDepth};
 use crate::train::{Init, Recipe, Schedule};
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// A number of the recipe: where it stands, and what it may be.
 #[derive(Clone, Copy)]
@@ -278,7 +278,7 @@ const PRESETS: [RecipePreset; 3] = [
 
 /// The drawer.
 #[component]
-pub fn Dials(lab: Lab) -> impl IntoView {
+pub fn Dials(lab: Workshop) -> impl IntoView {
     let changed = Memo::new(move |_| lab.studio.project.with(|p| p.as_ref().is_some_and(|p| p.settings.recipe.is_some())));
     let busy = Memo::new(move |_| lab.training.busy());
     let numbers = move |dials: &'static [Dial]| dials.iter().map(|dial| view! { <Number lab dial=*dial /> }).collect_view();
@@ -340,14 +340,14 @@ pub fn Dials(lab: Lab) -> impl IntoView {
 }
 
 /// Writes a changed recipe into the project's settings.
-fn change(lab: Lab, change: impl FnOnce(&mut Recipe)) {
+fn change(lab: Workshop, change: impl FnOnce(&mut Recipe)) {
     let mut recipe = untrack(|| lab.recipe());
     change(&mut recipe);
     lab.change_settings(|settings| settings.recipe = Some(recipe));
 }
 
 #[component]
-fn Number(lab: Lab, dial: Dial) -> impl IntoView {
+fn Number(lab: Workshop, dial: Dial) -> impl IntoView {
     let refusal = RwSignal::new(None::<String>);
     let value = Memo::new(move |_| (dial.get)(&lab.recipe()));
     let id = format!("dial-{}", dial.name);
@@ -392,7 +392,7 @@ fn Number(lab: Lab, dial: Dial) -> impl IntoView {
 }
 
 #[component]
-fn Select(lab: Lab, choice: Choice) -> impl IntoView {
+fn Select(lab: Workshop, choice: Choice) -> impl IntoView {
     let id = format!("dial-{}", choice.name);
     let value = Memo::new(move |_| (choice.get)(&lab.recipe()));
     view! {

@@ -18,16 +18,16 @@ use crate::engine::Backbone;
 use crate::studio::advice::before_training;
 use crate::train::recipe::TrainDepth;
 use crate::ui::format;
-use crate::ui::lab::Lab;
 use crate::ui::notice::Notice;
 use crate::ui::studio::judge::advice_words;
+use crate::ui::workshop::Workshop;
 
 /// Networks offered from scratch, with the side of the pictures each is sensible for.
 const SCRATCH: [(&str, u32); 5] = [("resnet8", 32), ("resnet20", 32), ("resnet56", 32), ("resnet18", 64), ("resnet50", 96)];
 
 /// The step.
 #[component]
-pub fn Train(lab: Lab) -> impl IntoView {
+pub fn Train(lab: Workshop) -> impl IntoView {
     let training = lab.training;
     let counts =
         Memo::new(move |_| lab.classes_to_learn().into_iter().map(|(class, count)| (class.name, count)).collect::<Vec<_>>());
@@ -95,7 +95,7 @@ pub fn Train(lab: Lab) -> impl IntoView {
 
 /// Where training begins.
 #[component]
-fn Backbones(lab: Lab) -> impl IntoView {
+fn Backbones(lab: Workshop) -> impl IntoView {
     let training = lab.training;
     let pretrained =
         move || training.pretrained.with(|model| model.as_ref().map(|model| model.name.clone()).unwrap_or_default());
@@ -149,7 +149,7 @@ fn Backbones(lab: Lab) -> impl IntoView {
 
 /// How much learns, with what each choice takes.
 #[component]
-fn Depths(lab: Lab) -> impl IntoView {
+fn Depths(lab: Workshop) -> impl IntoView {
     let training = lab.training;
     let depth = Memo::new(move |_| lab.recipe().depth);
     let scratch = Memo::new(move |_| matches!(training.backbone.get(), Backbone::Scratch { .. }));
@@ -194,7 +194,7 @@ fn Depths(lab: Lab) -> impl IntoView {
 }
 
 #[component]
-fn Epochs(lab: Lab) -> impl IntoView {
+fn Epochs(lab: Workshop) -> impl IntoView {
     let epochs = Memo::new(move |_| lab.recipe().epochs);
     let change = move |event: web_sys::Event| {
         if let Ok(epochs) = event_target_value(&event).parse::<u32>() {
@@ -223,7 +223,7 @@ fn Epochs(lab: Lab) -> impl IntoView {
 }
 
 #[component]
-fn Actions(lab: Lab) -> impl IntoView {
+fn Actions(lab: Workshop) -> impl IntoView {
     let training = lab.training;
     // One of the two is there at any time; a button keeps the focus while numbers change.
     let busy = Memo::new(move |_| training.busy());

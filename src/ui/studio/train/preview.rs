@@ -7,14 +7,14 @@ use wasm_bindgen::{Clamped, JsCast};
 
 use crate::data::RgbaImage;
 use crate::studio::{PictureId, Role};
-use crate::ui::lab::Lab;
+use crate::ui::workshop::Workshop;
 
 /// Pictures that mixup may take.
 const OTHERS: usize = 4;
 
 /// A button, and eight variations of a picture.
 #[component]
-pub fn Preview(lab: Lab) -> impl IntoView {
+pub fn Preview(lab: Workshop) -> impl IntoView {
     let pictures = lab.training.preview;
     let next = StoredValue::new(0usize);
     let show = move |_| {

@@ -18,7 +18,8 @@ use crate::ops::{Augmentation, LossKind};
 use crate::studio::{Class, ClassId, PictureId, Project, ProjectId, Role, Settings};
 use crate::train::recipe::TrainDepth;
 use crate::train::{self, Epoch, Estimate, Outline, Recipe, Steps};
-use crate::ui::lab::{Lab, Pending};
+use crate::ui::lab::Pending;
+use crate::ui::workshop::Workshop;
 use crate::web::{self, Run};
 use crate::{Error, Result};
 
@@ -199,7 +200,7 @@ pub fn usual_recipe(settings: &Settings, pictures: usize, side: u32) -> Recipe {
     Recipe { epochs: settings.epochs, batch, learning_rate, depth: settings.depth, augmentation, ..Recipe::default() }
 }
 
-impl Lab {
+impl Workshop {
     /// What the open project's training will be told.
     pub fn recipe(self) -> Recipe {
         let settings = self.studio.project.with(|p| p.as_ref().map(|p| p.settings.clone()).unwrap_or_default());

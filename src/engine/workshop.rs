@@ -1,0 +1,118 @@
+//! The jobs whose code comes [later](crate::split): camera frames, maps, training, judging, export, benchmark.
+
+use futures_util::future::LocalBoxFuture;
+
+use super::core::Engine;
+use super::export::Exported;
+use super::message::Event;
+use super::serve::{Job, Left, pixels, recover};
+use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
+use crate::gpu::ContextOptions;
+use crate::split::in_workshop;
+use crate::{Error, Result, train, web};
+
+in_workshop! {
+    /// Does a job that is none of looking at pictures.
+    pub(super) fn run<'a>(
+        engine: &'a mut Engine, training: &'a mut Option<Run>, job: &'a mut Job, send: &'a dyn Fn(Event),
+    ) -> Result<LocalBoxFuture<'a, Result<Left>>> {
+        Ok(Box::pin(perform(engine, training, job, send)))
+    }
+}
+
+in_workshop! {
+    /// Does a chunk of training, and repeats it with a new device when the old one was lost.
+    pub(super) fn advance<'a>(
+        engine: &'a mut Engine, run: &'a mut Run, options: ContextOptions, send: &'a dyn Fn(Event),
+    ) -> Result<LocalBoxFuture<'a, Result<()>>> {
+        Ok(Box::pin(go_on(engine, run, options, send)))
+    }
+}
+
+async fn go_on(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
+    web::yield_now().await;
+    match run.advance(engine, send).await {
+        Err(Error::DeviceLost(_)) => {
+            // A picture may have met the loss first.
+            if engine.context().check().is_err() {
+                recover(engine, options, send).await?;
+            }
+            run.recover(engine, send)
+        }
+        outcome => outcome,
+    }
+}
+
+async fn perform(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
+    match job {
+        Job::StartTraining(order) => {
+            // A lost device is noticed before the order is used up.
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                // The memory of the run before is needed.
+                *training = None;
+                *training = Some(Run::start(engine, *order, send).await?);
+            }
+        }
+        Job::ResumeTraining(order) => {
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                *training = None;
+                *training = Some(Run::resume(engine, *order, send).await?);
+            }
+        }
+        Job::StopTraining => {
+            if let Some(run) = training {
+                run.stop(engine, send).await?;
+            }
+        }
+        Job::ContinueTraining => training.as_mut().map_or((), Run::go_on),
+        Job::TrainedWeights => {
+            if let Some(run) = training {
+                send(Event::Training(run.weights()?));
+            }
+        }
+        Job::Frame { id, frame, map_of } => {
+            let reading = engine.read_frame(frame, *map_of).await?;
+            send(Event::Frame { id: *id, reading });
+        }
+        Job::Heatmap { id, name, image, class, kind } => {
+            let heatmap = engine.heatmap(&*pixels(name, image).await?, *class, kind).await?;
+            send(Event::Heatmap { id: *id, heatmap });
+        }
+        Job::Export(format) => {
+            let Exported { file_name, bytes, recipes } = engine.export(*format)?;
+            send(Event::Exported { file_name, bytes, recipes });
+        }
+        Job::Estimate(order) => {
+            let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
+            let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
+            if let Err(error @ Error::DeviceLost(_)) = estimate {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Estimated { number: *number, estimate }));
+        }
+        Job::Preview(order) => {
+            let PreviewOrder { number, recipe, examples, count } = &**order;
+            let (set, preset) = (examples.images(), examples.preset());
+            let pictures = train::preview(engine.context(), set, preset, &recipe.augmentation, *count, recipe.seed).await;
+            if let Err(error @ Error::DeviceLost(_)) = pictures {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Previewed { number: *number, pictures }));
+        }
+        Job::Judge(judging) => {
+            if judging.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
+        Job::Benchmark(benchmark) => {
+            if benchmark.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
+        // Looking at pictures stays with the loop: their code is there from the start.
+        Job::Load { .. } | Job::SetPrecision(_) | Job::Classify { .. } | Job::Profile => {}
+    }
+    Ok(Left::Nothing)
+}

@@ -1,0 +1,178 @@
+//! The screens that come later: camera, studio, benchmark. Their code is the page's second part (see [`crate::split`]).
+//!
+//! The page's first part knows a [`Door`] and no more. [`Workshop`] is what stands behind it, and what its components know.
+
+use std::ops::Deref;
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rust_i18n::t;
+
+use super::benchmark::{Bench, Benchmark};
+use super::lab::Lab;
+use super::live::LookLive;
+use super::notice;
+use super::studio::{Exports, Judging, Step, Studio, Teach, Training, follow_step};
+use super::texts;
+use crate::Result;
+use crate::engine::Event;
+use crate::split::in_workshop;
+
+/// The workshop as the first part sees it.
+pub trait Door {
+    /// The studio's screen.
+    fn teach(&self) -> AnyView;
+    /// The benchmark's screen.
+    fn benchmark(&self) -> AnyView;
+    /// The camera on the screen of pictures.
+    fn camera(&self) -> AnyView;
+    /// What the engine has to say to one of these.
+    fn hear(&self, event: Event);
+    /// Files dropped on the studio.
+    fn take_drop(&self, event: &web_sys::DragEvent);
+    /// Pictures pasted into the studio.
+    fn take_paste(&self, event: &web_sys::ClipboardEvent);
+}
+
+/// Whether it is there.
+#[derive(Clone, Default)]
+pub enum Opening {
+    /// Nobody has asked.
+    #[default]
+    Closed,
+    /// Its code is being fetched.
+    Coming,
+    Open(Rc<dyn Door>),
+    /// Could not be fetched; a sentence.
+    Failed(String),
+}
+
+in_workshop! {
+    fn open(lab: Lab) -> Result<Rc<dyn Door>> {
+        Ok(Rc::new(Workshop::start(lab)))
+    }
+}
+
+impl Lab {
+    /// Fetches the workshop, unless it is there or on its way.
+    fn open_workshop(self) {
+        if self.workshop.with_untracked(|opening| matches!(opening, Opening::Coming | Opening::Open(_))) {
+            return;
+        }
+        self.workshop.set(Opening::Coming);
+        spawn_local(async move {
+            let opened = open(self).await;
+            if let Err(error) = &opened {
+                log::error!("{error}");
+            }
+            self.workshop.set(match opened {
+                Ok(door) => Opening::Open(door),
+                Err(error) => Opening::Failed(notice::sentence(&error)),
+            });
+        });
+    }
+
+    /// Its door, once it is open.
+    pub fn door(self) -> Option<Rc<dyn Door>> {
+        self.workshop.with_untracked(|opening| match opening {
+            Opening::Open(door) => Some(door.clone()),
+            _ => None,
+        })
+    }
+}
+
+/// A screen of the workshop, or what stands there until its code has come.
+#[component]
+pub fn Later(lab: Lab, show: fn(&dyn Door) -> AnyView) -> impl IntoView {
+    lab.open_workshop();
+    move || match lab.workshop.get() {
+        Opening::Open(door) => show(&*door),
+        Opening::Closed | Opening::Coming => view! {
+            <p class="later" role="status">
+                {t!("shell.coming")}
+            </p>
+        }
+        .into_any(),
+        Opening::Failed(sentence) => view! {
+            <div class="card later" role="alert" data-testid="later-failed">
+                <p>{sentence}</p>
+                <button type="button" class="button" on:click=move |_| lab.open_workshop()>
+                    {t!("shell.again")}
+                </button>
+            </div>
+        }
+        .into_any(),
+    }
+}
+
+/// What these screens know: the page's [`Lab`], and what nobody else needs. Copied into their components; lives as long as the page.
+#[derive(Clone, Copy)]
+pub struct Workshop {
+    lab: Lab,
+    pub studio: Studio,
+    /// The step of the open project.
+    pub step: RwSignal<Step>,
+    pub training: Training,
+    pub judging: Judging,
+    pub exports: Exports,
+    pub benchmark: Bench,
+}
+
+impl Deref for Workshop {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl Workshop {
+    fn start(lab: Lab) -> Self {
+        texts::add_workshop();
+        let workshop = Self {
+            lab,
+            studio: Studio::start(),
+            step: follow_step(),
+            training: Training::new(),
+            judging: Judging::new(),
+            exports: Exports::new(),
+            benchmark: Bench::new(),
+        };
+        workshop.follow_training();
+        workshop
+    }
+}
+
+impl Door for Workshop {
+    fn teach(&self) -> AnyView {
+        view! { <Teach lab=*self /> }.into_any()
+    }
+
+    fn benchmark(&self) -> AnyView {
+        view! { <Benchmark lab=*self /> }.into_any()
+    }
+
+    fn camera(&self) -> AnyView {
+        view! { <LookLive lab=self.lab /> }.into_any()
+    }
+
+    fn hear(&self, event: Event) {
+        match event {
+            Event::Training(event) => self.on_training(event),
+            Event::Judging(event) => self.on_judging(event),
+            Event::Benchmark(event) => self.on_benchmark(event),
+            Event::Exported { file_name, bytes, recipes } => self.exports.on_exported(&file_name, &bytes, recipes),
+            // Pictures and the model are the lab's.
+            _ => {}
+        }
+    }
+
+    fn take_drop(&self, event: &web_sys::DragEvent) {
+        self.studio.take_drop(event);
+    }
+
+    fn take_paste(&self, event: &web_sys::ClipboardEvent) {
+        self.studio.take_paste(event);
+    }
+}
