@@ -132,7 +132,6 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             let result = engine.classify(&*pixels(name, image).await?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        Job::Profile => send(Event::Profiled(engine.profile().await?)),
         job => return workshop::run(engine, training, job, send).await?.await,
     }
     Ok(Left::Nothing)

@@ -1,4 +1,4 @@
-//! The jobs whose code comes [later](crate::split): camera frames, maps, training, judging, export, benchmark.
+//! The jobs whose code comes [later](crate::split): camera frames, maps, training, judging, export, times by layer, benchmark.
 
 use futures_util::future::LocalBoxFuture;
 
@@ -84,6 +84,7 @@ async fn perform(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job,
             let Exported { file_name, bytes, recipes } = engine.export(*format)?;
             send(Event::Exported { file_name, bytes, recipes });
         }
+        Job::Profile => send(Event::Profiled(engine.profile().await?)),
         Job::Estimate(order) => {
             let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
             let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
@@ -112,7 +113,7 @@ async fn perform(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job,
             }
         }
         // Looking at pictures stays with the loop: their code is there from the start.
-        Job::Load { .. } | Job::SetPrecision(_) | Job::Classify { .. } | Job::Profile => {}
+        Job::Load { .. } | Job::SetPrecision(_) | Job::Classify { .. } => {}
     }
     Ok(Left::Nothing)
 }

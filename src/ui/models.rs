@@ -1,11 +1,14 @@
 //! Where models come from: shipped with the page, downloaded from the hub, or a file of one's own.
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::lab::{Busy, Lab, Pending};
 use super::notice;
 use crate::engine::{Command, Origin, PrecisionChoice};
+use crate::split::in_workshop;
 use crate::web;
 use crate::weights::hub::HubModel;
 use crate::{Error, Result};
@@ -16,32 +19,51 @@ pub const BUNDLED: &str = "resnet20-cifar10";
 pub const BUNDLED_BYTES: u64 = include_bytes!("../../www/models/resnet20-cifar10.safetensors").len() as u64;
 const BUNDLED_FILE: &str = "models/resnet20-cifar10.safetensors";
 
-impl Lab {
-    /// Loads the model that ships with the page.
-    pub fn use_bundled(self) {
-        self.fetch(BUNDLED, None, |lab, cancel| async move {
-            let progress = move |p: web::Progress| lab.report(BUNDLED, &p);
-            let bytes = web::fetch_bytes(BUNDLED_FILE, progress, &cancel).await?;
-            Ok((bytes, Origin::Bundled))
-        });
-    }
+/// A model's file, and where it came from.
+type Got = LocalBoxFuture<'static, Result<(Vec<u8>, Origin)>>;
 
-    /// Loads a model of the hub, from this device where it is kept.
-    pub fn use_hub(self, model: &'static HubModel) {
-        self.fetch(model.name, Some(model.preset), move |lab, cancel| async move {
+in_workshop! {
+    /// What goes on where a download ended and keeps what comes in is not for a first look.
+    fn download(lab: Lab, model: &'static HubModel, cancel: web::CancelToken) -> Result<Got> {
+        Ok(async move {
             let progress = move |p: web::Progress| lab.report(model.name, &p);
             let got = web::hub::download(model, progress, &cancel).await;
             lab.refresh_kept();
             let got = got?;
             lab.remark.set(got.warning);
             Ok((got.bytes, if got.from_this_device { Origin::FromThisDevice } else { Origin::Downloaded }))
-        });
+        }
+        .boxed_local())
+    }
+}
+
+impl Lab {
+    /// Loads the model that ships with the page.
+    pub fn use_bundled(self) {
+        let cancel = self.begin_fetch(BUNDLED);
+        let canceller = cancel.clone();
+        let got = async move {
+            let progress = move |p: web::Progress| self.report(BUNDLED, &p);
+            let bytes = web::fetch_bytes(BUNDLED_FILE, progress, &canceller).await?;
+            Ok((bytes, Origin::Bundled))
+        };
+        self.fetch(BUNDLED, None, cancel, got.boxed_local());
+    }
+
+    /// Loads a model of the hub, from this device where it is kept.
+    pub fn use_hub(self, model: &'static HubModel) {
+        let cancel = self.begin_fetch(model.name);
+        let canceller = cancel.clone();
+        let got = async move { download(self, model, canceller).await?.await };
+        self.fetch(model.name, Some(model.preset), cancel, got.boxed_local());
     }
 
     /// Loads a weights file the user gave.
     pub fn load_file(self, file: web_sys::File) {
         let name = file.name();
-        self.fetch(&name, None, move |_, _| async move { Ok((web::read_file(&file).await?, Origin::OwnFile)) });
+        let cancel = self.begin_fetch(&name);
+        let got = async move { Ok((web::read_file(&file).await?, Origin::OwnFile)) };
+        self.fetch(&name, None, cancel, got.boxed_local());
     }
 
     /// Stops a download; what has arrived is kept for the next try.
@@ -86,21 +108,22 @@ impl Lab {
         }
     }
 
-    /// Gets bytes and gives them to the engine. A newer wish takes the place of one that is still on its way.
-    fn fetch<F, R>(self, name: &str, preset: Option<&'static str>, get: F)
-    where
-        F: FnOnce(Self, web::CancelToken) -> R + 'static,
-        R: Future<Output = Result<(Vec<u8>, Origin)>>,
-    {
+    /// A newer wish takes the place of one that is still on its way.
+    fn begin_fetch(self, name: &str) -> web::CancelToken {
         self.cancel_download();
         self.model_error.set(None);
         self.remark.set(None);
         let cancel = web::CancelToken::new();
         self.download.set_value(Some(cancel.clone()));
         self.busy.set(Some(Busy::Fetching { name: name.into(), received: 0, total: None }));
+        cancel
+    }
+
+    /// Gives the engine what comes.
+    fn fetch(self, name: &str, preset: Option<&'static str>, cancel: web::CancelToken, got: Got) {
         let name = name.to_owned();
         spawn_local(async move {
-            let got = get(self, cancel.clone()).await;
+            let got = got.await;
             if cancel.is_cancelled() {
                 return;
             }
