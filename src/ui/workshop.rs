@@ -12,7 +12,6 @@ use rust_i18n::t;
 use super::benchmark::{Bench, Benchmark};
 use super::lab::Lab;
 use super::live::LookLive;
-use super::notice;
 use super::studio::{Exports, Judging, Step, Studio, Teach, Training, follow_step};
 use super::texts;
 use crate::Result;
@@ -44,8 +43,8 @@ pub enum Opening {
     /// Its code is being fetched.
     Coming,
     Open(Rc<dyn Door>),
-    /// Could not be fetched; a sentence.
-    Failed(String),
+    /// Could not be fetched.
+    Failed,
 }
 
 in_workshop! {
@@ -62,13 +61,12 @@ impl Lab {
         }
         self.workshop.set(Opening::Coming);
         spawn_local(async move {
-            let opened = open(self).await;
-            if let Err(error) = &opened {
-                log::error!("{error}");
-            }
-            self.workshop.set(match opened {
+            self.workshop.set(match open(self).await {
                 Ok(door) => Opening::Open(door),
-                Err(error) => Opening::Failed(notice::sentence(&error)),
+                Err(error) => {
+                    log::error!("{error}");
+                    Opening::Failed
+                }
             });
         });
     }
@@ -94,9 +92,9 @@ pub fn Later(lab: Lab, show: fn(&dyn Door) -> AnyView) -> impl IntoView {
             </p>
         }
         .into_any(),
-        Opening::Failed(sentence) => view! {
+        Opening::Failed => view! {
             <div class="card later" role="alert" data-testid="later-failed">
-                <p>{sentence}</p>
+                <p>{t!("shell.later_failed")}</p>
                 <button type="button" class="button" on:click=move |_| lab.open_workshop()>
                     {t!("shell.again")}
                 </button>

@@ -105,7 +105,7 @@ test('recognises without the workshop, and says so when that cannot be fetched',
 
   await page.getByTestId('screen-teach').click();
   const failed = page.getByTestId('later-failed');
-  await expect(failed).toContainText('try again');
+  await expect(failed).toContainText('could not be fetched');
   broken = false;
   await failed.getByRole('button').click();
   await expect(page.getByTestId('studio')).toBeVisible();
