@@ -27,6 +27,8 @@ mod specimen;
 #[cfg(target_arch = "wasm32")]
 mod store;
 #[cfg(target_arch = "wasm32")]
+mod tabs;
+#[cfg(target_arch = "wasm32")]
 mod task;
 #[cfg(target_arch = "wasm32")]
 mod thumbnail;
@@ -52,6 +54,7 @@ pub use self::{
     settings::{copy_text, languages, recall, remember, set_page_language},
     source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
+    tabs::Tabs,
     task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
     update::{on_update, use_update},

@@ -119,6 +119,28 @@ test('projects: a copy, a deletion undone, an archive into a clean browser', asy
   await context.close();
 });
 
+test('a project that is open in two tabs says so in both, and one goes on with it', async ({ page, context }) => {
+  await new Studio(page).open();
+  await page.getByTestId('new-project').click();
+  const other = await context.newPage();
+  await new Studio(other).open();
+  const notices = [page, other].map((tab) => tab.getByTestId('elsewhere'));
+  for (const notice of notices) await expect(notice).toBeVisible();
+
+  await page.getByTestId('project-name').fill('Pets');
+  await page.getByTestId('project-name').blur();
+  await expect(page.getByTestId('saved')).toContainText('Saved');
+  await other.getByTestId('take-over').click();
+  await expect(other.getByTestId('project-name'), 'what the first tab wrote').toHaveValue('Pets');
+  await expect(page.getByTestId('new-project'), 'the first tab has put it away').toBeVisible();
+  await expect(notices[1]).toHaveCount(0);
+
+  await page.getByTestId('open-project').first().click();
+  for (const notice of notices) await expect(notice).toBeVisible();
+  await page.goto('about:blank');
+  await expect(notices[1], 'nobody else has it any more').toHaveCount(0);
+});
+
 test('the page speaks Chinese where the browser does, and changes when asked', async ({ browser, baseURL }) => {
   const context = await browser.newContext({ baseURL, locale: 'zh-CN', serviceWorkers: 'block' });
   const page = await context.newPage();

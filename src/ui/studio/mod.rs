@@ -11,6 +11,7 @@ mod recorder;
 mod report;
 mod state;
 mod step;
+mod tabs;
 mod takeaway;
 mod train;
 mod watch;

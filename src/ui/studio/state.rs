@@ -16,7 +16,7 @@ use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
 use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role};
-use crate::web::{self, ObjectUrl, Quota, Vault, vault};
+use crate::web::{self, ObjectUrl, Quota, Tabs, Vault, vault};
 use crate::{Error, Result};
 
 /// Key of the project that was open last, in the browser's local storage.
@@ -68,6 +68,9 @@ pub struct Studio {
     pub writing: RwSignal<usize>,
     /// Whether a run is kept for the open project.
     pub has_run: RwSignal<bool>,
+    /// Whether another tab has the open project too.
+    pub elsewhere: RwSignal<bool>,
+    pub(super) tabs: StoredValue<Option<Tabs>, LocalStorage>,
     /// Deleted pictures of the open project; they leave the vault when it is opened anew.
     trash: StoredValue<Vec<Picture>>,
     thumbnails: StoredValue<HashMap<PictureId, Thumbnail>>,
@@ -92,11 +95,14 @@ impl Studio {
             quota: RwSignal::new(None),
             writing: RwSignal::new(0),
             has_run: RwSignal::new(false),
+            elsewhere: RwSignal::new(false),
+            tabs: StoredValue::new_local(None),
             trash: StoredValue::new(Vec::new()),
             thumbnails: StoredValue::new(HashMap::new()),
             numbers: StoredValue::new(Numbers::default()),
             vault: StoredValue::new_local(None),
         };
+        studio.follow_tabs();
         spawn_local(async move {
             match studio.open_vault().await {
                 Ok(()) => studio.storage.set(Storage::Open),
@@ -108,19 +114,26 @@ impl Studio {
 
     async fn open_vault(self) -> Result<()> {
         let vault = Vault::open().await?;
+        self.vault.set_value(Some(Rc::new(vault)));
+        self.read_projects().await?;
+        let last = web::recall(OPEN_KEY).and_then(|id| id.parse().ok());
+        let last = self.projects.with_untracked(|all| all.iter().map(|project| project.id).find(|id| Some(*id) == last));
+        if let Some(last) = last {
+            self.open_now(last).await?;
+        }
+        self.measure();
+        Ok(())
+    }
+
+    /// Reads the list of projects; what was deleted on an earlier visit leaves for good.
+    pub(super) async fn read_projects(self) -> Result<()> {
+        let vault = self.vault()?;
         let (gone, mut projects): (Vec<_>, Vec<_>) = vault.projects().await?.into_iter().partition(|project| project.trashed);
         for project in gone {
             vault.delete_project(project.id).await?;
         }
         projects.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
-        let last = web::recall(OPEN_KEY).and_then(|id| id.parse().ok());
-        let last = projects.iter().find(|project| Some(project.id) == last).map(|project| project.id);
-        self.vault.set_value(Some(Rc::new(vault)));
         self.projects.set(projects);
-        if let Some(last) = last {
-            self.open_now(last).await?;
-        }
-        self.measure();
         Ok(())
     }
 
@@ -210,17 +223,28 @@ impl Studio {
         web::remember(OPEN_KEY, &project.id.to_string());
         self.selected.set(BTreeSet::new());
         self.target.set(None);
-        self.deeds.set(Vec::new());
         self.skipped.set(Vec::new());
-        self.trash.set_value(Vec::new());
+        self.forget_deeds();
         self.thumbnails.set_value(HashMap::new());
         self.pictures.set(pictures);
         self.has_run.set(has_run);
         self.project.set(Some(project));
+        self.say_open();
+    }
+
+    /// Nothing can be undone any more.
+    pub(super) fn forget_deeds(self) {
+        self.deeds.set(Vec::new());
+        self.trash.set_value(Vec::new());
     }
 
     /// Closes the open project: the list of all is shown.
     pub fn close(self) {
+        self.say_closed();
+        self.leave();
+    }
+
+    pub(super) fn leave(self) {
         web::remember(OPEN_KEY, "");
         self.project.set(None);
         self.pictures.set(Vec::new());

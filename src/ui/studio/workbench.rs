@@ -6,6 +6,7 @@ use rust_i18n::t;
 use super::collect::Collect;
 use super::judge::Judge;
 use super::step::Step;
+use super::tabs::Elsewhere;
 use super::takeaway::TakeAway;
 use super::train::Train;
 use super::watch::Watch;
@@ -37,6 +38,7 @@ pub fn Workbench(lab: Workshop) -> impl IntoView {
                 {move || if studio.writing.get() == 0 { t!("studio.saved") } else { t!("studio.saving") }}
             </p>
         </div>
+        <Elsewhere studio />
         <nav class="steps" aria-label=t!("studio.steps")>
             <ol class="steps__list">
                 {Step::ALL
