@@ -9,7 +9,7 @@ use crate::data::Preset;
 use crate::engine::{Engine, LoadOptions, ModelInfo, Origin};
 use crate::{Error, Result};
 
-/// The bundled model: a ResNet-20 for CIFAR-10's classes, trained by tests/golden/train_cifar.py.
+/// The bundled model: a ResNet-20 for CIFAR-10's classes, trained by `reslab train` (docs/learning.md).
 pub(super) const BUNDLED: &str = "resnet20-cifar10";
 const BUNDLED_BYTES: &[u8] = include_bytes!("../../www/models/resnet20-cifar10.safetensors");
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the bundled model: a ResNet-20 for CIFAR-10, about 270,000 parameters.
+"""Trains a ResNet-20 for CIFAR-10 with PyTorch, about 270,000 parameters: what `reslab train` is compared with.
 
 The net is the 6n+2 net of He et al. 2015 (arXiv:1512.03385, section 4.2) with
 n = 3, stages of 16, 32 and 64 channels and option A shortcuts: where a stage
@@ -9,7 +9,7 @@ zero channels, half of them before and half behind. Convolutions have no bias.
 Data: a folder with `train/` and `test/`, each with one folder of PNG files a
 class; the sorted names of the folders are the labels.
 
-    python train_cifar.py --data DIR --out resnet20-cifar10.safetensors
+    python train_cifar.py --data DIR --out cifar10.safetensors
 
 A checkpoint is written after every epoch beside the output; the same command
 run again goes on from it. `--export-only` writes the output from the newest

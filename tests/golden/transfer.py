@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The PyTorch side of the transfer table in docs/learning.md: fine-tunes the bundled ResNet-20 on a folder of pictures.
+"""The PyTorch side of the transfer table in docs/learning.md: fine-tunes a ResNet-20 for CIFAR-10 on other pictures.
 
     python transfer.py TRAIN_DIR TEST_DIR [--depth all|head] [--seeds 0,1,2] [--per-class 50] [--write DIR]
+        [--weights FILE]
 
 `TRAIN_DIR` and `TEST_DIR` hold one folder of 32x32 PNG files a class. A seed picks `--per-class` pictures of each class
-from TRAIN_DIR; `--write DIR` also copies them to DIR/seedS, so that `reslab train` gets exactly the same ones.
+from TRAIN_DIR; the weights are the bundled model's by default; `--write DIR` also copies the pictures to DIR/seedS, so that
+`reslab train` gets exactly the same ones.
 """
 
 import argparse
@@ -50,7 +52,7 @@ def run(train, test, classes, args, seed):
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = CifarV1(20, classes=classes)
-    state = {k: v.float() for k, v in load_file(BUNDLED).items() if not k.startswith("fc.")}
+    state = {k: v.float() for k, v in load_file(args.weights).items() if not k.startswith("fc.")}
     model.load_state_dict(state, strict=False)
     (x, y), (tx, ty) = train, test
     head = args.depth == "head"
@@ -85,6 +87,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--weights", default=BUNDLED)
     parser.add_argument("--weight-decay", type=float, default=1e-4)
     parser.add_argument("--write")
     args = parser.parse_args()
