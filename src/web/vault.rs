@@ -152,13 +152,6 @@ impl Vault {
         }))
     }
 
-    /// Forgets a project's run.
-    pub async fn delete_run(&self, project: ProjectId) -> Result<()> {
-        let transaction = self.write(&[RUNS])?;
-        store(&transaction, RUNS)?.delete(number(project)).await.map_err(|e| failed(&e))?;
-        done(transaction).await
-    }
-
     async fn blob(&self, name: &str, picture: PictureId) -> Result<Blob> {
         let transaction = self.read(&[name])?;
         let blob = store(&transaction, name)?.get(number(picture)).await.map_err(|e| failed(&e))?;

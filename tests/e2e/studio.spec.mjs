@@ -137,8 +137,18 @@ test('a project that is open in two tabs says so in both, and one goes on with i
 
   await page.getByTestId('open-project').first().click();
   for (const notice of notices) await expect(notice).toBeVisible();
+  await page.getByTestId('all-projects').click();
+  await expect(notices[1]).toHaveCount(0);
+  await page.getByTestId('open-project').first().click();
+  for (const notice of notices) await expect(notice).toBeVisible();
   await page.goto('about:blank');
   await expect(notices[1], 'nobody else has it any more').toHaveCount(0);
+
+  await new Studio(page).open();
+  await expect(notices[1]).toBeVisible();
+  await page.getByTestId('all-projects').click();
+  await page.getByTestId('delete-project').first().click();
+  await expect(other.getByTestId('new-project'), 'what is deleted is not worked on elsewhere').toBeVisible();
 });
 
 test('the page speaks Chinese where the browser does, and changes when asked', async ({ browser, baseURL }) => {

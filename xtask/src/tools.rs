@@ -102,22 +102,15 @@ pub fn for_pages() -> Result<Tools> {
     Ok(tools)
 }
 
-/// The wasm-bindgen that fits the page: ours, the machine's, or the one that trunk has fetched for itself.
+/// The wasm-bindgen that fits the page.
 #[cfg(feature = "split")]
 pub fn wasm_bindgen() -> Result<Command> {
-    let version = locked_version("wasm-bindgen")?;
-    let ours = own_dir().join("bin");
-    let caches = ["XDG_CACHE_HOME", "LOCALAPPDATA"].into_iter().filter_map(env::var_os).map(PathBuf::from);
-    let home = env::var_os("HOME").map(PathBuf::from);
-    let homes = home.iter().flat_map(|home| [home.join(".cache"), home.join("Library/Caches")]);
-    let trunks = caches.chain(homes).flat_map(|cache| [cache.join("trunk"), cache.join("dev.trunkrs.trunk")]);
-    let trunks = trunks.map(|cache| cache.join(format!("wasm-bindgen-{version}")));
-    let path = env::var_os("PATH").unwrap_or_default();
-    let dirs = [ours].into_iter().chain(env::split_paths(&path)).chain(trunks);
-    let mut programs = dirs.flat_map(|dir| which_all("wasm-bindgen", dir.as_os_str()));
-    let wanted = format!("wasm-bindgen {version}");
-    let fits = |program: &PathBuf| sh::output(command(program).arg("--version")).is_some_and(|found| found == wanted);
-    programs.find(fits).map(command).ok_or_else(|| format!("{wanted} is not here; `cargo xtask setup` brings it"))
+    let wanted = format!("wasm-bindgen {}", locked_version("wasm-bindgen")?);
+    let mut tools = Tools::default();
+    match tools.find("wasm-bindgen", |found| found == wanted) {
+        Some(_) => Ok(tools.command("wasm-bindgen")),
+        None => Err(format!("{wanted} is not here; `cargo xtask setup` brings it")),
+    }
 }
 
 /// rustfmt and clippy.

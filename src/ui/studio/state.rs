@@ -241,11 +241,12 @@ impl Studio {
     /// Closes the open project: the list of all is shown.
     pub fn close(self) {
         self.say_closed();
+        web::remember(OPEN_KEY, "");
         self.leave();
     }
 
+    /// Shows the list of all, and tells nobody.
     pub(super) fn leave(self) {
-        web::remember(OPEN_KEY, "");
         self.project.set(None);
         self.pictures.set(Vec::new());
     }
@@ -277,6 +278,7 @@ impl Studio {
             return;
         };
         project.trashed = true;
+        self.say_gone(id);
         self.projects.update(|all| all.retain(|project| project.id != id));
         if self.project.with_untracked(|open| open.as_ref().is_some_and(|open| open.id == id)) {
             self.close();

@@ -23,7 +23,7 @@ enum Word {
     Here,
     /// It is not open here any more.
     Closed,
-    /// It is edited here from now on.
+    /// It is edited here from now on, or deleted.
     Taken,
 }
 
@@ -57,7 +57,12 @@ impl Studio {
     }
 
     fn say(self, word: Word) {
-        let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return };
+        if let Some(id) = self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) {
+            self.say_of(word, id);
+        }
+    }
+
+    fn say_of(self, word: Word, id: ProjectId) {
         self.tabs.with_value(|tabs| {
             if let Some(tabs) = tabs {
                 tabs.say(&word.of(id));
@@ -74,6 +79,11 @@ impl Studio {
     /// The open project is about to be closed.
     pub(super) fn say_closed(self) {
         self.say(Word::Closed);
+    }
+
+    /// The project is deleted: who has it open puts it away.
+    pub(super) fn say_gone(self, id: ProjectId) {
+        self.say_of(Word::Taken, id);
     }
 
     fn hear(self, word: Word, id: ProjectId) {
