@@ -256,7 +256,7 @@ impl Recorder {
                         layout: &kernel.layout,
                         entries: &entries,
                     });
-                    Step::Dispatch { label, kernel, bind_group, workgroups, cost }
+                    Step::Dispatch { label, kernel, bind_group, slices, workgroups, cost }
                 }
             })
             .collect();
@@ -265,7 +265,15 @@ impl Recorder {
 }
 
 enum Step {
-    Dispatch { label: String, kernel: Arc<Kernel>, bind_group: wgpu::BindGroup, workgroups: [u32; 3], cost: u64 },
+    Dispatch {
+        label: String,
+        kernel: Arc<Kernel>,
+        bind_group: wgpu::BindGroup,
+        /// What is bound: for [`Recording::list`].
+        slices: Vec<Slice>,
+        workgroups: [u32; 3],
+        cost: u64,
+    },
     Copy { from: Slice, to: Slice },
     Stage { from: Slice, vec4s: u32, to: Texels },
     Clear { slice: Slice },
@@ -293,6 +301,33 @@ impl Recording {
     /// Number of dispatches of one run.
     pub fn dispatches(&self) -> usize {
         self.steps.iter().filter(|step| matches!(step, Step::Dispatch { .. })).count()
+    }
+
+    /// The steps in words, for the test that holds them: label, kernel, grid and operands of each. Buffers are numbered by first
+    /// use, an offset within one follows in bytes.
+    pub fn list(&self) -> Vec<String> {
+        let mut buffers: Vec<wgpu::Buffer> = Vec::new();
+        let mut operand = |slice: &Slice| {
+            let known = buffers.iter().position(|buffer| *buffer == slice.buffer);
+            let number = known.unwrap_or_else(|| {
+                buffers.push(slice.buffer.clone());
+                buffers.len() - 1
+            });
+            if slice.offset == 0 { format!(" {number}") } else { format!(" {number}+{}", slice.offset) }
+        };
+        let mut words = |what: String, slices: &[&Slice]| slices.iter().fold(what, |line, slice| line + &operand(slice));
+        self.steps
+            .iter()
+            .map(|step| match step {
+                Step::Dispatch { label, kernel, slices, workgroups: [x, y, z], .. } => {
+                    let slices: Vec<&Slice> = slices.iter().collect();
+                    words(format!("{label}: {} {x}x{y}x{z} of", kernel.name), &slices)
+                }
+                Step::Copy { from, to } => words("copy".into(), &[from, to]),
+                Step::Stage { from, .. } => words("stage".into(), &[from]),
+                Step::Clear { slice } => words("clear".into(), &[slice]),
+            })
+            .collect()
     }
 
     /// Multiply-adds of one run, as far as the steps stated them.
@@ -347,7 +382,7 @@ impl Recording {
         let mut encoder = ctx.device().create_command_encoder(&Default::default());
         let mut timed = Vec::new();
         for step in &self.steps {
-            if let Step::Dispatch { label, kernel, bind_group, workgroups, cost } = step {
+            if let Step::Dispatch { label, kernel, bind_group, workgroups, cost, .. } = step {
                 let mut pass = watch.begin(&mut encoder, timed.len());
                 pass.set_pipeline(&kernel.pipeline);
                 pass.set_bind_group(0, bind_group, &[]);

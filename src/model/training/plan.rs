@@ -323,6 +323,11 @@ impl TrainingPlan {
         self.memory
     }
 
+    /// What is replayed: forward and backward, the update, the evaluation.
+    pub fn recordings(&self) -> [&Recording; 3] {
+        [&self.step, &self.update, &self.evaluate]
+    }
+
     /// Dispatches of a step of one micro-batch.
     pub fn dispatches(&self) -> usize {
         self.step.dispatches() + self.update.dispatches()
