@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ops", &["gpu", "data"]),
     // Beside each other: a plan reads a state dict's tensors, detection and naming go by the model's tables.
     ("model", &["gpu", "ops", "weights"]),
-    ("weights", &["model", "data"]),
+    ("weights", &["ops", "model", "data"]),
     ("data", &[]),
     ("train", &["gpu", "ops", "model", "weights", "data"]),
     // What a project is, and what can be done to it: plain data above the recipe it is trained by.
@@ -76,6 +76,64 @@ fn confined_crates_stay_where_they_belong() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Adding a layer touches its file (or folder), its shaders, `ops/mod.rs` and its test; the tables name what they are built of.
+#[test]
+fn a_layer_is_named_in_its_file_the_list_and_the_tables_alone() {
+    let list = code(&fs::read_to_string(src().join("ops/mod.rs")).unwrap());
+    let (_, list) = list.split_once("layers! {").expect("ops/mod.rs has the list of layers");
+    let (list, _) = list.split_once('}').unwrap();
+    let layers: Vec<(&str, &str)> = list.split(',').filter_map(|line| line.trim().split_once("::")).collect();
+    assert!(layers.len() >= 10, "{layers:?}");
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let own = |home: &str| file.starts_with(format!("ops/{home}")) || file == Path::new(&format!("ops/{home}.rs"));
+        if ["ops/mod.rs", "model/build.rs"].iter().any(|known| file == Path::new(known)) {
+            continue;
+        }
+        let from = if module(&file) == "ops" { "super" } else { "ops" };
+        let paths = paths(&tokens(&code_without_tests(&file)));
+        for (_, layer) in layers.iter().filter(|(home, _)| !own(home)) {
+            // Every graph begins with the input.
+            let begins = *layer == "Input" && file == Path::new("model/graph.rs");
+            let names = |path: &[String]| {
+                let of_list = path.iter().any(|part| part == from || part == "Op");
+                of_list && path.iter().any(|part| part == layer) && !begins
+            };
+            if paths.iter().any(|path| names(path)) {
+                wrong.push(format!("src/{} names the layer {layer}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A file is read after those it imports: within these modules no two files import each other, nor do several in a ring.
+#[test]
+fn files_import_in_no_circle() {
+    for part in ["gpu", "ops", "model", "weights", "train", "studio"] {
+        let files: Vec<(Vec<String>, PathBuf)> =
+            sources().into_iter().filter(|file| module(file) == part).map(|file| (module_path(&file), file)).collect();
+        let mut edges: Vec<BTreeSet<usize>> = Vec::new();
+        for (own, file) in &files {
+            let imports = paths(&tokens(&code_without_tests(file)));
+            let targets = imports.iter().filter_map(|path| {
+                let path = absolute(path, own)?;
+                // The longest module that begins the path; a folder's mod.rs only puts its files together.
+                let target = (0..files.len()).filter(|i| path.starts_with(&files[*i].0)).max_by_key(|i| files[*i].0.len())?;
+                (!own.starts_with(&files[target].0)).then_some(target)
+            });
+            edges.push(targets.collect());
+        }
+        // What imports nothing that is left is taken out, until only circles are left.
+        let mut left: BTreeSet<usize> = (0..files.len()).collect();
+        while let Some(done) = left.iter().copied().find(|i| edges[*i].is_disjoint(&left)) {
+            left.remove(&done);
+        }
+        let circle: Vec<_> = left.iter().map(|i| files[*i].1.display().to_string()).collect();
+        assert!(circle.is_empty(), "these files import each other, or wait for those that do: {circle:?}");
+    }
+}
+
 #[test]
 fn the_reader_of_sources_sees_imports_and_nothing_else() {
     let text = code(
@@ -124,6 +182,70 @@ fn sources() -> Vec<PathBuf> {
 fn module(file: &Path) -> String {
     let first = file.iter().next().unwrap().to_str().unwrap();
     first.strip_suffix(".rs").unwrap_or(first).to_owned()
+}
+
+/// The modules that lead to a file, its own last.
+fn module_path(file: &Path) -> Vec<String> {
+    let mut path: Vec<String> = file.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if path.last().is_some_and(|last| last == "mod") {
+        path.pop();
+    }
+    path
+}
+
+/// The code of a file without its unit tests, which come last.
+fn code_without_tests(file: &Path) -> String {
+    let text = code(&fs::read_to_string(src().join(file)).unwrap());
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+}
+
+/// A path as it is seen from the crate's root; none for one that does not begin with `crate`, `super` or `self`.
+fn absolute(path: &[String], own: &[String]) -> Option<Vec<String>> {
+    let supers = path.iter().take_while(|part| *part == "super").count();
+    let (base, rest) = match path.first()?.as_str() {
+        "crate" => (0, &path[1..]),
+        "self" => (own.len(), &path[1..]),
+        "super" => (own.len().checked_sub(supers)?, &path[supers..]),
+        _ => return None,
+    };
+    Some([&own[..base], rest].concat())
+}
+
+/// Every path of two or more names, those of `use a::{b, c::d}` one by one.
+fn paths(tokens: &[String]) -> Vec<Vec<String>> {
+    fn tree(tokens: &[String], mut at: usize, before: &[String], found: &mut Vec<Vec<String>>) -> usize {
+        let mut path = before.to_vec();
+        loop {
+            match tokens.get(at).map(String::as_str) {
+                Some("{") => {
+                    at += 1;
+                    while tokens.get(at).is_some_and(|token| token != "}") {
+                        at = tree(tokens, at, &path, found);
+                        at += usize::from(tokens.get(at).is_some_and(|token| token == ","));
+                    }
+                    return at + 1;
+                }
+                Some(name) if name.starts_with(|c: char| c.is_alphabetic() || c == '_') => path.push(name.to_owned()),
+                _ => return at + 1,
+            }
+            at += 1;
+            if tokens.get(at).is_none_or(|token| token != "::") {
+                if tokens.get(at).is_some_and(|token| token == "as") {
+                    at += 2;
+                }
+                found.push(path);
+                return at;
+            }
+            at += 1;
+        }
+    }
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let begins = tokens.get(at + 1).is_some_and(|next| next == "::") && tokens[at] != "::";
+        at = if begins { tree(tokens, at, &[], &mut found) } else { at + 1 };
+    }
+    found
 }
 
 /// How many `super::` lead from a file's module to the crate's root.

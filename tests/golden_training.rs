@@ -9,6 +9,7 @@ mod golden_train;
 
 use golden_train::{Case, Run};
 use reslab::gpu::{Context, ContextOptions, Family, Precision, Tensor};
+use reslab::model::Turns;
 use reslab::model::graph::Param;
 use reslab::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
 use reslab::ops::{LossKind, Optimizer, Statistics, Target};
@@ -32,7 +33,7 @@ fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
     let group = |_: &Param| (1.0, run.weight_decay);
     let grouping = Grouping { state_buffers: run.optimizer.state_buffers(), group: &group };
     let parameters = Parameters::new(ctx, &graph, case.input, &grouping).unwrap();
-    parameters.load(ctx, &case.weights()).unwrap();
+    pollster::block_on(parameters.load(ctx, &case.weights(), &mut Turns::none())).unwrap();
     let input = Tensor::from_nchw(ctx, "input", case.input, Precision::F32, &case.images()).unwrap();
     let options = TrainingOptions {
         loss: LossKind::default(),
@@ -42,7 +43,7 @@ fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
         optimizer: run.optimizer,
         decoupled,
     };
-    let plan = TrainingPlan::new(ctx, &graph, &parameters, &input, &options).unwrap();
+    let plan = pollster::block_on(TrainingPlan::new(ctx, &graph, &parameters, &input, &options, &mut Turns::none())).unwrap();
     let targets: Vec<Target> = case.labels.iter().map(|label| Target::class(*label)).collect();
     plan.set_targets(ctx, &targets);
     ctx.check().unwrap();
@@ -75,7 +76,7 @@ fn one_step(name: &str, family: Option<Family>) {
     println!("{name}: largest relative error of a gradient {:.1e} ({}), {} dispatches", worst.0, worst.1, plan.dispatches());
     assert!(worst.0 <= TOLERANCE, "{name}: gradient of {} is off by {:.1e} of its norm", worst.1, worst.0);
 
-    let state = pollster::block_on(parameters.read(&ctx)).unwrap();
+    let state = pollster::block_on(parameters.read(&ctx, &mut Turns::none())).unwrap();
     for expected in &case.statistics {
         let error = expected.relative_error(&state.tensors[&expected.name].data);
         assert!(error <= 1e-4, "{name}: {} is off by {error:.1e}", expected.name);

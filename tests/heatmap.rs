@@ -10,9 +10,9 @@ use reslab::Error;
 use reslab::data::RgbaImage;
 use reslab::engine::{Engine, Frame, HeatmapKind, LoadOptions};
 use reslab::gpu::{Context, ContextOptions};
-use reslab::model::attribution::{GradCam, class_weights};
+use reslab::model::attribution::GradCam;
 use reslab::model::graph::Graph;
-use reslab::model::{InferencePlan, PlanOptions, ResNetSpec};
+use reslab::model::{InferencePlan, PlanOptions, ResNetSpec, Turns};
 use reslab::weights::{self, Dtype, HostTensor, StateDict};
 
 const MODEL: &[u8] = include_bytes!("../www/models/resnet20-cifar10.safetensors");
@@ -134,11 +134,10 @@ fn check(name: &str, layer: &str, side: usize) {
     let ctx = block_on(Context::new(ContextOptions::default())).unwrap();
     let (graph, weights) = net(name, CLASSES);
     let image = generator::tensor("image.input", &[1, 3, side, side]);
-    let row = class_weights(&graph, &weights, CLASS).unwrap();
 
-    let plan = GradCam::new(&ctx, &graph, &weights, layer, side, side).unwrap();
+    let plan = block_on(GradCam::new(&ctx, &graph, &weights, layer, (side, side), &mut Turns::none())).unwrap();
     plan.input().write_nchw(&ctx, &image);
-    let map = block_on(plan.map(&ctx, &row)).unwrap();
+    let map = block_on(plan.map(&ctx, CLASS)).unwrap();
     let gradient = block_on(plan.gradient().read_nchw(&ctx)).unwrap();
 
     let options = PlanOptions { taps: vec![layer.into()], ..PlanOptions::new(side) };

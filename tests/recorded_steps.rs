@@ -16,7 +16,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use reslab::gpu::{Context, ContextOptions, Family, Precision, Shape, Tensor};
 use reslab::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
-use reslab::model::{PlanBuilder, PlanOptions, ResNetSpec};
+use reslab::model::{PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use reslab::ops::{LossKind, Optimizer, Statistics};
 
 /// Nets whose training is recorded, with batch and side.
@@ -55,7 +55,7 @@ fn training(ctx: &Context, name: &str, batch: usize, side: usize) -> [Vec<String
         optimizer,
         decoupled: false,
     };
-    let plan = TrainingPlan::new(ctx, &graph, &parameters, &input, &options).unwrap();
+    let plan = pollster::block_on(TrainingPlan::new(ctx, &graph, &parameters, &input, &options, &mut Turns::none())).unwrap();
     plan.recordings().map(|recording| recording.list())
 }
 

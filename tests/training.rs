@@ -6,7 +6,7 @@ use reslab::data::random::{Stream, below, generator};
 use reslab::data::split::Split;
 use reslab::data::{ImageSet, ImageSize, Preset};
 use reslab::gpu::{Context, ContextOptions};
-use reslab::model::ResNetSpec;
+use reslab::model::{ResNetSpec, Turns};
 use reslab::ops::{Augmentation, Optimizer};
 use reslab::train::recipe::{BnStatistics, TrainDepth};
 use reslab::train::{Budget, Checkpoint, Event, Init, Recipe, Schedule, Setup, Summary, Trainer, init};
@@ -82,14 +82,14 @@ fn fresh(spec: &ResNetSpec) -> StateDict {
 
 fn trainer(ctx: &Context, setup: Setup) -> Trainer {
     let weights = fresh(&setup.spec);
-    Trainer::new(ctx, setup, weights).unwrap()
+    pollster::block_on(Trainer::new(ctx, setup, weights, &mut Turns::none())).unwrap()
 }
 
 /// To the end; every event on the way.
 fn run(trainer: &mut Trainer) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
-        events.push(pollster::block_on(trainer.advance()).unwrap());
+        events.push(pollster::block_on(trainer.advance(&mut Turns::none())).unwrap());
         if let Some(Event::Finished { .. }) = events.last() {
             return events;
         }
@@ -136,13 +136,21 @@ fn a_run_that_was_stopped_ends_as_the_one_that_was_not() {
 
     let mut first = trainer(&ctx, setup(recipe));
     // Into the second epoch: after the first steps of it.
-    while !matches!(pollster::block_on(first.advance()).unwrap(), Event::Steps(steps) if steps.epoch == 2) {}
-    let stopped = pollster::block_on(first.checkpoint()).unwrap();
+    while !matches!(pollster::block_on(first.advance(&mut Turns::none())).unwrap(), Event::Steps(steps) if steps.epoch == 2) {}
+    let stopped = pollster::block_on(first.checkpoint(&mut Turns::none())).unwrap();
     assert!(!stopped.progress.step.is_multiple_of(3), "stopped within an epoch");
     drop(first);
     // Through a file, as a program would.
     let restored = Checkpoint::from_bytes("run.safetensors", &stopped.to_bytes().unwrap()).unwrap();
-    let resumed = Trainer::resume(&context(), restored, pictures(64, 4), split(64), Budget::default()).unwrap();
+    let resumed = pollster::block_on(Trainer::resume(
+        &context(),
+        restored,
+        pictures(64, 4),
+        split(64),
+        Budget::default(),
+        &mut Turns::none(),
+    ))
+    .unwrap();
     let resumed = to_the_end(resumed);
     same_weights(&whole, &resumed);
     assert_eq!(whole.history.len(), resumed.history.len());
@@ -169,16 +177,17 @@ fn a_lost_device_costs_the_epoch_under_way_and_nothing_else() {
 
     let ctx = context();
     let mut trainer = trainer(&ctx, setup(recipe()));
-    while !matches!(pollster::block_on(trainer.advance()).unwrap(), Event::Steps(steps) if steps.epoch == 2) {}
+    while !matches!(pollster::block_on(trainer.advance(&mut Turns::none())).unwrap(), Event::Steps(steps) if steps.epoch == 2) {
+    }
     ctx.destroy();
     let error = loop {
-        match pollster::block_on(trainer.advance()) {
+        match pollster::block_on(trainer.advance(&mut Turns::none())) {
             Ok(_) => {}
             Err(error) => break error,
         }
     };
     assert!(matches!(error, Error::DeviceLost(_)), "{error}");
-    trainer.recover(&context()).unwrap();
+    pollster::block_on(trainer.recover(&context(), &mut Turns::none())).unwrap();
     same_weights(&whole, &to_the_end(trainer));
 }
 
@@ -190,7 +199,7 @@ fn a_loss_that_is_no_number_goes_back_and_halves_the_rate() {
     let mut trainer = trainer(&ctx, setup(recipe));
     let mut factors = Vec::new();
     let error = loop {
-        match pollster::block_on(trainer.advance()) {
+        match pollster::block_on(trainer.advance(&mut Turns::none())) {
             Ok(Event::Reverted { epoch, rate_factor }) => {
                 assert_eq!(epoch, 0);
                 factors.push(rate_factor);
@@ -276,7 +285,7 @@ fn a_batch_too_large_is_run_in_parts_and_a_network_too_large_refused() {
     let mut impossible = setup(recipe());
     impossible.budget.training_bytes = 1000;
     let weights = fresh(&impossible.spec);
-    let error = Trainer::new(&ctx, impossible, weights).unwrap_err().to_string();
+    let error = pollster::block_on(Trainer::new(&ctx, impossible, weights, &mut Turns::none())).unwrap_err().to_string();
     assert!(error.contains("1 images at a time") && error.contains("train fewer layers"), "{error}");
 }
 
@@ -296,8 +305,17 @@ fn waiting_in_vain_ends_a_run() {
 fn other_pictures_cannot_go_on_with_a_run() {
     let ctx = context();
     let mut trainer = trainer(&ctx, setup(recipe()));
-    while !matches!(pollster::block_on(trainer.advance()).unwrap(), Event::Epoch(_)) {}
+    while !matches!(pollster::block_on(trainer.advance(&mut Turns::none())).unwrap(), Event::Epoch(_)) {}
     let checkpoint = trainer.last_epoch().clone();
-    let error = Trainer::resume(&ctx, checkpoint, pictures(80, 4), split(80), Budget::default()).unwrap_err().to_string();
+    let error = pollster::block_on(Trainer::resume(
+        &ctx,
+        checkpoint,
+        pictures(80, 4),
+        split(80),
+        Budget::default(),
+        &mut Turns::none(),
+    ))
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("48 training and 16 validation"), "{error}");
 }

@@ -8,7 +8,7 @@ use reslab::data::random::{Stream, below, generator};
 use reslab::data::split::Split;
 use reslab::data::{ImageSet, ImageSize, Preset};
 use reslab::gpu::{Context, ContextOptions};
-use reslab::model::ResNetSpec;
+use reslab::model::{ResNetSpec, Turns};
 use reslab::ops::Augmentation;
 use reslab::train::{Budget, Event, Init, Recipe, Schedule, Setup, Trainer, init};
 use reslab::web;
@@ -56,7 +56,7 @@ async fn a_small_net_learns_and_the_page_gets_its_turn() {
         split: Split { train: (0..32).collect(), validation: (32..48).collect() },
         budget: Budget::default(),
     };
-    let mut trainer = Trainer::new(&ctx, setup, weights).unwrap();
+    let mut trainer = Trainer::new(&ctx, setup, weights, &mut Turns::none()).await.unwrap();
 
     // Another task of the page: every turn it gets counts.
     let turns = Rc::new(Cell::new(0));
@@ -70,7 +70,7 @@ async fn a_small_net_learns_and_the_page_gets_its_turn() {
     let (mut losses, mut validation, mut chunks) = (Vec::new(), Vec::new(), 0);
     loop {
         let before = turns.get();
-        match trainer.advance().await.unwrap() {
+        match trainer.advance(&mut Turns::none()).await.unwrap() {
             Event::Steps(steps) => {
                 chunks += 1;
                 assert!(turns.get() > before, "step {} of epoch {} let nobody else in", steps.step, steps.epoch);

@@ -13,7 +13,8 @@ use crate::gpu::{Adapter, Context, DispatchTime, Precision};
 use crate::model::training::{Pass, TrainingMemory};
 use crate::{Error, Result};
 
-pub use layers::{LayerKind, LayerTime};
+pub use crate::ops::LayerKind;
+pub use layers::LayerTime;
 pub use numbers::{Noise, RunTimes, random_weights};
 
 /// What a run is.

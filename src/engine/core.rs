@@ -249,7 +249,7 @@ impl Engine {
 
     async fn plan_run(&self, setup: Setup, weights: StateDict) -> Result<Trainer> {
         let mut turn = turns();
-        Trainer::in_turns(&self.ctx, setup, weights, &mut Turns::new(&mut turn)).await
+        Trainer::new(&self.ctx, setup, weights, &mut Turns::new(&mut turn)).await
     }
 
     /// Plans a run to go on where it stopped.
@@ -258,7 +258,7 @@ impl Engine {
     /// Those of [`Trainer::resume`].
     pub async fn resume(&self, run: Checkpoint, images: ImageSet, split: Split) -> Result<Trainer> {
         let mut turn = turns();
-        Trainer::resume_in_turns(&self.ctx, run, images, split, Budget::default(), &mut Turns::new(&mut turn)).await
+        Trainer::resume(&self.ctx, run, images, split, Budget::default(), &mut Turns::new(&mut turn)).await
     }
 
     /// What a run would take, about; the first time for a model, it is measured how fast this device runs it.

@@ -1,12 +1,12 @@
 //! Where a network looks: class activation maps of pictures and of live frames.
 
-use super::core::Engine;
+use super::core::{Engine, turns};
 use crate::Result;
 use crate::data::image::RgbaImage;
 use crate::gpu::{Context, Precision, Recorder, Recording, Slice};
-use crate::model::InferencePlan;
 use crate::model::attribution::{GradCam, cam_layer, class_weights};
 use crate::model::graph::Graph;
+use crate::model::{InferencePlan, Turns};
 use crate::ops::{Preprocessor, class_map_bytes, record_class_map};
 use crate::weights::StateDict;
 
@@ -135,20 +135,20 @@ impl Engine {
                 read(&ctx, class, &map, size).await
             }
             HeatmapKind::GradCam { layer } => {
-                let row = class_weights(&model.graph, &model.weights, class)?;
                 let kept = model.maps.grad_cam.take().filter(|kept| kept.name == *layer);
                 let mut kept = match kept {
                     Some(kept) => kept,
                     None => {
                         let (width, height) = model.preset.crop;
-                        let (width, height) = (width as usize, height as usize);
-                        let plan = GradCam::new(&ctx, &model.graph, &model.weights, layer, height, width)?;
+                        let (size, mut turn) = ((height as usize, width as usize), turns());
+                        let plan =
+                            GradCam::new(&ctx, &model.graph, &model.weights, layer, size, &mut Turns::new(&mut turn)).await?;
                         let pixels = Preprocessor::new(&ctx, model.preset.clone(), plan.input().clone())?;
                         Layer { name: layer.clone(), plan, pixels }
                     }
                 };
                 kept.pixels.run(&ctx, &[image])?;
-                let sums = kept.plan.map(&ctx, &row).await?;
+                let sums = kept.plan.map(&ctx, class).await?;
                 let size = kept.plan.size();
                 model.maps.grad_cam = Some(kept);
                 Ok(Heatmap::from_sums(class, size, sums))

@@ -371,7 +371,7 @@ impl Run {
     pub(super) async fn stop(&mut self, engine: &mut Engine, send: &dyn Fn(Event)) -> Result<()> {
         if std::mem::take(&mut self.going) {
             let mut turn = turns();
-            let now = self.trainer.checkpoint_in_turns(&mut Turns::new(&mut turn)).await?;
+            let now = self.trainer.checkpoint(&mut Turns::new(&mut turn)).await?;
             hand_over(&now, send).await?;
             self.rest(engine, false, send).await?;
         }
@@ -382,7 +382,7 @@ impl Run {
     /// the last epoch.
     pub(super) async fn advance(&mut self, engine: &mut Engine, send: &dyn Fn(Event)) -> Result<()> {
         let mut turn = turns();
-        let event = self.trainer.advance_in_turns(&mut Turns::new(&mut turn)).await?;
+        let event = self.trainer.advance(&mut Turns::new(&mut turn)).await?;
         let finished = matches!(event, train::Event::Finished { .. });
         let epoch = matches!(event, train::Event::Epoch(_));
         send(Event::Training(TrainingEvent::Went(event)));
@@ -397,8 +397,9 @@ impl Run {
     }
 
     /// Goes on with the engine's device, which was opened again.
-    pub(super) fn recover(&mut self, engine: &Engine, send: &dyn Fn(Event)) -> Result<()> {
-        self.trainer.recover(engine.context())?;
+    pub(super) async fn recover(&mut self, engine: &Engine, send: &dyn Fn(Event)) -> Result<()> {
+        let mut turn = turns();
+        self.trainer.recover(engine.context(), &mut Turns::new(&mut turn)).await?;
         send(Event::Training(TrainingEvent::Recovered));
         Ok(())
     }

@@ -37,7 +37,7 @@ async fn go_on(engine: &mut Engine, run: &mut Run, options: ContextOptions, send
             if engine.context().check().is_err() {
                 recover(engine, options, send).await?;
             }
-            run.recover(engine, send)
+            run.recover(engine, send).await
         }
         outcome => outcome,
     }

@@ -274,9 +274,18 @@ enum Step {
         workgroups: [u32; 3],
         cost: u64,
     },
-    Copy { from: Slice, to: Slice },
-    Stage { from: Slice, vec4s: u32, to: Texels },
-    Clear { slice: Slice },
+    Copy {
+        from: Slice,
+        to: Slice,
+    },
+    Stage {
+        from: Slice,
+        vec4s: u32,
+        to: Texels,
+    },
+    Clear {
+        slice: Slice,
+    },
 }
 
 /// A frozen list of steps.

@@ -1,13 +1,21 @@
 //! The one builder that turns a [`ResNetSpec`]'s table into layers. It reads as the network does: stem, stages of blocks, head.
 
-use super::graph::{Conv2d, Graph, MaxPool, Op, ValueId};
+use super::graph::{Graph, ValueId};
 use super::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, StemPool, StrideOn, StrideUnit};
+use crate::Result;
+use crate::ops::{Add, BatchNorm, Conv2d, GlobalAvgPool, Input, Linear, MaxPool, Relu, Softmax, ZeroPadShortcut};
 
-/// The layers of a valid table.
-pub(super) fn layers(spec: &ResNetSpec) -> Graph {
-    let mut builder = Builder { spec, graph: Graph::default() };
-    builder.network();
-    builder.graph
+impl ResNetSpec {
+    /// Checks the table and builds the layers.
+    ///
+    /// # Errors
+    /// [`Error::Spec`](crate::Error::Spec) with the rule that is broken.
+    pub fn build(&self) -> Result<Graph> {
+        self.validate()?;
+        let mut builder = Builder { spec: self, graph: Graph::default() };
+        builder.network();
+        Ok(builder.graph)
+    }
 }
 
 struct Builder<'a> {
@@ -19,16 +27,16 @@ impl Builder<'_> {
     fn network(&mut self) {
         let spec = self.spec;
         let stem = spec.stem;
-        let mut x = self.graph.push("input", Op::Input { channels: spec.image_channels }, &[]);
+        let mut x = self.graph.push("input", Input { channels: spec.image_channels }, &[]);
         x = self.conv("conv1", x, spec.image_channels, stem.channels, stem.kernel, stem.stride, stem.norm);
         if stem.norm {
             x = self.norm("bn1", x, stem.channels);
         }
         if stem.relu {
-            x = self.graph.push("relu", Op::Relu, &[x]);
+            x = self.graph.push("relu", Relu, &[x]);
         }
         if let Some(StemPool { kernel, stride, padding, zeros }) = stem.pool {
-            x = self.graph.push("maxpool", Op::MaxPool(MaxPool { kernel, stride, padding, zeros }), &[x]);
+            x = self.graph.push("maxpool", MaxPool { kernel, stride, padding, zeros }, &[x]);
         }
         let mut channels = stem.channels;
         for (k, stage) in spec.stages.iter().enumerate() {
@@ -52,12 +60,12 @@ impl Builder<'_> {
         }
         if spec.is_pre_activation() {
             x = self.norm("norm", x, channels);
-            x = self.graph.push("norm.relu", Op::Relu, &[x]);
+            x = self.graph.push("norm.relu", Relu, &[x]);
         }
-        x = self.graph.push("avgpool", Op::GlobalAvgPool, &[x]);
+        x = self.graph.push("avgpool", GlobalAvgPool, &[x]);
         if let Some(classes) = spec.classes {
-            x = self.graph.push("fc", Op::Linear { in_features: channels, out_features: classes }, &[x]);
-            self.graph.push("softmax", Op::Softmax, &[x]);
+            x = self.graph.push("fc", Linear { in_features: channels, out_features: classes }, &[x]);
+            self.graph.push("softmax", Softmax, &[x]);
         }
     }
 
@@ -88,11 +96,11 @@ impl Builder<'_> {
             x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
             x = self.norm(&format!("{name}.bn{j}"), x, o);
             if j < convs.len() {
-                x = self.graph.push(format!("{name}.relu{j}"), Op::Relu, &[x]);
+                x = self.graph.push(format!("{name}.relu{j}"), Relu, &[x]);
             }
         }
-        x = self.graph.push(format!("{name}.add"), Op::Add, &[x, shortcut]);
-        self.graph.push(name, Op::Relu, &[x])
+        x = self.graph.push(format!("{name}.add"), Add, &[x, shortcut]);
+        self.graph.push(name, Relu, &[x])
     }
 
     fn pre_activation_block(
@@ -112,7 +120,7 @@ impl Builder<'_> {
             let j = j + 1;
             if j > 1 || !activated {
                 x = self.norm(&format!("{name}.bn{j}"), x, i);
-                x = self.graph.push(format!("{name}.relu{j}"), Op::Relu, &[x]);
+                x = self.graph.push(format!("{name}.relu{j}"), Relu, &[x]);
             }
             if j == 1 {
                 pre_activated = x;
@@ -121,11 +129,15 @@ impl Builder<'_> {
                 let source = if self.spec.order == BlockOrder::PreActivation { pre_activated } else { input };
                 shortcut = self.reshaping_shortcut(name, source, channels, stage.channels, stride);
             } else if j == convs.len() && stride != 1 {
-                shortcut = self.graph.push(format!("{name}.subsample"), Op::Subsample { stride }, &[input]);
+                shortcut = self.graph.push(
+                    format!("{name}.subsample"),
+                    ZeroPadShortcut { stride, out_channels: channels, offset: 0 },
+                    &[input],
+                );
             }
             x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
         }
-        self.graph.push(name, Op::Add, &[x, shortcut])
+        self.graph.push(name, Add, &[x, shortcut])
     }
 
     fn reshaping_shortcut(&mut self, name: &str, x: ValueId, channels: usize, out_channels: usize, stride: usize) -> ValueId {
@@ -141,7 +153,7 @@ impl Builder<'_> {
             Shortcut::ZeroPad | Shortcut::ZeroPadBehind => {
                 let centred = self.spec.shortcut == Shortcut::ZeroPad;
                 let offset = if centred { (out_channels - channels) / 2 } else { 0 };
-                self.graph.push(format!("{name}.downsample"), Op::ZeroPadShortcut { stride, out_channels, offset }, &[x])
+                self.graph.push(format!("{name}.downsample"), ZeroPadShortcut { stride, out_channels, offset }, &[x])
             }
         }
     }
@@ -163,10 +175,10 @@ impl Builder<'_> {
             ConvBias::Always => true,
         };
         let conv = Conv2d { in_channels, out_channels, kernel, stride, padding: self.spec.padding, bias };
-        self.graph.push(name, Op::Conv2d(conv), &[x])
+        self.graph.push(name, conv, &[x])
     }
 
     fn norm(&mut self, name: &str, x: ValueId, channels: usize) -> ValueId {
-        self.graph.push(name, Op::BatchNorm { channels, eps: self.spec.bn_eps }, &[x])
+        self.graph.push(name, BatchNorm { channels, eps: self.spec.bn_eps }, &[x])
     }
 }

@@ -6,61 +6,12 @@
 use crate::{Error, Result};
 
 pub use crate::gpu::Shape;
-pub use crate::ops::{Conv2d, MaxPool, Padding};
+use crate::ops::{Input, LayerParam};
+pub use crate::ops::{Layer, Op, Padding};
 
 /// A value is the output of the node with this index; node 0 is the input image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
-
-/// What a node computes. Shapes are written `(N, C, H, W)`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Op {
-    /// The network's input, `(N, C, H, W)`.
-    Input {
-        /// Image channels.
-        channels: usize,
-    },
-    /// Parameters `weight (O, I, K, K)` and, if it has one, `bias (O)`.
-    Conv2d(Conv2d),
-    /// Parameters `weight`, `bias`, `running_mean`, `running_var`, each `(C)`.
-    BatchNorm {
-        /// Channels.
-        channels: usize,
-        /// Added to the variance.
-        eps: f32,
-    },
-    /// `max(x, 0)`.
-    Relu,
-    /// Sum of two values of one shape.
-    Add,
-    /// Maximum over windows.
-    MaxPool(MaxPool),
-    /// Every `stride`-th row and column: a 1x1 max pool, TF-slim's `subsample`.
-    Subsample {
-        /// Step in both axes.
-        stride: usize,
-    },
-    /// Option A of the ResNet paper: subsample, then new channels of zeros.
-    ZeroPadShortcut {
-        /// Step in both axes.
-        stride: usize,
-        /// Channels after padding.
-        out_channels: usize,
-        /// How many zero channels stand before the copied ones.
-        offset: usize,
-    },
-    /// Mean over H and W: `(N, C, H, W) -> (N, C, 1, 1)`.
-    GlobalAvgPool,
-    /// Parameters `weight (O, I)` and `bias (O)`.
-    Linear {
-        /// Input features.
-        in_features: usize,
-        /// Output features.
-        out_features: usize,
-    },
-    /// Over the channel axis.
-    Softmax,
-}
 
 /// One layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +35,21 @@ pub struct Param {
     pub trainable: bool,
 }
 
+impl Node {
+    /// Its parameters and buffers under their full names.
+    pub fn params(&self) -> Vec<Param> {
+        let named = |param: LayerParam| Param {
+            name: format!("{}.{}", self.name, param.role),
+            shape: param.shape,
+            trainable: param.trainable,
+        };
+        self.op.params().into_iter().map(named).collect()
+    }
+}
+
+/// Side of an image that leaves something of every layer.
+const LARGE_PX: usize = 4096;
+
 /// Layers in execution order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Graph {
@@ -95,8 +61,8 @@ pub struct Graph {
 
 impl Graph {
     /// Appends a node and returns its value.
-    pub fn push(&mut self, name: impl Into<String>, op: Op, inputs: &[ValueId]) -> ValueId {
-        self.nodes.push(Node { name: name.into(), op, inputs: inputs.to_vec() });
+    pub fn push(&mut self, name: impl Into<String>, op: impl Into<Op>, inputs: &[ValueId]) -> ValueId {
+        self.nodes.push(Node { name: name.into(), op: op.into(), inputs: inputs.to_vec() });
         ValueId(self.nodes.len() - 1)
     }
 
@@ -121,17 +87,11 @@ impl Graph {
     /// # Errors
     /// [`Error::Spec`] when a later layer reads something in front of the cut: the cut goes through a block.
     pub fn split_at(&self, value: ValueId) -> Result<(Graph, Graph)> {
-        let channels = self.nodes[..=value.0].iter().rev().find_map(|node| match node.op {
-            Op::Input { channels } | Op::BatchNorm { channels, .. } => Some(channels),
-            Op::Conv2d(conv) => Some(conv.out_channels),
-            Op::ZeroPadShortcut { out_channels, .. } => Some(out_channels),
-            Op::Linear { out_features, .. } => Some(out_features),
-            _ => None,
-        });
-        let channels = channels.ok_or_else(|| Error::Spec("a net without an input cannot be cut".into()))?;
+        // Channels do not depend on the size of the images.
+        let channels = self.shapes(1, LARGE_PX, LARGE_PX)?[value.0].c;
         let moved = |id: &ValueId| (id.0 >= value.0).then(|| ValueId(id.0 - value.0));
         let mut tail = Graph {
-            nodes: vec![Node { name: "input".into(), op: Op::Input { channels }, inputs: Vec::new() }],
+            nodes: vec![Node { name: "input".into(), op: Input { channels }.into(), inputs: Vec::new() }],
             ..Self::default()
         };
         for node in &self.nodes[value.0 + 1..] {
@@ -152,34 +112,23 @@ impl Graph {
         Ok((Graph { nodes: self.nodes[..=value.0].to_vec(), aliases: head_aliases }, tail))
     }
 
+    /// The value that training and export end in: the logits `fc`, or what a net without a head ends in.
+    pub fn result(&self) -> ValueId {
+        self.value("fc").unwrap_or(ValueId(self.nodes.len().saturating_sub(1)))
+    }
+
+    /// Which nodes read each value.
+    pub(super) fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|input| readers[input.0].push(i));
+        }
+        readers
+    }
+
     /// Parameters and buffers in node order.
     pub fn params(&self) -> Vec<Param> {
-        let mut params = Vec::new();
-        for node in &self.nodes {
-            let mut add = |suffix: &str, shape: Vec<usize>, trainable| {
-                params.push(Param { name: format!("{}.{suffix}", node.name), shape, trainable });
-            };
-            match node.op {
-                Op::Conv2d(c) => {
-                    add("weight", vec![c.out_channels, c.in_channels, c.kernel, c.kernel], true);
-                    if c.bias {
-                        add("bias", vec![c.out_channels], true);
-                    }
-                }
-                Op::BatchNorm { channels, .. } => {
-                    add("weight", vec![channels], true);
-                    add("bias", vec![channels], true);
-                    add("running_mean", vec![channels], false);
-                    add("running_var", vec![channels], false);
-                }
-                Op::Linear { in_features, out_features } => {
-                    add("weight", vec![out_features, in_features], true);
-                    add("bias", vec![out_features], true);
-                }
-                _ => {}
-            }
-        }
-        params
+        self.nodes.iter().flat_map(Node::params).collect()
     }
 
     /// Number of trainable scalars (what frameworks print as parameters).
@@ -191,32 +140,11 @@ impl Graph {
     pub fn shapes(&self, n: usize, h: usize, w: usize) -> Result<Vec<Shape>> {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let input = node.inputs.first().map(|id| shapes[id.0]);
-            let shape = match (&node.op, input) {
-                (Op::Input { channels }, _) => Shape::new(n, *channels, h, w),
-                (_, None) => return Err(Error::Spec(format!("layer `{}` reads nothing", node.name))),
-                (Op::Conv2d(c), Some(x)) => {
-                    if x.c != c.in_channels {
-                        return Err(Error::Spec(format!("`{}` wants {} channels, gets {}", node.name, c.in_channels, x.c)));
-                    }
-                    c.output_shape(x)
-                }
-                (Op::MaxPool(p), Some(x)) => p.output_shape(x),
-                (Op::Subsample { stride }, Some(x)) => Shape::new(x.n, x.c, x.h.div_ceil(*stride), x.w.div_ceil(*stride)),
-                (Op::ZeroPadShortcut { stride, out_channels, .. }, Some(x)) => {
-                    Shape::new(x.n, *out_channels, x.h.div_ceil(*stride), x.w.div_ceil(*stride))
-                }
-                (Op::GlobalAvgPool, Some(x)) => Shape::new(x.n, x.c, 1, 1),
-                (Op::Linear { out_features, .. }, Some(x)) => Shape::new(x.n, *out_features, 1, 1),
-                (Op::Add, Some(x)) => {
-                    let other = shapes[node.inputs[1].0];
-                    if other != x {
-                        return Err(Error::Spec(format!("`{}` adds {x:?} and {other:?}: the branches must agree", node.name)));
-                    }
-                    x
-                }
-                (Op::BatchNorm { .. } | Op::Relu | Op::Softmax, Some(x)) => x,
-            };
+            let mut inputs: Vec<Shape> = node.inputs.iter().map(|id| shapes[id.0]).collect();
+            if inputs.is_empty() {
+                inputs.push(Shape::new(n, 0, h, w));
+            }
+            let shape = node.op.output_shape(&inputs).map_err(|reason| Error::Spec(format!("`{}` {reason}", node.name)))?;
             if [shape.n, shape.c, shape.h, shape.w].contains(&0) {
                 return Err(Error::Spec(format!("an image of {w}x{h} px (batch {n}) leaves nothing of layer `{}`", node.name)));
             }

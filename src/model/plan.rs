@@ -1,11 +1,11 @@
 //! The compiled plan of a forward pass: weights folded and packed, buffers shared by lifetime, one recording to replay.
 
-use super::fuse::{Kind, Step, fuse};
-use super::graph::{Graph, Op, ValueId};
+use super::fuse::{Step, fuse};
+use super::graph::{Graph, Layer, Node, ValueId};
 use crate::gpu::{
     Assignment, Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
 };
-use crate::ops::{self, Affine, Conv2d, ConvCall, ConvKernel, Linear, Method};
+use crate::ops::{Constant, ConvKernel, Forward, Method, Purpose};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -60,8 +60,8 @@ pub struct MemoryUse {
 pub struct PlanBuilder {
     plan: InferencePlan,
     steps: Vec<Step>,
-    kernels: Vec<Option<ConvKernel>>,
-    /// Of each step, in the order of [`parameter_values`].
+    kernels: Vec<ConvKernel>,
+    /// Of each step, its layer's constants.
     parameters: Vec<Vec<Slice>>,
     next: usize,
 }
@@ -85,14 +85,13 @@ impl PlanBuilder {
             outputs.push((name.to_owned(), graph.value(name)?));
         }
         let kept: Vec<ValueId> = outputs.iter().map(|(_, value)| *value).collect();
-        let steps = fuse(graph, &kept);
+        let steps = fuse(graph, &kept, Purpose::Inference);
 
-        let mut kernels: Vec<_> = steps.iter().map(|s| conv_kernel(ctx, graph, s, &shapes, &options)).collect();
+        let input = |step: &Step| shapes[step.inputs[0].0];
+        let kernel = |step: &Step| step.layer(graph).op.kernel(ctx, input(step), options.precision, options.conv_kernel);
+        let mut kernels: Vec<ConvKernel> = steps.iter().map(kernel).collect();
         if options.conv_kernel.is_none() {
-            limit_winograd(&mut kernels, |step, kernel| match convolution(graph, &steps[step]) {
-                Some(conv) => kernel.saving(conv, shapes[steps[step].inputs[0].0]),
-                None => 0,
-            });
+            limit_winograd(&mut kernels, |step, kernel| steps[step].layer(graph).op.saving(kernel, input(&steps[step])));
         }
         let layout = Layout::new(graph, &steps, &kernels, &shapes, &kept, options.precision);
         let slots = layout
@@ -112,15 +111,28 @@ impl PlanBuilder {
         let mut recorder = Recorder::new();
         let mut parameters = Vec::with_capacity(steps.len());
         let mut scratch_index = layout.values.len();
-        for (step, kernel) in steps.iter().zip(&kernels) {
-            let count = kernel.map_or(0, |kernel| scratch_bytes(graph, step, kernel, &shapes, options.precision).len());
+        for (step, &kernel) in steps.iter().zip(&kernels) {
+            let Node { name: label, op, .. } = step.layer(graph);
+            let count = op.scratch(kernel, input(step), options.precision).len();
             let scratch: Vec<_> = (scratch_index..scratch_index + count).map(slice).collect();
             scratch_index += count;
-            let slices = parameter_bytes(graph, step, *kernel, options.precision)
-                .into_iter()
-                .map(|(what, bytes)| Slice::new(ctx, &format!("{}.{what}", step.name), bytes as u64))
-                .collect::<Result<Vec<_>>>()?;
-            record(&mut recorder, ctx, graph, step, *kernel, &slices, &scratch, &tensor)?;
+            let slice = |constant: &Constant| {
+                let bytes = constant.len * constant.precision(options.precision).bytes();
+                Slice::new(ctx, &format!("{label}.{}", constant.role), bytes as u64)
+            };
+            let slices = op.constants(kernel).iter().map(slice).collect::<Result<Vec<_>>>()?;
+            let inputs: Vec<Tensor> = step.inputs.iter().map(|value| tensor(*value).clone()).collect();
+            let call = Forward {
+                label,
+                inputs: &inputs,
+                residual: step.residual.map(tensor),
+                relu: step.relu,
+                output: tensor(step.output),
+                parameters: &slices,
+                scratch: &scratch,
+                kernel,
+            };
+            op.forward(&mut recorder, ctx, &call)?;
             parameters.push(slices);
         }
         let memory = MemoryUse {
@@ -146,6 +158,11 @@ impl PlanBuilder {
         self.plan.run(ctx)
     }
 
+    /// The plan as far as it is.
+    pub fn plan(&self) -> &InferencePlan {
+        &self.plan
+    }
+
     /// Where the plan's images go.
     pub fn input(&self) -> &Tensor {
         self.plan.input()
@@ -162,15 +179,14 @@ impl PlanBuilder {
     /// [`Error::TensorMismatch`] when a parameter is missing or has another shape.
     pub fn advance(&mut self, ctx: &Context, graph: &Graph, weights: &StateDict) -> Result<bool> {
         let Some(step) = self.steps.get(self.next) else { return Ok(false) };
-        let values = parameter_values(graph, step, self.kernels[self.next], weights)?;
-        for (index, (values, slice)) in values.into_iter().zip(&self.parameters[self.next]).enumerate() {
-            // Weights come first; what is added to sums or scales them is f32.
-            let precision = if index == 0 && !matches!(step.kind, Kind::Norm { .. }) {
-                self.plan.options.precision
-            } else {
-                Precision::F32
-            };
-            slice.write_values(ctx, precision, &values);
+        let (node, kernel) = (step.layer(graph), self.kernels[self.next]);
+        let norm = match step.norm.map(|norm| &graph.nodes[norm]) {
+            Some(norm) => norm.op.affine(&parameters(norm, weights)?),
+            None => None,
+        };
+        let values = node.op.constant_values(kernel, &parameters(node, weights)?, norm.as_ref());
+        for ((constant, values), slice) in node.op.constants(kernel).iter().zip(values).zip(&self.parameters[self.next]) {
+            slice.write_values(ctx, constant.precision(self.plan.options.precision), &values);
         }
         self.next += 1;
         Ok(true)
@@ -182,92 +198,9 @@ impl PlanBuilder {
     }
 }
 
-/// What a step's parameters are called, and their bytes on the GPU.
-fn parameter_bytes(graph: &Graph, step: &Step, kernel: Option<ConvKernel>, precision: Precision) -> Vec<(&'static str, usize)> {
-    let fours = |channels: usize| channels.next_multiple_of(4) * 4;
-    let node = match step.kind {
-        Kind::Conv { conv: node, .. } | Kind::Norm { norm: node, .. } | Kind::Plain { node } => node,
-        Kind::Add { .. } => return Vec::new(),
-    };
-    match &graph.nodes[node].op {
-        Op::Conv2d(conv) => {
-            let weights = kernel.unwrap_or_default().packed_len(conv);
-            vec![("weight", weights * precision.bytes()), ("bias", fours(conv.out_channels))]
-        }
-        Op::BatchNorm { channels, .. } => vec![("scale", fours(*channels)), ("shift", fours(*channels))],
-        Op::Linear { in_features, out_features } => {
-            let linear = Linear { in_features: *in_features, out_features: *out_features };
-            vec![("weight", linear.packed_len() * precision.bytes()), ("bias", fours(*out_features))]
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// A step's parameters from the network's, batch norm folded in, packed: in the order of [`parameter_bytes`].
-fn parameter_values(graph: &Graph, step: &Step, kernel: Option<ConvKernel>, weights: &StateDict) -> Result<Vec<Vec<f32>>> {
-    Ok(match step.kind {
-        Kind::Conv { conv: node, norm, .. } => {
-            let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
-            let (weight, bias) = conv_parameters(graph, node, norm, weights)?;
-            vec![kernel.unwrap_or_default().pack(conv, &weight), bias]
-        }
-        Kind::Norm { norm, .. } => {
-            let affine = affine(graph, norm, weights)?;
-            vec![affine.scale, affine.shift]
-        }
-        Kind::Plain { node } => match &graph.nodes[node].op {
-            Op::Linear { in_features, out_features } => {
-                let linear = Linear { in_features: *in_features, out_features: *out_features };
-                let name = &graph.nodes[node].name;
-                let weight = weights.get(&format!("{name}.weight"), &[linear.out_features, linear.in_features])?;
-                let bias = weights.get(&format!("{name}.bias"), &[linear.out_features])?;
-                vec![linear.pack(&weight.data), bias.data.clone()]
-            }
-            _ => Vec::new(),
-        },
-        Kind::Add { .. } => Vec::new(),
-    })
-}
-
-/// Records a step's dispatches.
-#[allow(clippy::too_many_arguments)] // a step simply has this many parts
-fn record<'a>(
-    recorder: &mut Recorder,
-    ctx: &Context,
-    graph: &Graph,
-    step: &Step,
-    kernel: Option<ConvKernel>,
-    parameters: &[Slice],
-    scratch: &[Slice],
-    tensor: &impl Fn(ValueId) -> &'a Tensor,
-) -> Result<()> {
-    let (input, output) = (tensor(step.inputs[0]), tensor(step.output));
-    let label = step.name.as_str();
-    match (&step.kind, parameters) {
-        (&Kind::Conv { conv: node, residual, relu, .. }, [weight, bias]) => {
-            let Op::Conv2d(conv) = &graph.nodes[node].op else { unreachable!("fuse() puts convolutions here") };
-            let residual = residual.then(|| tensor(step.inputs[1]));
-            let call = ConvCall { label, conv, input, weight, bias, residual, relu, output, scratch };
-            kernel.unwrap_or_default().record(recorder, ctx, &call)
-        }
-        (&Kind::Norm { relu, .. }, [scale, shift]) => {
-            ops::record_batch_norm(recorder, ctx, label, input, scale, shift, relu, output)
-        }
-        (&Kind::Add { relu }, _) => ops::record_add(recorder, ctx, label, input, tensor(step.inputs[1]), relu, output),
-        (&Kind::Plain { node }, parameters) => match (&graph.nodes[node].op, parameters) {
-            (Op::Linear { .. }, [weight, bias]) => ops::record_linear(recorder, ctx, label, input, weight, bias, output),
-            (Op::Relu, _) => ops::record_relu(recorder, ctx, label, input, output),
-            (Op::MaxPool(pool), _) => ops::record_max_pool(recorder, ctx, label, pool, input, output),
-            (Op::Subsample { stride }, _) => ops::record_shortcut(recorder, ctx, label, *stride, 0, input, output),
-            (Op::ZeroPadShortcut { stride, offset, .. }, _) => {
-                ops::record_shortcut(recorder, ctx, label, *stride, *offset, input, output)
-            }
-            (Op::GlobalAvgPool, _) => ops::record_global_avg_pool(recorder, ctx, label, input, output),
-            (Op::Softmax, _) => ops::record_softmax(recorder, ctx, label, input, output),
-            _ => unreachable!("fuse() gives these their own kind, and parameter_bytes() a linear layer its two"),
-        },
-        _ => unreachable!("parameter_bytes() gives convolutions and norms two each"),
-    }
+/// A layer's parameters, in its order.
+fn parameters<'a>(node: &Node, weights: &'a StateDict) -> Result<Vec<&'a [f32]>> {
+    node.params().iter().map(|param| Ok(&*weights.get(&param.name, &param.shape)?.data)).collect()
 }
 
 /// A forward pass, ready to be replayed.
@@ -351,7 +284,7 @@ impl Layout {
     fn new(
         graph: &Graph,
         steps: &[Step],
-        kernels: &[Option<ConvKernel>],
+        kernels: &[ConvKernel],
         shapes: &[Shape],
         kept: &[ValueId],
         precision: Precision,
@@ -360,16 +293,14 @@ impl Layout {
         let mut values = vec![ValueId(0)];
         let mut lifetimes = vec![Lifetime { first: 0, last: usize::MAX, bytes: slot_bytes(shapes[0].bytes(precision)) }];
         for (t, step) in steps.iter().enumerate() {
-            let last_read = steps.iter().rposition(|s| s.inputs.contains(&step.output)).unwrap_or(t);
+            let last_read = steps.iter().rposition(|s| s.reads().any(|value| value == step.output)).unwrap_or(t);
             let last = if kept.contains(&step.output) { usize::MAX } else { last_read };
             values.push(step.output);
             lifetimes.push(Lifetime { first: t, last, bytes: slot_bytes(shapes[step.output.0].bytes(precision)) });
         }
         for (t, (step, kernel)) in steps.iter().zip(kernels).enumerate() {
-            if let Some(kernel) = kernel {
-                for bytes in scratch_bytes(graph, step, *kernel, shapes, precision) {
-                    lifetimes.push(Lifetime { first: t, last: t, bytes: slot_bytes(bytes) });
-                }
+            for bytes in step.layer(graph).op.scratch(*kernel, shapes[step.inputs[0].0], precision) {
+                lifetimes.push(Lifetime { first: t, last: t, bytes: slot_bytes(bytes) });
             }
         }
         let assignment = assign_slots(&lifetimes);
@@ -392,71 +323,20 @@ fn slot_bytes(bytes: u64) -> u64 {
     bytes.max(16).next_multiple_of(16)
 }
 
-fn convolution<'a>(graph: &'a Graph, step: &Step) -> Option<&'a Conv2d> {
-    let Kind::Conv { conv, .. } = step.kind else { return None };
-    let Op::Conv2d(conv) = &graph.nodes[conv].op else { return None };
-    Some(conv)
-}
-
-fn conv_kernel(ctx: &Context, graph: &Graph, step: &Step, shapes: &[Shape], options: &PlanOptions) -> Option<ConvKernel> {
-    let conv = convolution(graph, step)?;
-    let wanted = options.conv_kernel.filter(|kernel| kernel.supports(conv));
-    Some(wanted.unwrap_or_else(|| ConvKernel::choose(ctx, conv, shapes[step.inputs[0].0], options.precision)))
-}
-
 /// Dispatches up to which a plan may be filled with Winograd's, which are three where the direct method has one. A larger
 /// plan may grow by a tenth.
 const FULL_PLAN: usize = 60;
 
 /// Takes Winograd from the layers it saves least, as `saving` tells by step and kernel, until the plan is not too full.
-fn limit_winograd(kernels: &mut [Option<ConvKernel>], saving: impl Fn(usize, ConvKernel) -> usize) {
+fn limit_winograd(kernels: &mut [ConvKernel], saving: impl Fn(usize, ConvKernel) -> usize) {
     let full = FULL_PLAN.max(kernels.len() * 11 / 10);
     let affordable = full.saturating_sub(kernels.len()) / 2;
-    let mut layers: Vec<_> = kernels
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(step, kernel)| kernel.as_mut().map(|kernel| (step, kernel)))
-        .filter(|(_, kernel)| kernel.method != Method::Direct)
-        .collect();
+    let mut layers: Vec<_> = kernels.iter_mut().enumerate().filter(|(_, kernel)| kernel.method != Method::Direct).collect();
     // The sort is stable: among equals the earlier layers keep it.
     layers.sort_by_cached_key(|(step, kernel)| std::cmp::Reverse(saving(*step, **kernel)));
     for (_, kernel) in layers.into_iter().skip(affordable) {
         kernel.method = Method::Direct;
     }
-}
-
-fn scratch_bytes(graph: &Graph, step: &Step, kernel: ConvKernel, shapes: &[Shape], precision: Precision) -> Vec<u64> {
-    let Some(conv) = convolution(graph, step) else { return Vec::new() };
-    kernel.scratch(conv, shapes[step.inputs[0].0], precision)
-}
-
-/// A convolution's weight `(O, I, K, K)` and bias `(O)` with the batch norm folded in.
-pub(super) fn conv_parameters(
-    graph: &Graph,
-    node: usize,
-    norm: Option<usize>,
-    weights: &StateDict,
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let node = &graph.nodes[node];
-    let Op::Conv2d(conv) = &node.op else { unreachable!("called with a convolution") };
-    let shape = [conv.out_channels, conv.in_channels, conv.kernel, conv.kernel];
-    let mut weight = weights.get(&format!("{}.weight", node.name), &shape)?.data.clone();
-    let mut bias = match conv.bias {
-        true => weights.get(&format!("{}.bias", node.name), &[conv.out_channels])?.data.clone(),
-        false => vec![0.0; conv.out_channels],
-    };
-    if let Some(norm) = norm {
-        affine(graph, norm, weights)?.fold(&mut weight, &mut bias);
-    }
-    Ok((weight, bias))
-}
-
-/// A batch norm as scale and shift.
-pub(super) fn affine(graph: &Graph, node: usize, weights: &StateDict) -> Result<Affine> {
-    let node = &graph.nodes[node];
-    let Op::BatchNorm { channels, eps } = node.op else { unreachable!("called with a batch norm") };
-    let get = |suffix: &str| Ok::<_, Error>(&weights.get(&format!("{}.{suffix}", node.name), &[channels])?.data);
-    Ok(Affine::new(get("weight")?, get("bias")?, get("running_mean")?, get("running_var")?, eps))
 }
 
 #[cfg(test)]
@@ -466,13 +346,12 @@ mod tests {
 
     #[test]
     fn winograd_stays_where_it_saves_most_and_plans_stay_short() {
-        let kernel = |method| Some(ConvKernel { method, blocking: Blocking::Subgroup8 });
-        let dispatches = |kernels: &[Option<ConvKernel>]| {
-            kernels.iter().map(|k| if k.is_some_and(|k| k.method != Method::Direct) { 3 } else { 1 }).sum::<usize>()
-        };
+        let kernel = |method| ConvKernel { method, blocking: Blocking::Subgroup8 };
+        let dispatches =
+            |kernels: &[ConvKernel]| kernels.iter().map(|k| if k.method == Method::Direct { 1 } else { 3 }).sum::<usize>();
         // As ResNet-18: room for all.
         let mut small = vec![kernel(Method::Winograd4); 18];
-        small.resize(24, None);
+        small.resize(24, ConvKernel::default());
         limit_winograd(&mut small, |_, _| 1);
         assert_eq!(dispatches(&small), 60);
         // As ResNet-50, where later layers save more: the last two keep it.

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::{Graph, Padding};
+use super::graph::Padding;
 use crate::{Error, Result};
 
 /// The block table of a ResNet.
@@ -409,16 +409,8 @@ impl ResNetSpec {
         if self.family().starts_with("cifar") { 32 } else { 224 }
     }
 
-    /// Checks the table and builds the layers.
-    ///
-    /// # Errors
-    /// [`Error::Spec`] with the rule that is broken.
-    pub fn build(&self) -> Result<Graph> {
-        self.validate()?;
-        Ok(super::build::layers(self))
-    }
-
-    fn validate(&self) -> Result<()> {
+    /// Which rule is broken, if one is.
+    pub(super) fn validate(&self) -> Result<()> {
         let rule = |ok: bool, text: &str| if ok { Ok(()) } else { Err(Error::Spec(text.into())) };
         rule(!self.stages.is_empty(), "at least one stage is needed")?;
         rule(self.classes != Some(0), "the number of classes must be at least 1 (leave it out for features without a head)")?;

@@ -1,8 +1,10 @@
 //! Addition of two branches as a layer of its own; in most blocks a convolution's epilogue does it.
 
+use super::layer::{BackwardRule, Forward, Layer, LayerKind, Purpose, Tail};
+use super::onnx::Onnx;
 use super::{flag, grid};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Tensor, shader};
+use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
 
 const ADD: Shader = shader!("add_forward");
 
@@ -19,4 +21,45 @@ pub fn record_add(
     let count = a.shape.vec4s();
     let kernel = ctx.kernel(ADD, a.precision, &[("RELU", flag(relu))]);
     recorder.dispatch(ctx, label, kernel, &[&a.slice, &b.slice, &output.slice], count as u32, grid(ctx, count), 0)
+}
+
+/// Sum of two values of one shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Add;
+
+impl Layer for Add {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Elementwise
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs {
+            [a, b] if a == b => Ok(*a),
+            [a, b] => Err(format!("adds {a:?} and {b:?}: the branches must agree")),
+            _ => Err(format!("adds two values, not {}", inputs.len())),
+        }
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(Tail::Add)
+    }
+
+    fn takes(&self, purpose: Purpose) -> &'static [Tail] {
+        match purpose {
+            Purpose::Inference => &[Tail::Relu],
+            Purpose::Training => &[],
+        }
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        record_add(recorder, ctx, call.label, &call.inputs[0], &call.inputs[1], call.relu, call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::Identity
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.node("Add", []);
+    }
 }

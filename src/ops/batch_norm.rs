@@ -1,8 +1,14 @@
 //! Batch norm. In inference a scale and a shift a channel, folded into the convolution before it where there is one; in
 //! training with the statistics of the batch or the running ones, together with the residual addition and ReLU behind it.
 
+use super::ConvKernel;
 use super::chunks::Chunks;
 use super::flag;
+use super::layer::{
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    TrainingStep, operands,
+};
+use super::onnx::{Onnx, OnnxAttribute};
 use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, Texels, shader};
 use crate::{Error, Result};
 
@@ -282,6 +288,125 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
     let kernel = ctx.kernel(BACKWARD, input.precision, &constants);
     let slices = [&input.slice, &d_output.slice, saved, scratch, &accumulate.slice, &d_input.slice];
     recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)
+}
+
+/// A batch norm over the channels. Parameters `weight`, `bias`, `running_mean`, `running_var`, each `(C)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchNorm {
+    /// Channels.
+    pub channels: usize,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+impl BatchNorm {
+    fn norm_params<'a>(&self, label: &str, slices: &'a [Slice]) -> Result<NormParams<'a>> {
+        let [weight, bias, running_mean, running_var] = operands(label, slices)?;
+        Ok(NormParams { weight, bias, running_mean, running_var, eps: self.eps })
+    }
+}
+
+impl Layer for BatchNorm {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Norm
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+
+    fn params(&self) -> Vec<LayerParam> {
+        let shape = &[self.channels];
+        let trained = ["weight", "bias"].map(|role| LayerParam::trained(role, shape));
+        trained.into_iter().chain(["running_mean", "running_var"].map(|role| LayerParam::statistic(role, shape))).collect()
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(Tail::Norm)
+    }
+
+    fn takes(&self, purpose: Purpose) -> &'static [Tail] {
+        match purpose {
+            Purpose::Inference => &[Tail::Relu],
+            Purpose::Training => &[Tail::Add, Tail::Relu],
+        }
+    }
+
+    fn affine(&self, params: &[&[f32]]) -> Option<Affine> {
+        let [weight, bias, mean, var] = params.try_into().ok()?;
+        Some(Affine::new(weight, bias, mean, var, self.eps))
+    }
+
+    fn constants(&self, _: ConvKernel) -> Vec<Constant> {
+        let len = self.channels.next_multiple_of(4);
+        ["scale", "shift"].map(|role| Constant { role, len, always_f32: true }).to_vec()
+    }
+
+    fn constant_values(&self, _: ConvKernel, params: &[&[f32]], _: Option<&Affine>) -> Vec<Vec<f32>> {
+        self.affine(params).map_or_else(Vec::new, |affine| vec![affine.scale, affine.shift])
+    }
+
+    fn training_scratch(&self, ctx: &Context, _: TrainingStep, _: ConvKernel, input: Shape) -> Vec<u64> {
+        vec![norm_scratch_bytes(ctx, input)]
+    }
+
+    fn saved(&self, input: Shape, _: Shape) -> Vec<u64> {
+        vec![norm_saved_bytes(input)]
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        let [scale, shift] = operands(call.label, call.parameters)?;
+        record_batch_norm(recorder, ctx, call.label, &call.inputs[0], scale, shift, call.relu, call.output)
+    }
+
+    fn training_forward(
+        &self,
+        recorder: &mut Recorder,
+        ctx: &Context,
+        call: &Forward<'_>,
+        saved: &[Slice],
+        statistics: Statistics,
+    ) -> Result<()> {
+        let Forward { label, residual, relu, output, .. } = *call;
+        let ([saved], [scratch]) = (operands(label, saved)?, operands(label, call.scratch)?);
+        let (input, params) = (&call.inputs[0], self.norm_params(label, call.parameters)?);
+        let norm = NormForward { label, input, params, statistics, saved, scratch, residual, relu, output };
+        record_norm_forward(recorder, ctx, &norm)
+    }
+
+    /// Without a residual the ReLU's mask follows from the input.
+    fn backward_rule(&self, residual: bool) -> BackwardRule {
+        let reads: &[Operand] =
+            if residual { &[Operand::Input, Operand::Saved, Operand::Output] } else { &[Operand::Input, Operand::Saved] };
+        BackwardRule::Parts(vec![BackwardPart { gradient: Gradient::All, reads }])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        let Backward { label, input, output, d_output, statistics, relu, accumulate, d_input, .. } = *call;
+        let ([saved], [scratch]) = (operands(label, call.saved)?, operands(label, call.scratch)?);
+        let [d_weight, d_bias] = operands(label, call.d_parameters)?;
+        let norm = NormBackward {
+            label,
+            input,
+            output,
+            d_output,
+            params: self.norm_params(label, call.parameters)?,
+            statistics,
+            saved,
+            scratch,
+            relu,
+            d_weight,
+            d_bias,
+            accumulate,
+            d_input,
+            d_residual: call.residual,
+        };
+        record_norm_backward(recorder, ctx, &norm)
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.node("BatchNormalization", [OnnxAttribute::Float("epsilon", self.eps)]);
+    }
 }
 
 #[cfg(test)]

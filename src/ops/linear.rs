@@ -1,14 +1,16 @@
 //! The fully connected layer of the head.
 
-use super::grid;
-use crate::Result;
+use super::layer::{Backward, BackwardPart, BackwardRule, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, operands};
+use super::onnx::{Onnx, OnnxAttribute};
+use super::{ConvKernel, grid};
 use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::{Error, Result};
 
 const LINEAR: Shader = shader!("linear_forward");
 const LINEAR_INPUT_GRADIENT: Shader = shader!("linear_input_gradient");
 const LINEAR_WEIGHT_GRADIENT: Shader = shader!("linear_weight_gradient");
 
-/// Sizes of a fully connected layer.
+/// A fully connected layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linear {
     /// I.
@@ -116,6 +118,67 @@ pub fn record_linear_weight_gradient(
     let slices = [&input.slice, &d_output.slice, d_weight, d_bias];
     let cost = (x.n * x.c * y.c) as u64;
     recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.c4() * y.c4()), cost)
+}
+
+impl Layer for Linear {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Classifier
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs[0] {
+            Shape { n, c, h: 1, w: 1 } if c == self.in_features => Ok(Shape::new(n, self.out_features, 1, 1)),
+            x => Err(format!("wants {} features, gets {x:?}", self.in_features)),
+        }
+    }
+
+    fn params(&self) -> Vec<LayerParam> {
+        let weight = LayerParam::trained("weight", &[self.out_features, self.in_features]);
+        vec![weight, LayerParam::trained("bias", &[self.out_features])]
+    }
+
+    fn multiply_adds(&self, input: Shape) -> u64 {
+        (input.n * self.in_features * self.out_features) as u64
+    }
+
+    fn weight_len(&self, _: ConvKernel) -> usize {
+        self.packed_len()
+    }
+
+    fn pack_weight(&self, _: ConvKernel, weight: &[f32]) -> Vec<f32> {
+        self.pack(weight)
+    }
+
+    fn unpack_weight(&self, _: ConvKernel, packed: &[f32]) -> Vec<f32> {
+        self.unpack(packed)
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        let [weight, bias] = operands(call.label, call.parameters)?;
+        record_linear(recorder, ctx, call.label, &call.inputs[0], weight, bias, call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::Parts(vec![BackwardPart { gradient: Gradient::All, reads: &[Operand::Input] }])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        if call.accumulate.is_some() {
+            return Err(Error::Spec(format!("`{}` must be the only reader of its features", call.label)));
+        }
+        let ([weight, _], [d_weight, d_bias]) =
+            (operands(call.label, call.parameters)?, operands(call.label, call.d_parameters)?);
+        record_linear_weight_gradient(recorder, ctx, call.label, call.input, call.d_output, d_weight, d_bias)?;
+        match call.d_input {
+            Some(d_input) => record_linear_input_gradient(recorder, ctx, call.label, call.d_output, weight, d_input),
+            None => Ok(()),
+        }
+    }
+
+    /// `weight (O, I)` is as PyTorch keeps it.
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.node("Gemm", [OnnxAttribute::Int("transB", 1)]);
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One file an operation: shape rule, weight packing, dispatch.
+//! One file an operation. Those that are layers of a network implement [`Layer`] there and are in the list [`Op`].
 //!
 //! Activations are [`Tensor`](crate::gpu::Tensor)s: NHWC, channels in fours. Every `record_*` function appends dispatches to a
 //! [`Recorder`]; nothing runs before the recording does.
@@ -17,8 +17,11 @@ mod colour;
 mod conv2d;
 mod gather;
 mod image_bank;
+mod input;
+mod layer;
 mod linear;
 mod loss;
+mod onnx;
 mod optimizer;
 mod padding;
 mod pool;
@@ -36,24 +39,54 @@ pub use batch_norm::{
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use class_map::{class_map_bytes, record_class_map};
-pub use conv2d::{Blocking, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
+pub use conv2d::{Blocking, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
-pub use linear::{Linear, record_linear, record_linear_input_gradient, record_linear_weight_gradient};
+pub use layer::{
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    TrainingStep,
+};
+pub use linear::{record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossCall, LossKind, Target, record_loss};
+pub use onnx::{Onnx, OnnxAttribute, OnnxItem, OnnxValues};
 pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 pub use padding::Padding;
 pub use pool::{
-    MaxPool, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool,
-    record_max_pool_backward, record_max_pool_train,
+    max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_max_pool, record_max_pool_backward,
+    record_max_pool_train,
 };
 pub use preprocess::Preprocessor;
 pub use relu::{record_relu, record_relu_backward};
 pub use shortcut::{record_shortcut, record_shortcut_backward};
 pub use softmax::record_softmax;
 
-use crate::gpu::{Context, Shader, Slice, shader};
+use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, shader};
 use crate::{Error, Result};
+
+use layer::layers;
+
+layers! {
+    /// The network's input.
+    input::Input,
+    /// Convolution.
+    conv2d::Conv2d,
+    /// Batch norm.
+    batch_norm::BatchNorm,
+    /// ReLU.
+    relu::Relu,
+    /// Sum of two values.
+    add::Add,
+    /// Maximum over windows.
+    pool::MaxPool,
+    /// Mean over all pixels.
+    pool::GlobalAvgPool,
+    /// Shortcut without parameters.
+    shortcut::ZeroPadShortcut,
+    /// The fully connected layer.
+    linear::Linear,
+    /// Probabilities.
+    softmax::Softmax,
+}
 
 /// Invocations of a workgroup of every element-wise kernel; the shaders say the same.
 const ELEMENTWISE_WORKGROUP: usize = 64;

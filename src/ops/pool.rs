@@ -1,6 +1,8 @@
 //! Max pool and global average pool.
 
-use super::{Padding, flag, grid};
+use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind, Operand, operands};
+use super::onnx::{Onnx, OnnxAttribute, OnnxValues, pads, window};
+use super::{Padding, Statistics, flag, grid};
 use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
 use crate::{Error, Result};
 
@@ -23,6 +25,99 @@ impl MaxPool {
         let (_, _, h) = self.padding.resolve(input.h, self.kernel, self.stride);
         let (_, _, w) = self.padding.resolve(input.w, self.kernel, self.stride);
         Shape::new(input.n, input.c, h, w)
+    }
+}
+
+impl Layer for MaxPool {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Pool
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(self.output_shape(inputs[0]))
+    }
+
+    /// Where each maximum was.
+    fn saved(&self, _: Shape, output: Shape) -> Vec<u64> {
+        vec![max_pool_argmax_bytes(output)]
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        record_max_pool(recorder, ctx, call.label, self, &call.inputs[0], call.output)
+    }
+
+    fn training_forward(
+        &self,
+        recorder: &mut Recorder,
+        ctx: &Context,
+        call: &Forward<'_>,
+        saved: &[Slice],
+        _: Statistics,
+    ) -> Result<()> {
+        let [argmax] = operands(call.label, saved)?;
+        record_max_pool_train(recorder, ctx, call.label, self, &call.inputs[0], argmax, call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::input(&[Operand::Saved])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        let ([argmax], d_input) = (operands(call.label, call.saved)?, call.d_input()?);
+        record_max_pool_backward(recorder, ctx, call.label, self, argmax, call.d_output, call.accumulate, d_input)
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        let x = onnx.input();
+        let pads = pads(self.padding, x, self.kernel, self.stride);
+        let attributes = window(self.kernel, self.stride, pads);
+        if !self.zeros || pads == [0; 4] {
+            return onnx.node("MaxPool", attributes);
+        }
+        // MaxPool leaves its padding out of the maximum, and zeros of a `Pad` in front of it are made such padding by some
+        // versions of ONNX Runtime. So the zeros come afterwards: nothing at windows that touch the border is below zero.
+        let y = self.output_shape(x);
+        let touches = |at: usize, before: i64, size: usize| {
+            let first = (at * self.stride) as i64 - before;
+            first < 0 || first + self.kernel as i64 > size as i64
+        };
+        let cells = (0..y.h * y.w).map(|i| touches(i / y.w, pads[0], x.h) || touches(i % y.w, pads[1], x.w));
+        let border = cells.map(|touches| if touches { 0.0 } else { f32::MIN }).collect();
+        onnx.before("valid", "MaxPool", attributes);
+        onnx.constant("border", &[1, 1, y.h, y.w], OnnxValues::Float(border));
+        onnx.node("Max", []);
+    }
+}
+
+/// Mean over H and W: `(N, C, H, W) -> (N, C, 1, 1)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GlobalAvgPool;
+
+impl Layer for GlobalAvgPool {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Pool
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(Shape { h: 1, w: 1, ..inputs[0] })
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        record_global_avg_pool(recorder, ctx, call.label, &call.inputs[0], call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::input(&[])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        record_global_avg_pool_backward(recorder, ctx, call.label, call.d_output, call.accumulate, call.d_input()?)
+    }
+
+    /// `(N, C)`, as the classifier's matrix product wants it.
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.before("pool", "GlobalAveragePool", []);
+        onnx.node("Flatten", [OnnxAttribute::Int("axis", 1)]);
     }
 }
 

@@ -1,8 +1,10 @@
 //! ReLU as a layer of its own; most are fused into the layer before.
 
+use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind, Operand, Tail};
+use super::onnx::Onnx;
 use super::{flag, grid};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Tensor, shader};
+use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
 
 const RELU: Shader = shader!("relu_forward");
 const RELU_BACKWARD: Shader = shader!("relu_backward");
@@ -29,4 +31,38 @@ pub fn record_relu_backward(
     let kernel = ctx.kernel(RELU_BACKWARD, output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [&output.slice, &d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
     recorder.dispatch(ctx, label, kernel, &slices, count as u32, grid(ctx, count), 0)
+}
+
+/// `max(x, 0)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relu;
+
+impl Layer for Relu {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Elementwise
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Some(Tail::Relu)
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        record_relu(recorder, ctx, call.label, &call.inputs[0], call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::input(&[Operand::Output])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        record_relu_backward(recorder, ctx, call.label, call.output, call.d_output, call.accumulate, call.d_input()?)
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.node("Relu", []);
+    }
 }

@@ -1,5 +1,7 @@
 //! Shortcuts without parameters: TF-slim's subsample (a 1x1 max pool) and the paper's option A (new channels of zeros).
 
+use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind};
+use super::onnx::{Onnx, OnnxValues, window};
 use super::{flag, grid};
 use crate::Result;
 use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
@@ -72,4 +74,54 @@ pub fn record_shortcut_backward(
     let kernel = ctx.kernel(SHORTCUT_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [&d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
     recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, count), 0)
+}
+
+/// A shortcut without parameters: every `stride`-th row and column, and new channels of zeros.
+///
+/// With new channels it is option A of the ResNet paper, without any TF-slim's `subsample`, a 1x1 max pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZeroPadShortcut {
+    /// Step in both axes.
+    pub stride: usize,
+    /// Channels after padding.
+    pub out_channels: usize,
+    /// How many zero channels come before the copied ones.
+    pub offset: usize,
+}
+
+impl Layer for ZeroPadShortcut {
+    fn kind(&self) -> LayerKind {
+        LayerKind::Elementwise
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let (x, stride) = (inputs[0], self.stride);
+        Ok(Shape { c: self.out_channels, h: x.h.div_ceil(stride), w: x.w.div_ceil(stride), ..x })
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        record_shortcut(recorder, ctx, call.label, self.stride, self.offset, &call.inputs[0], call.output)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        BackwardRule::input(&[])
+    }
+
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        let (label, d_output, d_input) = (call.label, call.d_output, call.d_input()?);
+        record_shortcut_backward(recorder, ctx, label, self.stride, self.offset, d_output, call.accumulate, d_input)
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        let new = self.out_channels - onnx.input().c;
+        if new == 0 {
+            return onnx.node("MaxPool", window(1, self.stride, [0; 4]));
+        }
+        if self.stride > 1 {
+            onnx.before("subsample", "MaxPool", window(1, self.stride, [0; 4]));
+        }
+        let widths = [0, self.offset, 0, 0, 0, new - self.offset, 0, 0].map(|width| width as i64);
+        onnx.constant("pads", &[widths.len()], OnnxValues::Int(widths.to_vec()));
+        onnx.node("Pad", []);
+    }
 }

@@ -9,7 +9,8 @@ use crate::Result;
 use crate::data::ImageSize;
 use crate::gpu::{Precision, Shape};
 use crate::model::ResNetSpec;
-use crate::model::graph::{Graph, Op};
+use crate::model::graph::{Graph, Layer, Node};
+use crate::ops::LayerKind;
 
 /// A run as it is meant to be.
 #[derive(Debug, Clone)]
@@ -92,8 +93,7 @@ impl Prospect {
         let weights = 4 * (trained_parameters as u64 * buffers + frozen_parameters as u64);
         let frozen_values = frozen_shapes.as_deref().map_or(0, |shapes| 3 * largest(shapes));
         // What the way back reads is kept: inputs of convolutions and norms. A few more come and go.
-        let kept: u64 =
-            graphs.trained.nodes.iter().zip(&shapes).filter(|(node, _)| is_kept(&node.op)).map(|(_, s)| bytes(s)).sum();
+        let kept: u64 = graphs.trained.nodes.iter().zip(&shapes).filter(|(node, _)| is_kept(node)).map(|(_, s)| bytes(s)).sum();
         let pictures = size.bytes() as u64 * (train + validation) as u64;
         let memory_bytes = weights + frozen_values + kept + 3 * largest(&shapes) + pictures;
         Ok(Estimate { seconds, memory_bytes, trained_parameters, parameters: trained_parameters + frozen_parameters })
@@ -108,16 +108,16 @@ fn largest(shapes: &[Shape]) -> u64 {
     shapes.iter().map(bytes).max().unwrap_or(0)
 }
 
-fn is_kept(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::Relu | Op::MaxPool(_) | Op::Input { .. })
+fn is_kept(node: &Node) -> bool {
+    match node.op.kind() {
+        LayerKind::Conv1x1 | LayerKind::Conv3x3 | LayerKind::ConvLarge | LayerKind::Pool => true,
+        LayerKind::Elementwise => node.inputs.len() < 2,
+        LayerKind::Norm | LayerKind::Classifier | LayerKind::Loss | LayerKind::Update => false,
+    }
 }
 
 /// Of one forward pass.
 pub fn multiply_adds(graph: &Graph, shapes: &[Shape]) -> u64 {
-    let of = |node: &crate::model::graph::Node| match &node.op {
-        Op::Conv2d(conv) => conv.multiply_adds(shapes[node.inputs[0].0]),
-        Op::Linear { in_features, out_features } => (in_features * out_features * shapes[node.inputs[0].0].n) as u64,
-        _ => 0,
-    };
+    let of = |node: &Node| node.inputs.first().map_or(0, |input| node.op.multiply_adds(shapes[input.0]));
     graph.nodes.iter().map(of).sum()
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::trainer::Setup;
+use super::setup::{Budget, Setup};
 use crate::Result;
 use crate::data::{ImageSet, ImageSize};
 use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
@@ -85,24 +85,6 @@ impl Places {
             taken.push((place, true));
         }
         taken
-    }
-}
-
-/// Most bytes of GPU memory a run may take. WebGPU tells nobody how much there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Parameters, gradients, optimizer state and activations; a batch that needs more is run in parts.
-    pub training_bytes: u64,
-    /// Pictures; when there are more, they are sent again when they are needed again.
-    pub image_bytes: u64,
-    /// What frozen layers computed, kept where no augmentation changes it; when there is more, it is computed again.
-    pub feature_bytes: u64,
-}
-
-impl Default for Budget {
-    /// What GPUs with 4 GB can spare; 3,500 pictures of 224 x 224.
-    fn default() -> Self {
-        Self { training_bytes: 2 << 30, image_bytes: 512 << 20, feature_bytes: 256 << 20 }
     }
 }
 

@@ -4,7 +4,8 @@ use rand_chacha::rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::data::random::{Stream, generator, normal, unit};
-use crate::model::graph::{Graph, Op, Param};
+use crate::model::graph::{Graph, Layer, Node, Param};
+use crate::ops::{LayerKind, Tail};
 use crate::weights::{HostTensor, StateDict};
 use crate::{Error, Result};
 
@@ -42,10 +43,10 @@ pub fn initialise(graph: &Graph, init: Init, zero_last_norm: bool, seed: u64) ->
         state.tensors.insert(param.name, HostTensor::new(param.shape, data));
     }
     if zero_last_norm {
-        for node in graph.nodes.iter().filter(|node| node.op == Op::Add) {
+        for node in graph.nodes.iter().filter(|node| node.op.tail() == Some(Tail::Add)) {
             // The builder puts the branch first and the shortcut second.
             let branch = node.inputs.first().map(|id| &graph.nodes[id.0]);
-            let Some(norm) = branch.filter(|branch| matches!(branch.op, Op::BatchNorm { .. })) else {
+            let Some(norm) = branch.filter(|branch| branch.op.kind() == LayerKind::Norm) else {
                 return Err(Error::Usage(
                     "the last norm of a block can only start at zero where nothing follows it; this network is \
                      pre-activated: leave zero-initialisation out"
@@ -128,12 +129,12 @@ fn evenly(count: usize, inputs: usize, rng: &mut impl Rng) -> Vec<f32> {
 
 /// How many features the classifier reads, if `name` is one of its parameters.
 fn head(graph: &Graph, name: &str) -> Option<usize> {
-    graph.nodes.iter().find_map(|node| match node.op {
-        Op::Linear { in_features, .. } if name.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with('.')) => {
-            Some(in_features)
-        }
+    let owner = |node: &&Node| name.strip_prefix(&node.name).is_some_and(|rest| rest.starts_with('.'));
+    let weight = graph.nodes.iter().find(owner)?.params().into_iter().next()?;
+    match weight.shape[..] {
+        [_, features] => Some(features),
         _ => None,
-    })
+    }
 }
 
 /// FNV-1a of the name, 32 bits.

@@ -6,7 +6,7 @@ use super::Outcome;
 use super::checkpoint::Tensors;
 use super::feed::Feed;
 use super::recipe::{Recipe, TrainDepth};
-use super::trainer::Setup;
+use super::setup::Setup;
 use crate::data::ImageSet;
 use crate::gpu::{Context, Precision, Shape};
 use crate::model::Turns;
@@ -110,7 +110,7 @@ impl Machine {
                     .into(),
             });
         }
-        parameters.load_in_turns(ctx, weights, turns).await?;
+        parameters.load(ctx, weights, turns).await?;
         let frozen = graphs.frozen.as_ref().map(|graph| (graph, weights));
         let feed = Feed::new(ctx, setup, micro_batch, frozen, recipe.augmentation, turns).await?;
         let counts = setup.class_counts();
@@ -123,7 +123,7 @@ impl Machine {
             optimizer: recipe.optimizer,
             decoupled: recipe.decays_decoupled(),
         };
-        let plan = TrainingPlan::in_turns(ctx, &graphs.trained, &parameters, feed.output(), &options, turns).await?;
+        let plan = TrainingPlan::new(ctx, &graphs.trained, &parameters, feed.output(), &options, turns).await?;
         ctx.check()?;
         Ok(Self { ctx: ctx.clone(), feed, parameters, plan, statistics, micro_batch })
     }
@@ -177,7 +177,7 @@ impl Machine {
 
     /// All weights: what the trained layers' are now, and the others from `others`.
     pub(super) async fn weights(&self, others: &Tensors, turns: &mut Turns<'_>) -> Result<Tensors> {
-        let mut learned = self.parameters.read_in_turns(&self.ctx, turns).await?.tensors;
+        let mut learned = self.parameters.read(&self.ctx, turns).await?.tensors;
         let mut weights = Tensors::with_capacity(others.len());
         for (name, tensor) in others {
             let tensor = learned.swap_remove(name).unwrap_or_else(|| tensor.clone());
@@ -198,7 +198,7 @@ impl Machine {
 
     /// Goes back to these weights and this state; without a state the optimizer begins anew.
     pub(super) async fn restore(&self, weights: &StateDict, optimizer: &[Tensors], turns: &mut Turns<'_>) -> Result<()> {
-        self.parameters.load_in_turns(&self.ctx, weights, turns).await?;
+        self.parameters.load(&self.ctx, weights, turns).await?;
         self.parameters.clear_state(&self.ctx);
         for (index, tensors) in optimizer.iter().enumerate() {
             self.parameters.load_state(&self.ctx, index, tensors, turns).await?;

@@ -9,14 +9,15 @@ mod machine;
 pub mod metrics;
 pub mod recipe;
 pub mod schedule;
+mod setup;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Epoch, Progress};
 pub use estimate::{Estimate, Pace, Prospect};
-pub use feed::Budget;
 pub use gather::{Judge, preview};
 pub use init::Init;
 pub use metrics::{Outcome, Report, Summary};
 pub use recipe::Recipe;
 pub use schedule::{Plateau, Position, RateStep, Schedule};
-pub use trainer::{Event, Outline, Setup, Steps, Trainer};
+pub use setup::{Budget, Setup};
+pub use trainer::{Event, Outline, Steps, Trainer};

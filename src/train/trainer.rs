@@ -8,35 +8,18 @@ use serde::Serialize;
 use web_time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Epoch, Tensors};
-use super::feed::Budget;
 use super::machine::{Graphs, Machine};
-use super::{Outcome, Position, Progress, Recipe, Summary};
+use super::setup::{Budget, Setup};
+use super::{Outcome, Position, Progress, Summary};
+use crate::data::ImageSet;
 use crate::data::random::{Stream, generator, shuffle};
 use crate::data::split::Split;
-use crate::data::{ImageSet, Preset};
 use crate::gpu::Context;
+use crate::model::Turns;
 use crate::model::graph::Graph;
 use crate::model::training::{Totals, TrainingMemory};
-use crate::model::{ResNetSpec, Turns, without_turns};
 use crate::weights::StateDict;
 use crate::{Error, Result};
-
-/// What is trained, on what and how.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The network, with as many classes as the set.
-    pub spec: ResNetSpec,
-    /// How pictures become input.
-    pub preset: Preset,
-    /// How it is trained.
-    pub recipe: Recipe,
-    /// All pictures.
-    pub images: ImageSet,
-    /// Which of them train and which judge.
-    pub split: Split,
-    /// GPU memory.
-    pub budget: Budget,
-}
 
 /// What a chunk of work came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,37 +121,6 @@ const TURN: Duration = Duration::from_millis(12);
 /// Ten halvings of the learning rate; a loss that is then still no number has another cause.
 const SMALLEST_RATE_FACTOR: f64 = 1.0 / 1024.0;
 
-impl Setup {
-    /// # Errors
-    /// [`Error::Usage`] for a recipe that does not fit the network, or a set nothing can be learned from.
-    fn check(&self) -> Result<()> {
-        self.recipe.validate_for(&self.spec)?;
-        let classes = self.images.classes.len();
-        if self.spec.classes != Some(classes) {
-            let has = self.spec.classes.unwrap_or(0);
-            return Err(Error::Usage(format!("the network has {has} classes, but the pictures have {classes}")));
-        }
-        if self.split.train.is_empty() {
-            return Err(Error::Usage("there are no pictures to train on; add some to each class".into()));
-        }
-        let size = self.images.size();
-        if (size.width, size.height) != self.preset.crop {
-            return Err(Error::Usage(format!(
-                "the pictures are {} x {} pixels, but the preset wants {} x {}",
-                size.width, size.height, self.preset.crop.0, self.preset.crop.1
-            )));
-        }
-        Ok(())
-    }
-
-    /// Training images of each class.
-    pub(super) fn class_counts(&self) -> Vec<u64> {
-        let mut counts = vec![0; self.images.classes.len()];
-        self.split.train.iter().for_each(|image| counts[self.images.labels[*image] as usize] += 1);
-        counts
-    }
-}
-
 impl Trainer {
     /// Plans a run from `weights`, which hold a value for each parameter and statistic of the network
     /// ([`initialise`](super::init::initialise), [`transfer`](super::init::transfer)). Nothing is trained yet.
@@ -176,12 +128,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Usage`] for a recipe or a set nothing can be trained with, [`Error::Limit`] when it does not fit, with numbers
     /// and a proposal.
-    pub fn new(ctx: &Context, setup: Setup, weights: StateDict) -> Result<Self> {
-        without_turns(Self::in_turns(ctx, setup, weights, &mut Turns::none()))
-    }
-
-    /// [`new`](Self::new), with turns for others on the way.
-    pub async fn in_turns(ctx: &Context, setup: Setup, weights: StateDict, turns: &mut Turns<'_>) -> Result<Self> {
+    pub async fn new(ctx: &Context, setup: Setup, weights: StateDict, turns: &mut Turns<'_>) -> Result<Self> {
         let state = Checkpoint {
             spec: setup.spec.clone(),
             classes: setup.images.classes.clone(),
@@ -205,12 +152,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
-    pub fn resume(ctx: &Context, checkpoint: Checkpoint, images: ImageSet, split: Split, budget: Budget) -> Result<Self> {
-        without_turns(Self::resume_in_turns(ctx, checkpoint, images, split, budget, &mut Turns::none()))
-    }
-
-    /// [`resume`](Self::resume), with turns for others on the way.
-    pub async fn resume_in_turns(
+    pub async fn resume(
         ctx: &Context,
         checkpoint: Checkpoint,
         images: ImageSet,
@@ -269,20 +211,18 @@ impl Trainer {
     ///
     /// # Errors
     /// Those of the device.
-    pub fn recover(&mut self, ctx: &Context) -> Result<()> {
+    pub async fn recover(&mut self, ctx: &Context, turns: &mut Turns<'_>) -> Result<()> {
         let weights = dict(self.state.latest());
-        let mut none = Turns::none();
-        let machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights, &mut none);
-        self.machine = without_turns(machine)?;
-        self.go_back()
+        self.machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights, turns).await?;
+        self.go_back(turns).await
     }
 
     /// Back to the weights in host memory.
-    fn go_back(&mut self) -> Result<()> {
+    async fn go_back(&mut self, turns: &mut Turns<'_>) -> Result<()> {
         let progress = &mut self.state.progress;
         (progress.step, progress.partial) = self.kept;
         let weights = dict(self.state.latest());
-        without_turns(self.machine.restore(&weights, &self.state.optimizer, &mut Turns::none()))?;
+        self.machine.restore(&weights, &self.state.optimizer, turns).await?;
         self.phase = Phase::Training;
         self.seconds = 0.0;
         Ok(())
@@ -322,17 +262,9 @@ impl Trainer {
     /// # Errors
     /// [`Error::DeviceLost`] when the device is gone: [`recover`](Self::recover) goes on. [`Error::Usage`] when the loss stays
     /// no finite number at a thousandth of the rate.
-    pub async fn advance(&mut self) -> Result<Event> {
-        self.advance_in_turns(&mut Turns::none()).await
-    }
-
-    /// [`advance`](Self::advance), with turns for others while an epoch's weights are read back.
-    ///
-    /// # Errors
-    /// As [`advance`](Self::advance).
-    pub async fn advance_in_turns(&mut self, turns: &mut Turns<'_>) -> Result<Event> {
+    pub async fn advance(&mut self, turns: &mut Turns<'_>) -> Result<Event> {
         match std::mem::replace(&mut self.phase, Phase::Training) {
-            Phase::Training => self.train().await,
+            Phase::Training => self.train(turns).await,
             Phase::Validating(done) => self.validate(done, turns).await,
             Phase::Finished { early } => {
                 self.phase = Phase::Finished { early };
@@ -341,7 +273,7 @@ impl Trainer {
         }
     }
 
-    async fn train(&mut self) -> Result<Event> {
+    async fn train(&mut self, turns: &mut Turns<'_>) -> Result<Event> {
         let start = Instant::now();
         let recipe = &self.setup.recipe;
         let steps = self.setup.steps_per_epoch();
@@ -365,7 +297,7 @@ impl Trainer {
         let done = self.state.progress.step;
         // A gradient can overflow where the loss does not; that is looked at once an epoch, for it costs a wait.
         if totals.not_finite > 0.0 || done == end && self.machine.skipped().await? > 0 {
-            return self.revert();
+            return self.revert(turns).await;
         }
         self.machine.reset_totals();
         let elapsed = start.elapsed().as_secs_f64();
@@ -403,7 +335,7 @@ impl Trainer {
         f64::from(recipe.learning_rate) * recipe.schedule.factor(position, plateau) * rate_factor
     }
 
-    fn revert(&mut self) -> Result<Event> {
+    async fn revert(&mut self, turns: &mut Turns<'_>) -> Result<Event> {
         let rate_factor = self.state.progress.rate_factor / 2.0;
         if rate_factor < SMALLEST_RATE_FACTOR {
             return Err(Error::Usage(
@@ -413,7 +345,7 @@ impl Trainer {
             ));
         }
         self.state.progress.rate_factor = rate_factor;
-        self.go_back()?;
+        self.go_back(turns).await?;
         Ok(Event::Reverted { epoch: self.state.progress.epoch, rate_factor })
     }
 
@@ -484,12 +416,7 @@ impl Trainer {
     }
 
     /// The run as it stands between two chunks, to go on from.
-    pub async fn checkpoint(&self) -> Result<Checkpoint> {
-        self.checkpoint_in_turns(&mut Turns::none()).await
-    }
-
-    /// [`checkpoint`](Self::checkpoint), with turns for others on the way.
-    pub async fn checkpoint_in_turns(&self, turns: &mut Turns<'_>) -> Result<Checkpoint> {
+    pub async fn checkpoint(&self, turns: &mut Turns<'_>) -> Result<Checkpoint> {
         let mut state = self.state.clone();
         if state.progress.step > u64::from(state.progress.epoch) * self.setup.steps_per_epoch() {
             state.latest = Some(self.machine.weights(self.state.latest(), turns).await?);
@@ -499,8 +426,8 @@ impl Trainer {
     }
 
     /// Puts the best weights in place of the latest, to judge them; the run is over then.
-    pub fn take_best(&mut self) -> Result<()> {
-        without_turns(self.machine.restore(&dict(&self.state.best), &[], &mut Turns::none()))?;
+    pub async fn take_best(&mut self, turns: &mut Turns<'_>) -> Result<()> {
+        self.machine.restore(&dict(&self.state.best), &[], turns).await?;
         self.phase = Phase::Finished { early: self.state.progress.epoch < self.setup.recipe.epochs };
         Ok(())
     }
@@ -513,12 +440,6 @@ impl Trainer {
         }
         self.machine.reset_totals();
         Ok(outcomes)
-    }
-}
-
-impl Setup {
-    fn steps_per_epoch(&self) -> u64 {
-        (self.split.train.len() / self.recipe.batch as usize) as u64
     }
 }
 

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{FileFormat, detect, format};
-use crate::model::graph::Op;
 use crate::{Error, Result};
 
 /// A weights file, described.
@@ -66,14 +65,11 @@ pub fn inspect(file_name: &str, bytes: &[u8]) -> Result<Inspection> {
         .nodes
         .iter()
         .filter_map(|node| {
-            let (kind, shape, bias) = match node.op {
-                Op::Conv2d(c) => ("conv2d", vec![c.out_channels, c.in_channels, c.kernel, c.kernel], usize::from(c.bias)),
-                Op::BatchNorm { channels, .. } => ("batch_norm", vec![channels], 1),
-                Op::Linear { in_features, out_features } => ("linear", vec![out_features, in_features], 1),
-                _ => return None,
-            };
-            let params = shape.iter().product::<usize>() + bias * shape[0];
-            Some(LayerInfo { name: node.name.clone(), kind, shape, params })
+            let params = node.params();
+            let shape = params.first()?.shape.clone();
+            let trained = params.iter().filter(|param| param.trainable);
+            let count = trained.map(|param| param.shape.iter().product::<usize>()).sum();
+            Some(LayerInfo { name: node.name.clone(), kind: node.op.name(), shape, params: count })
         })
         .collect();
     Ok(Inspection {

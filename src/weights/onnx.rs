@@ -12,8 +12,9 @@
 use indexmap::IndexMap;
 
 use super::StateDict;
-use crate::model::graph::{Graph, MaxPool, Node, Op, Padding, Shape};
+use crate::model::graph::{Graph, Layer, Shape};
 use crate::model::resnet::ResNetSpec;
+use crate::ops::{Onnx, OnnxAttribute, OnnxItem, OnnxValues};
 use crate::{Error, Result};
 
 /// Version of ONNX's operators.
@@ -45,11 +46,11 @@ pub fn write(
     metadata: &IndexMap<String, String>,
 ) -> Result<Vec<u8>> {
     let graph = spec.build()?;
-    let layers = Writer::new(&graph, graph.shapes(1, height, width)?).layers();
+    let layers = layers(&graph, &graph.shapes(1, height, width)?);
 
     // The parts of a graph in front of its parameters, then each parameter up to its data: lengths come before contents, so all
     // are known before the first byte of the file is written.
-    let mut small = layers.message;
+    let mut small = layers;
     small.text(2, &spec.arch);
     let mut tensors: Vec<(Message, &[f32])> = Vec::new();
     for param in graph.params() {
@@ -94,150 +95,27 @@ pub fn write(
     Ok(file.0)
 }
 
-/// Nodes, input, output and the few small constants of a graph.
-struct Writer<'a> {
-    graph: &'a Graph,
-    /// Of each value, for a batch of one.
-    shapes: Vec<Shape>,
-    /// What each value is called in the file.
-    names: Vec<String>,
-    message: Message,
-}
-
-impl<'a> Writer<'a> {
-    fn new(graph: &'a Graph, shapes: Vec<Shape>) -> Self {
-        // A node's name is its value's name; softmax is left out, so that who loads the file gets logits.
-        let names = graph.nodes.iter().map(|node| match node.op {
-            Op::Input { .. } => INPUT.to_string(),
-            Op::Linear { .. } => LOGITS.to_string(),
-            _ => node.name.clone(),
-        });
-        Self { graph, shapes, names: names.collect(), message: Message::default() }
+/// Nodes, input, output and the few small constants of a graph: up to its [result](Graph::result), so that who loads the file gets
+/// logits and no probabilities.
+fn layers(graph: &Graph, shapes: &[Shape]) -> Message {
+    let result = graph.result().0;
+    // A node's name is its value's name.
+    let mut names: Vec<&str> = graph.nodes.iter().map(|node| node.name.as_str()).collect();
+    names[0] = INPUT;
+    names[result] = if graph.value("fc").is_ok() { LOGITS } else { FEATURES };
+    let mut message = Message::default();
+    for (i, node) in graph.nodes.iter().enumerate().take(result + 1) {
+        let inputs = node.inputs.iter().map(|id| names[id.0].to_string()).collect();
+        let input_shapes: Vec<Shape> = node.inputs.iter().map(|id| shapes[id.0]).collect();
+        let params = node.params().into_iter().map(|param| param.name).collect();
+        let mut onnx = Onnx::new(&node.name, inputs, &input_shapes, params, names[i]);
+        node.op.onnx(&mut onnx);
+        onnx.finish().iter().for_each(|item| message.item(item));
     }
-
-    fn layers(mut self) -> Self {
-        let graph = self.graph;
-        for (i, node) in graph.nodes.iter().enumerate() {
-            self.layer(i, node);
-        }
-        self.interface();
-        self
-    }
-
-    fn layer(&mut self, i: usize, node: &Node) {
-        let name = node.name.as_str();
-        let output = self.names[i].clone();
-        let inputs: Vec<String> = node.inputs.iter().map(|id| self.names[id.0].clone()).collect();
-        let x = node.inputs.first().map_or(self.shapes[i], |id| self.shapes[id.0]);
-        let params = |suffixes: &[&str]| -> Vec<String> {
-            inputs.iter().cloned().chain(suffixes.iter().map(|suffix| format!("{name}.{suffix}"))).collect()
-        };
-        match &node.op {
-            Op::Input { .. } | Op::Softmax => {}
-            Op::Conv2d(conv) => {
-                let inputs = params(if conv.bias { &["weight", "bias"] } else { &["weight"] });
-                let attributes = window(conv.kernel, conv.stride, pads(conv.padding, x, conv.kernel, conv.stride));
-                self.node(name, "Conv", &inputs, &output, &attributes);
-            }
-            Op::BatchNorm { eps, .. } => {
-                let inputs = params(&["weight", "bias", "running_mean", "running_var"]);
-                self.node(name, "BatchNormalization", &inputs, &output, &[Attribute::Float("epsilon", *eps)]);
-            }
-            Op::Relu => self.node(name, "Relu", &inputs, &output, &[]),
-            Op::Add => self.node(name, "Add", &inputs, &output, &[]),
-            Op::MaxPool(pool) => self.max_pool(name, pool, x, inputs, &output),
-            Op::Subsample { stride } => self.subsample(name, *stride, &inputs, &output),
-            Op::ZeroPadShortcut { stride, out_channels, offset } => {
-                let mut inputs = inputs;
-                if *stride > 1 {
-                    let subsampled = format!("{name}.subsample");
-                    self.subsample(&subsampled, *stride, &inputs, &subsampled);
-                    inputs = vec![subsampled];
-                }
-                let before = *offset as i64;
-                let behind = (out_channels - offset - x.c) as i64;
-                self.pad_channels(name, before, behind, inputs, &output);
-            }
-            Op::GlobalAvgPool => {
-                let pooled = format!("{name}.pool");
-                self.node(&pooled, "GlobalAveragePool", &inputs, &pooled, &[]);
-                let output = if self.has_head() { output } else { FEATURES.to_string() };
-                self.node(name, "Flatten", &[pooled], &output, &[Attribute::Int("axis", 1)]);
-            }
-            Op::Linear { .. } => {
-                // `weight (O, I)` stands as PyTorch keeps it.
-                self.node(name, "Gemm", &params(&["weight", "bias"]), &output, &[Attribute::Int("transB", 1)]);
-            }
-        }
-    }
-
-    fn has_head(&self) -> bool {
-        self.graph.nodes.iter().any(|node| matches!(node.op, Op::Linear { .. }))
-    }
-
-    fn max_pool(&mut self, name: &str, pool: &MaxPool, x: Shape, inputs: Vec<String>, output: &str) {
-        let pads = pads(pool.padding, x, pool.kernel, pool.stride);
-        if !pool.zeros || pads == [0; 4] {
-            return self.node(name, "MaxPool", &inputs, output, &window(pool.kernel, pool.stride, pads));
-        }
-        // MaxPool leaves its padding out of the maximum, and zeros of a `Pad` in front of it are made such padding by some
-        // versions of ONNX Runtime. So the zeros come afterwards: nothing at windows that touch the border is below zero.
-        let valid = format!("{name}.valid");
-        self.node(&valid, "MaxPool", &inputs, &valid, &window(pool.kernel, pool.stride, pads));
-        let y = pool.output_shape(x);
-        let touches = |at: usize, before: i64, size: usize| {
-            let first = (at * pool.stride) as i64 - before;
-            first < 0 || first + pool.kernel as i64 > size as i64
-        };
-        let cells = (0..y.h * y.w).map(|i| touches(i / y.w, pads[0], x.h) || touches(i % y.w, pads[1], x.w));
-        let border: Vec<u8> = cells.flat_map(|touches| (if touches { 0.0 } else { f32::MIN }).to_le_bytes()).collect();
-        let constant = format!("{name}.border");
-        self.constant(&constant, FLOAT, &[1, 1, y.h, y.w], &border);
-        self.node(name, "Max", &[valid, constant], output, &[]);
-    }
-
-    /// Every `stride`-th row and column.
-    fn subsample(&mut self, name: &str, stride: usize, inputs: &[String], output: &str) {
-        self.node(name, "MaxPool", inputs, output, &window(1, stride, [0; 4]));
-    }
-
-    /// Channels of zeros before and behind the others.
-    fn pad_channels(&mut self, name: &str, before: i64, behind: i64, mut inputs: Vec<String>, output: &str) {
-        let widths = [0, before, 0, 0, 0, behind, 0, 0];
-        let constant = format!("{name}.pads");
-        self.constant(&constant, INT64, &[widths.len()], &widths.map(i64::to_le_bytes).concat());
-        inputs.push(constant);
-        self.node(name, "Pad", &inputs, output, &[]);
-    }
-
-    /// A tensor that is no parameter.
-    fn constant(&mut self, name: &str, kind: i64, shape: &[usize], data: &[u8]) {
-        let mut tensor = tensor_head(name, kind, shape, data.len());
-        tensor.0.extend(data);
-        self.message.message(5, &tensor);
-    }
-
-    fn node(&mut self, name: &str, kind: &str, inputs: &[String], output: &str, attributes: &[Attribute]) {
-        let mut node = Message::default();
-        inputs.iter().for_each(|input| node.text(1, input));
-        node.text(2, output);
-        node.text(3, name);
-        node.text(4, kind);
-        attributes.iter().for_each(|attribute| node.message(5, &attribute.message()));
-        self.message.message(1, &node);
-    }
-
-    /// Input and output with their shapes.
-    fn interface(&mut self) {
-        for (node, shape) in self.graph.nodes.iter().zip(&self.shapes) {
-            match node.op {
-                Op::Input { .. } => self.message.message(11, &value(INPUT, &[shape.c, shape.h, shape.w])),
-                Op::GlobalAvgPool if !self.has_head() => self.message.message(12, &value(FEATURES, &[shape.c])),
-                Op::Linear { out_features, .. } => self.message.message(12, &value(LOGITS, &[out_features])),
-                _ => {}
-            }
-        }
-    }
+    let Shape { c, h, w, .. } = shapes[0];
+    message.message(11, &value(INPUT, &[c, h, w]));
+    message.message(12, &value(names[result], &[shapes[result].c]));
+    message
 }
 
 /// `ValueInfoProto` of float32 `(N, ...)`.
@@ -272,51 +150,27 @@ fn tensor_head(name: &str, kind: i64, shape: &[usize], bytes: usize) -> Message 
     tensor
 }
 
-/// Cells added at the top, left, bottom and right, as ONNX orders them.
-fn pads(padding: Padding, x: Shape, kernel: usize, stride: usize) -> [i64; 4] {
-    let (top, bottom, _) = padding.resolve(x.h, kernel, stride);
-    let (left, right, _) = padding.resolve(x.w, kernel, stride);
-    [top as i64, left as i64, bottom as i64, right as i64]
-}
-
-/// Attributes of a square window.
-fn window(kernel: usize, stride: usize, pads: [i64; 4]) -> [Attribute; 3] {
-    [
-        Attribute::Ints("kernel_shape", vec![kernel as i64; 2]),
-        Attribute::Ints("strides", vec![stride as i64; 2]),
-        Attribute::Ints("pads", pads.to_vec()),
-    ]
-}
-
-enum Attribute {
-    Float(&'static str, f32),
-    Int(&'static str, i64),
-    Ints(&'static str, Vec<i64>),
-}
-
-impl Attribute {
-    /// `AttributeProto`; `type` is required since IR version 2.
-    fn message(&self) -> Message {
-        let mut message = Message::default();
-        match self {
-            Self::Float(name, value) => {
-                message.text(1, name);
-                message.float(2, *value);
-                message.int(20, 1);
-            }
-            Self::Int(name, value) => {
-                message.text(1, name);
-                message.int(3, *value);
-                message.int(20, 2);
-            }
-            Self::Ints(name, values) => {
-                message.text(1, name);
-                values.iter().for_each(|value| message.int(8, *value));
-                message.int(20, 7);
-            }
+/// `AttributeProto`; `type` is required since IR version 2.
+fn attribute(attribute: &OnnxAttribute) -> Message {
+    let mut message = Message::default();
+    match attribute {
+        OnnxAttribute::Float(name, value) => {
+            message.text(1, name);
+            message.float(2, *value);
+            message.int(20, 1);
         }
-        message
+        OnnxAttribute::Int(name, value) => {
+            message.text(1, name);
+            message.int(3, *value);
+            message.int(20, 2);
+        }
+        OnnxAttribute::Ints(name, values) => {
+            message.text(1, name);
+            values.iter().for_each(|value| message.int(8, *value));
+            message.int(20, 7);
+        }
     }
+    message
 }
 
 /// A protocol buffer message as its bytes: fields, each a tag (number and wire type) and a value.
@@ -362,6 +216,30 @@ impl Message {
 
     fn message(&mut self, field: u64, message: &Message) {
         self.bytes(field, &message.0);
+    }
+
+    /// A node or constant of a graph.
+    fn item(&mut self, item: &OnnxItem) {
+        match item {
+            OnnxItem::Node { name, operator, inputs, output, attributes } => {
+                let mut node = Self::default();
+                inputs.iter().for_each(|input| node.text(1, input));
+                node.text(2, output);
+                node.text(3, name);
+                node.text(4, operator);
+                attributes.iter().for_each(|setting| node.message(5, &attribute(setting)));
+                self.message(1, &node);
+            }
+            OnnxItem::Constant { name, shape, values } => {
+                let (kind, data): (i64, Vec<u8>) = match values {
+                    OnnxValues::Float(values) => (FLOAT, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                    OnnxValues::Int(values) => (INT64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                };
+                let mut tensor = tensor_head(name, kind, shape, data.len());
+                tensor.0.extend(data);
+                self.message(5, &tensor);
+            }
+        }
     }
 }
 

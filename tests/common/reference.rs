@@ -2,7 +2,8 @@
 //! What the GPU computes, layer by layer, can be held against it.
 
 use reslab::gpu::Shape;
-use reslab::model::graph::{Conv2d, Graph, MaxPool, Op};
+use reslab::model::graph::{Graph, Op};
+use reslab::ops::{BatchNorm, Conv2d, Linear, MaxPool, ZeroPadShortcut};
 
 use crate::generator;
 
@@ -17,37 +18,38 @@ pub fn run(graph: &Graph, shape: Shape, input: &[f32]) -> Vec<Vec<f32>> {
         let param = |role: &str, shape: &[usize]| generator::tensor(&format!("{}.{role}", node.name), shape);
         let x = node.inputs.first().map(|id| View { shape: shapes[id.0], data: &values[id.0] });
         let value = match (&node.op, x) {
-            (Op::Input { .. }, _) => input.to_vec(),
+            (Op::Input(_), _) => input.to_vec(),
             (Op::Conv2d(c), Some(x)) => {
                 let weight = param("weight", &[c.out_channels, c.in_channels, c.kernel, c.kernel]);
                 let bias = if c.bias { param("bias", &[c.out_channels]) } else { vec![0.0; c.out_channels] };
                 conv2d(x, c, &weight, &bias, out)
             }
-            (Op::BatchNorm { channels, eps }, Some(x)) => {
+            (Op::BatchNorm(BatchNorm { channels, eps }), Some(x)) => {
                 let [gamma, beta, mean, var] =
                     ["weight", "bias", "running_mean", "running_var"].map(|role| param(role, &[*channels]));
                 each(out, |n, c, h, w| (x.at(n, c, h, w) - mean[c]) / (var[c] + eps).sqrt() * gamma[c] + beta[c])
             }
-            (Op::Relu, Some(x)) => x.data.iter().map(|v| v.max(0.0)).collect(),
-            (Op::Add, Some(x)) => x.data.iter().zip(&values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
+            (Op::Relu(_), Some(x)) => x.data.iter().map(|v| v.max(0.0)).collect(),
+            (Op::Add(_), Some(x)) => x.data.iter().zip(&values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
             (Op::MaxPool(p), Some(x)) => max_pool(x, p, out),
-            (Op::Subsample { stride }, Some(x)) => each(out, |n, c, h, w| x.at(n, c, h * stride, w * stride)),
-            (Op::ZeroPadShortcut { stride, offset, .. }, Some(x)) => each(out, |n, c, h, w| match c.checked_sub(*offset) {
-                Some(c) if c < x.shape.c => x.at(n, c, h * stride, w * stride),
-                _ => 0.0,
-            }),
-            (Op::GlobalAvgPool, Some(x)) => {
+            (Op::ZeroPadShortcut(ZeroPadShortcut { stride, offset, .. }), Some(x)) => {
+                each(out, |n, c, h, w| match c.checked_sub(*offset) {
+                    Some(c) if c < x.shape.c => x.at(n, c, h * stride, w * stride),
+                    _ => 0.0,
+                })
+            }
+            (Op::GlobalAvgPool(_), Some(x)) => {
                 let area = x.shape.h * x.shape.w;
                 x.data.chunks(area).map(|plane| plane.iter().sum::<f32>() / area as f32).collect()
             }
-            (Op::Linear { in_features, out_features }, Some(x)) => {
+            (Op::Linear(Linear { in_features, out_features }), Some(x)) => {
                 let weight = param("weight", &[*out_features, *in_features]);
                 let bias = param("bias", &[*out_features]);
                 let dot = |row: &[f32], image: &[f32]| row.iter().zip(image).map(|(a, b)| a * b).sum::<f32>();
                 let row = |o: usize| &weight[o * in_features..][..*in_features];
                 each(out, |n, o, _, _| bias[o] + dot(row(o), &x.data[n * in_features..][..*in_features]))
             }
-            (Op::Softmax, Some(x)) => x.data.chunks(out.c).flat_map(softmax).collect(),
+            (Op::Softmax(_), Some(x)) => x.data.chunks(out.c).flat_map(softmax).collect(),
             (op, None) => panic!("`{}` ({op:?}) reads nothing", node.name),
         };
         values.push(value);

@@ -9,8 +9,8 @@ use super::{Arguments, elapsed_ms};
 use crate::cli::{Stop, output};
 use crate::engine::{Noise, RunTimes};
 use crate::gpu::{Context, DispatchTime, Precision, Shape, Tensor};
-use crate::model::ResNetSpec;
 use crate::model::training::{Grouping, Parameters, Pass, TrainingMemory, TrainingOptions, TrainingPlan};
+use crate::model::{ResNetSpec, Turns};
 use crate::ops::{LossKind, Optimizer, Statistics, Target};
 use crate::weights::StateDict;
 use crate::{Error, Result};
@@ -81,7 +81,7 @@ pub(super) fn run(
     let start = Instant::now();
     let grouping = Grouping { state_buffers: optimizer.state_buffers(), group: &|_| (1.0, 1e-4) };
     let parameters = Parameters::new(ctx, &graph, shape, &grouping)?;
-    parameters.load(ctx, weights)?;
+    pollster::block_on(parameters.load(ctx, weights, &mut Turns::none()))?;
     let input = Tensor::zeros(ctx, "images", shape, Precision::F32)?;
     let options = TrainingOptions {
         loss: LossKind::default(),
@@ -91,7 +91,7 @@ pub(super) fn run(
         optimizer,
         decoupled: false,
     };
-    let plan = TrainingPlan::new(ctx, &graph, &parameters, &input, &options)?;
+    let plan = pollster::block_on(TrainingPlan::new(ctx, &graph, &parameters, &input, &options, &mut Turns::none()))?;
     ctx.check()?;
     let prepare_ms = elapsed_ms(start);
     input.write_nchw(ctx, &Noise::new("input").values(shape.n * shape.c * size * size, 1.0));

@@ -24,6 +24,7 @@ use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, Stop, describe, output};
 use crate::data::ImageSize;
+use crate::model::Turns;
 use crate::train::checkpoint::write_atomically;
 use crate::train::{Budget, Setup, Trainer};
 use crate::weights::Dtype;
@@ -107,11 +108,13 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         budget.training_bytes = mib << 20;
     }
     let spinner = output::spinner("preparing the network");
+    let mut turns = Turns::none();
     let trainer = match begin {
         Begin::New { spec, weights } => {
-            Trainer::new(&ctx, Setup { spec: *spec, preset, recipe, images, split, budget }, *weights)
+            let setup = Setup { spec: *spec, preset, recipe, images, split, budget };
+            pollster::block_on(Trainer::new(&ctx, setup, *weights, &mut turns))
         }
-        Begin::Resume(checkpoint) => Trainer::resume(&ctx, *checkpoint, images, split, budget),
+        Begin::Resume(checkpoint) => pollster::block_on(Trainer::resume(&ctx, *checkpoint, images, split, budget, &mut turns)),
     };
     spinner.finish_and_clear();
     let trainer = trainer?;

@@ -12,6 +12,7 @@ use super::log::{Line, Log};
 use super::report::Report;
 use crate::cli::{Global, Stop, output};
 use crate::gpu::Context;
+use crate::model::Turns;
 use crate::train::checkpoint::write_atomically;
 use crate::train::{Epoch, Event, Outcome, Steps, Trainer};
 use crate::weights::Dtype;
@@ -77,7 +78,7 @@ impl<'a> Session<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return self.pause(bar, how_to_resume);
             }
-            match pollster::block_on(self.trainer.advance()) {
+            match pollster::block_on(self.trainer.advance(&mut Turns::none())) {
                 Ok(Event::Steps(steps)) => self.show(bar, &steps),
                 Ok(Event::Validating(share)) => bar.set_message(format!("validating, {:.0} %", share * 100.0)),
                 Ok(Event::Epoch(epoch)) => self.end_epoch(bar, &epoch)?,
@@ -134,7 +135,7 @@ impl<'a> Session<'a> {
 
     fn pause(&mut self, bar: &ProgressBar, how_to_resume: &str) -> Result<(), Stop> {
         bar.set_message("stopping");
-        let state = pollster::block_on(self.trainer.checkpoint())?;
+        let state = pollster::block_on(self.trainer.checkpoint(&mut Turns::none()))?;
         write_atomically(&self.out, &state.to_bytes()?)?;
         let (epoch, step) = (state.progress.epoch, state.progress.step);
         self.log.write(&Line::Stopped { epoch, step })?;
@@ -151,7 +152,7 @@ impl<'a> Session<'a> {
         }
         output::remark(&format!("the GPU device was lost ({reason}); going on from the last epoch with a new one"));
         self.ctx = self.global.device()?;
-        self.trainer.recover(&self.ctx)
+        pollster::block_on(self.trainer.recover(&self.ctx, &mut Turns::none()))
     }
 
     /// Judges the best weights: on the validation pictures, or where there are none on those that trained.
@@ -162,7 +163,7 @@ impl<'a> Session<'a> {
         let outline = self.trainer.outline();
         let bar = output::bar(images.len() as u64, "{msg} [{bar:40}] {pos}/{len}, {eta} left");
         bar.set_message("judging the best weights");
-        self.trainer.take_best()?;
+        pollster::block_on(self.trainer.take_best(&mut Turns::none()))?;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(images.len());
         while outcomes.len() < images.len() {
             if self.stop.load(Ordering::Relaxed) {
@@ -176,7 +177,7 @@ impl<'a> Session<'a> {
                 Ok(found) => outcomes.extend(found),
                 Err(Error::DeviceLost(reason)) => {
                     bar.suspend(|| self.reopen(&reason))?;
-                    self.trainer.take_best()?;
+                    pollster::block_on(self.trainer.take_best(&mut Turns::none()))?;
                 }
                 Err(error) => return Err(error.into()),
             }

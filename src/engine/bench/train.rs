@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Config, describe, device};
 use crate::gpu::{Context, Precision, Shape, Tensor};
 use crate::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
-use crate::model::{InferencePlan, PlanOptions, ResNetSpec};
+use crate::model::{InferencePlan, PlanOptions, ResNetSpec, Turns};
 use crate::ops::{LossKind, Optimizer, Statistics, Target};
 use crate::web::{CancelToken, fetch_bytes};
 use crate::{Error, Result, weights};
@@ -69,7 +69,7 @@ impl Training {
         let optimizer = Optimizer::Sgd { momentum: recipe.momentum, nesterov: false };
         let grouping = Grouping { state_buffers: optimizer.state_buffers(), group: &|_| (1.0, 0.0) };
         let parameters = Parameters::new(&ctx, &graph, input.shape, &grouping)?;
-        parameters.load(&ctx, &state)?;
+        parameters.load(&ctx, &state, &mut Turns::none()).await?;
         let options = TrainingOptions {
             loss: LossKind::default(),
             class_weights: Vec::new(),
@@ -79,7 +79,7 @@ impl Training {
             optimizer,
             decoupled: false,
         };
-        let plan = TrainingPlan::new(&ctx, &graph, &parameters, &input, &options)?;
+        let plan = TrainingPlan::new(&ctx, &graph, &parameters, &input, &options, &mut Turns::none()).await?;
         ctx.check()?;
         let targets = labels.into_iter().map(Target::class).collect();
         Ok((ctx, Self { backbone, plan, images, targets, learning_rate: recipe.lr, steps: 0 }))

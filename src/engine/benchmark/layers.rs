@@ -3,61 +3,16 @@
 use indexmap::IndexMap;
 
 use crate::gpu::DispatchTime;
-use crate::model::graph::{Graph, Op};
+use crate::model::graph::{Graph, Layer};
 use crate::model::training::Pass;
+use crate::ops::LayerKind;
 
-/// What a layer computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LayerKind {
-    /// A convolution of single pixels.
-    Conv1x1,
-    /// A convolution of 3 by 3 pixels.
-    Conv3x3,
-    /// A convolution of larger windows, e.g. the 7 by 7 of the stem.
-    ConvLarge,
-    /// Batch norm; in a forward pass it is folded into convolutions where it can be.
-    Norm,
-    /// Maximum or mean of pixels.
-    Pool,
-    /// ReLU, sums and shortcuts.
-    Elementwise,
-    /// The classifier with its softmax.
-    Classifier,
-    /// The loss.
-    Loss,
-    /// Gradient norm and optimizer.
-    Update,
-}
-
-impl LayerKind {
-    /// All, in the order of a legend.
-    pub const ALL: [Self; 9] = [
-        Self::Conv1x1,
-        Self::Conv3x3,
-        Self::ConvLarge,
-        Self::Norm,
-        Self::Pool,
-        Self::Elementwise,
-        Self::Classifier,
-        Self::Loss,
-        Self::Update,
-    ];
-
-    fn of(graph: &Graph, label: &str) -> Self {
-        let Ok(value) = graph.value(label) else {
-            return if label == "loss" { Self::Loss } else { Self::Update };
-        };
-        match &graph.nodes[value.0].op {
-            Op::Conv2d(conv) => match conv.kernel {
-                1 => Self::Conv1x1,
-                3 => Self::Conv3x3,
-                _ => Self::ConvLarge,
-            },
-            Op::BatchNorm { .. } => Self::Norm,
-            Op::MaxPool(_) | Op::Subsample { .. } | Op::GlobalAvgPool => Self::Pool,
-            Op::Input { .. } | Op::Relu | Op::Add | Op::ZeroPadShortcut { .. } => Self::Elementwise,
-            Op::Linear { .. } | Op::Softmax => Self::Classifier,
-        }
+/// What the layer of a dispatch is.
+fn kind(graph: &Graph, label: &str) -> LayerKind {
+    match graph.value(label) {
+        Ok(value) => graph.nodes[value.0].op.kind(),
+        Err(_) if label == "loss" => LayerKind::Loss,
+        Err(_) => LayerKind::Update,
     }
 }
 
@@ -98,7 +53,7 @@ pub(super) fn by_layer(graph: &Graph, profiles: &[Vec<(Pass, DispatchTime)>]) ->
         let ms = times[times.len() / 2];
         let layer = layers.entry(&dispatch.label).or_insert_with(|| LayerTime {
             name: dispatch.label.clone(),
-            kind: LayerKind::of(graph, &dispatch.label),
+            kind: kind(graph, &dispatch.label),
             forward_ms: 0.0,
             backward_ms: 0.0,
             multiply_adds: 0,

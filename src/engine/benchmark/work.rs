@@ -105,7 +105,7 @@ impl Ready {
                     });
                 }
                 let weights = random_weights(&graph, &mut turns).await;
-                parameters.load_in_turns(ctx, &weights, &mut turns).await?;
+                parameters.load(ctx, &weights, &mut turns).await?;
                 let input = Tensor::zeros(ctx, "images", shape, Precision::F32)?;
                 let options = TrainingOptions {
                     loss: LossKind::default(),
@@ -116,7 +116,7 @@ impl Ready {
                     optimizer,
                     decoupled: false,
                 };
-                let plan = TrainingPlan::in_turns(ctx, &graph, &parameters, &input, &options, &mut turns).await?;
+                let plan = TrainingPlan::new(ctx, &graph, &parameters, &input, &options, &mut turns).await?;
                 let classes = spec.classes.unwrap_or(1);
                 let targets: Vec<Target> = (0..order.batch).map(|image| Target::class((image % classes) as u32)).collect();
                 plan.set_targets(ctx, &targets);

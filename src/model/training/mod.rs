@@ -7,8 +7,8 @@
 
 mod parameters;
 mod plan;
-mod scribe;
-mod tape;
+pub(super) mod scribe;
+pub(super) mod tape;
 
 pub use parameters::{Grouping, Parameters};
 pub use plan::{Pass, Totals, TrainingMemory, TrainingOptions, TrainingPlan};

@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 
 use crate::Result;
 use crate::gpu::{Context, Precision, Shape, Slice};
-use crate::model::graph::{Graph, Node, Op, Param};
-use crate::model::{Turns, without_turns};
-use crate::ops::{Conv2d, ConvKernel, Linear};
+use crate::model::Turns;
+use crate::model::graph::{Graph, Layer, Node, Op, Param};
+use crate::ops::ConvKernel;
 use crate::weights::{self, HostTensor, StateDict};
 
 /// How parameters are sorted into regions: those with the same factor on the learning rate and the same weight decay lie
@@ -21,57 +21,31 @@ pub struct Grouping<'a> {
     pub group: &'a dyn Fn(&Param) -> (f32, f32),
 }
 
-/// How a parameter lies on the GPU.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Packing {
-    /// A convolution's weight in its forward kernel's layout.
-    Conv(Conv2d, ConvKernel),
-    /// The classifier's weight.
-    Linear(Linear),
-    /// One value a channel, padded to fours.
-    Channels,
-}
-
-impl Packing {
-    fn pack(&self, tensor: &HostTensor) -> Vec<f32> {
-        match self {
-            Self::Conv(conv, kernel) => kernel.pack(conv, &tensor.data),
-            Self::Linear(linear) => linear.pack(&tensor.data),
-            Self::Channels => {
-                let mut values = tensor.data.clone();
-                values.resize(values.len().next_multiple_of(4), 0.0);
-                values
-            }
-        }
-    }
-
-    fn unpack(&self, shape: &[usize], packed: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Conv(conv, kernel) => kernel.unpack(conv, packed),
-            Self::Linear(linear) => linear.unpack(packed),
-            Self::Channels => packed[..shape[0]].to_vec(),
-        }
-    }
-
-    fn packed_len(&self, shape: &[usize]) -> usize {
-        match self {
-            Self::Conv(conv, kernel) => kernel.packed_len(conv),
-            Self::Linear(linear) => linear.packed_len(),
-            Self::Channels => shape[0].next_multiple_of(4),
-        }
-    }
-}
-
+/// Where and how a parameter lies on the GPU.
 #[derive(Debug, Clone)]
 struct Entry {
     name: String,
     shape: Vec<usize>,
-    packing: Packing,
+    trainable: bool,
+    /// Whose parameter it is, the how many-th, and the kernel in whose layout it lies.
+    op: Op,
+    index: usize,
+    kernel: ConvKernel,
     /// `None` for running statistics.
     region: Option<usize>,
     /// Bytes from the start of the region, or of the statistics.
     offset: u64,
     bytes: u64,
+}
+
+impl Entry {
+    fn pack(&self, values: &[f32]) -> Vec<f32> {
+        self.op.pack(self.kernel, self.index, values)
+    }
+
+    fn unpack(&self, packed: &[f32]) -> Vec<f32> {
+        self.op.unpack(self.kernel, self.index, packed)
+    }
 }
 
 /// Parameters with one learning rate and one weight decay, in one buffer; the other buffers have its layout.
@@ -93,10 +67,10 @@ pub struct Region {
 #[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Entry>,
-    by_name: HashMap<String, usize>,
+    /// The first entry of each node with parameters.
+    first: HashMap<String, usize>,
     regions: Vec<Region>,
     statistics: Slice,
-    kernels: HashMap<String, ConvKernel>,
 }
 
 impl Parameters {
@@ -111,25 +85,18 @@ impl Parameters {
             limit: ctx.limits().storage_binding_bytes,
             ..Default::default()
         };
-        let mut kernels = HashMap::new();
-        let nodes: HashMap<&str, &Node> = graph.nodes.iter().map(|node| (node.name.as_str(), node)).collect();
-        for param in graph.params() {
-            let (stem, role) = param.name.rsplit_once('.').unwrap_or((&param.name, ""));
-            // Parameters are named after their node.
-            let node = nodes[stem];
-            let packing = match &node.op {
-                Op::Conv2d(conv) if role == "weight" => {
-                    let kernel = ConvKernel::choose_for_training(ctx, conv, shapes[node.inputs[0].0]);
-                    kernels.insert(node.name.clone(), kernel);
-                    Packing::Conv(*conv, kernel)
-                }
-                Op::Linear { in_features, out_features } if role == "weight" => {
-                    Packing::Linear(Linear { in_features: *in_features, out_features: *out_features })
-                }
-                _ => Packing::Channels,
-            };
-            let group = param.trainable.then(|| (grouping.group)(&param));
-            layout.place(param.name, param.shape, packing, group);
+        let mut first = HashMap::new();
+        for node in &graph.nodes {
+            let Some(input) = node.inputs.first() else { continue };
+            let kernel = node.op.training_kernel(ctx, shapes[input.0]);
+            for (index, param) in node.params().into_iter().enumerate() {
+                first.entry(node.name.clone()).or_insert(layout.entries.len());
+                let group = param.trainable.then(|| (grouping.group)(&param));
+                let Param { name, shape, trainable } = param;
+                let entry =
+                    Entry { name, shape, trainable, op: node.op.clone(), index, kernel, region: None, offset: 0, bytes: 0 };
+                layout.place(entry, group);
+            }
         }
         let regions = layout
             .regions
@@ -145,9 +112,8 @@ impl Parameters {
                 })
             })
             .collect::<Result<_>>()?;
-        let by_name = layout.entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
         let statistics = Slice::new(ctx, "running statistics", layout.statistics_bytes)?;
-        Ok(Self { entries: layout.entries, by_name, regions, statistics, kernels })
+        Ok(Self { entries: layout.entries, first, regions, statistics })
     }
 
     /// Writes every parameter and running statistic from `weights`; gradients and optimizer state are as they were (zero in a
@@ -155,14 +121,9 @@ impl Parameters {
     ///
     /// # Errors
     /// [`Error::TensorMismatch`] when one is missing or has another shape.
-    pub fn load(&self, ctx: &Context, weights: &StateDict) -> Result<()> {
-        without_turns(self.load_in_turns(ctx, weights, &mut Turns::none()))
-    }
-
-    /// [`load`](Self::load), with turns for others between parameters.
-    pub async fn load_in_turns(&self, ctx: &Context, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
+    pub async fn load(&self, ctx: &Context, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
         for entry in &self.entries {
-            let packed = entry.packing.pack(weights.get(&entry.name, &entry.shape)?);
+            let packed = entry.pack(&weights.get(&entry.name, &entry.shape)?.data);
             self.slice_of(entry, |region| &region.values).write(ctx, &Precision::F32.encode(&packed));
             turns.offer().await;
         }
@@ -170,12 +131,7 @@ impl Parameters {
     }
 
     /// Reads every parameter and running statistic back, in graph order, under checkpoint names.
-    pub async fn read(&self, ctx: &Context) -> Result<StateDict> {
-        self.read_in_turns(ctx, &mut Turns::none()).await
-    }
-
-    /// [`read`](Self::read), in pieces, with turns for others between them.
-    pub async fn read_in_turns(&self, ctx: &Context, turns: &mut Turns<'_>) -> Result<StateDict> {
+    pub async fn read(&self, ctx: &Context, turns: &mut Turns<'_>) -> Result<StateDict> {
         self.read_from(ctx, |region| Some(&region.values), true, turns).await
     }
 
@@ -208,7 +164,7 @@ impl Parameters {
         turns: &mut Turns<'_>,
     ) -> Result<()> {
         for entry in self.entries.iter().filter(|entry| entry.region.is_some()) {
-            let packed = entry.packing.pack(weights::get(state, &entry.name, &entry.shape)?);
+            let packed = entry.pack(&weights::get(state, &entry.name, &entry.shape)?.data);
             self.slice_of(entry, |region| &region.state[index]).write(ctx, &Precision::F32.encode(&packed));
             turns.offer().await;
         }
@@ -236,7 +192,7 @@ impl Parameters {
                     let entry = &self.entries[index];
                     let from = (entry.offset - start) as usize;
                     let packed = Precision::F32.decode(&bytes[from..from + entry.bytes as usize]);
-                    let values = entry.packing.unpack(&entry.shape, &packed);
+                    let values = entry.unpack(&packed);
                     tensors[index] = Some(HostTensor::new(entry.shape.clone(), values));
                     turns.offer().await;
                 }
@@ -246,19 +202,25 @@ impl Parameters {
         Ok(StateDict { tensors: named.collect(), ..StateDict::default() })
     }
 
-    /// The parameter or running statistic `name`.
-    pub(super) fn value(&self, name: &str) -> Slice {
-        self.slice_of(self.entry(name), |region| &region.values)
+    /// The parameters and running statistics of a node of the graph, in its layer's order.
+    pub(super) fn values(&self, node: &Node) -> Vec<Slice> {
+        self.entries_of(node).iter().map(|entry| self.slice_of(entry, |region| &region.values)).collect()
     }
 
-    /// The gradient of the parameter `name`.
-    pub(super) fn gradient(&self, name: &str) -> Slice {
-        self.slice_of(self.entry(name), |region| &region.gradients)
+    /// The gradients of its parameters, in the same order.
+    pub(super) fn gradients(&self, node: &Node) -> Vec<Slice> {
+        let trained = self.entries_of(node).iter().filter(|entry| entry.trainable);
+        trained.map(|entry| self.slice_of(entry, |region| &region.gradients)).collect()
     }
 
-    /// The forward kernel in whose layout the convolution `node` keeps its weight.
-    pub(super) fn kernel(&self, node: &str) -> ConvKernel {
-        self.kernels[node]
+    /// The kernel in whose layout a node keeps its weight.
+    pub(super) fn kernel(&self, node: &Node) -> ConvKernel {
+        self.entries_of(node).first().map_or_else(ConvKernel::default, |entry| entry.kernel)
+    }
+
+    fn entries_of(&self, node: &Node) -> &[Entry] {
+        let Some(&first) = self.first.get(&node.name) else { return &[] };
+        &self.entries[first..first + node.op.params().len()]
     }
 
     /// The regions, each updated by one dispatch.
@@ -276,11 +238,6 @@ impl Parameters {
         let values: u64 = self.regions.iter().map(|region| region.values.bytes()).sum();
         let state = self.regions.iter().flat_map(|region| &region.state).map(Slice::bytes).sum();
         (values + self.statistics.bytes(), values, state)
-    }
-
-    fn entry(&self, name: &str) -> &Entry {
-        // The plan asks for the parameters of the graph this object was made from.
-        &self.entries[self.by_name[name]]
     }
 
     fn slice_of<'a>(&'a self, entry: &Entry, buffer: impl Fn(&'a Region) -> &'a Slice) -> Slice {
@@ -310,8 +267,8 @@ struct Layout {
 
 impl Layout {
     /// Appends a parameter to the last region of its `(multiplier, decay)` group, or opens another when that one is full.
-    fn place(&mut self, name: String, shape: Vec<usize>, packing: Packing, group: Option<(f32, f32)>) {
-        let bytes = packing.packed_len(&shape) as u64 * 4;
+    fn place(&mut self, entry: Entry, group: Option<(f32, f32)>) {
+        let bytes = entry.op.packed_len(entry.kernel, entry.index) as u64 * 4;
         let room = bytes.next_multiple_of(self.alignment);
         let (region, offset) = match group {
             None => {
@@ -330,6 +287,6 @@ impl Layout {
                 (Some(index), offset)
             }
         };
-        self.entries.push(Entry { name, shape, packing, region, offset, bytes });
+        self.entries.push(Entry { region, offset, bytes, ..entry });
     }
 }

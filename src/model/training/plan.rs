@@ -1,12 +1,12 @@
 //! The compiled plan of a training step.
 
 use super::parameters::Parameters;
-use super::scribe::{Convolutions, DeviceSizes, Scribe};
-use super::tape::{self, Step};
-use crate::gpu::{Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots};
-use crate::model::graph::Graph;
-use crate::model::{Turns, without_turns};
-use crate::ops::{self, LossKind, Optimizer, Statistics, StepValues, Target, UpdateCall};
+use super::scribe::{self, Scribe};
+use super::tape::{BufferId, Goal, Step};
+use crate::gpu::{Context, DispatchTime, Precision, Recorder, Recording, Shape, Slice, Tensor};
+use crate::model::Turns;
+use crate::model::graph::{Graph, Layer};
+use crate::ops::{self, LayerKind, LossCall, LossKind, Optimizer, Statistics, StepValues, Target, UpdateCall};
 use crate::{Error, Result};
 
 /// What a step computes.
@@ -47,22 +47,15 @@ pub enum Pass {
 }
 
 impl Pass {
-    fn of(step: &Step) -> Self {
+    fn of(graph: &Graph, step: &Step) -> Self {
+        let norm = |node: usize| graph.nodes[node].op.kind() == LayerKind::Norm;
         match step {
-            Step::Norm { .. } => Self::ForwardNorm,
-            Step::NormBackward { .. } => Self::BackwardNorm,
+            Step::Forward(layer) if norm(layer.node) => Self::ForwardNorm,
+            Step::Forward(_) => Self::Forward,
             Step::Loss { .. } => Self::Loss,
-            Step::LinearBackward { .. } | Step::ConvWeightBackward { .. } | Step::ConvBiasBackward { .. } => {
-                Self::WeightGradient
-            }
-            Step::Conv { .. }
-            | Step::Relu { .. }
-            | Step::Add { .. }
-            | Step::MaxPool { .. }
-            | Step::Shortcut { .. }
-            | Step::AvgPool { .. }
-            | Step::Linear { .. } => Self::Forward,
-            _ => Self::InputGradient,
+            Step::Backward { layer, .. } if norm(layer.node) => Self::BackwardNorm,
+            Step::Backward { gradient, .. } if gradient.is_of_parameters() => Self::WeightGradient,
+            Step::Backward { .. } | Step::AddGradients { .. } | Step::CopyGradient { .. } => Self::InputGradient,
         }
     }
 }
@@ -140,18 +133,7 @@ impl TrainingPlan {
     /// # Errors
     /// [`Error::Limit`] when a buffer exceeds what the adapter allows, [`Error::Spec`] when the input is too small or the net
     /// has no classifier.
-    pub fn new(
-        ctx: &Context,
-        graph: &Graph,
-        parameters: &Parameters,
-        input: &Tensor,
-        options: &TrainingOptions,
-    ) -> Result<Self> {
-        without_turns(Self::in_turns(ctx, graph, parameters, input, options, &mut Turns::none()))
-    }
-
-    /// [`new`](Self::new), with turns for others between layers.
-    pub async fn in_turns(
+    pub async fn new(
         ctx: &Context,
         graph: &Graph,
         parameters: &Parameters,
@@ -161,54 +143,45 @@ impl TrainingPlan {
     ) -> Result<Self> {
         graph.value("fc").map_err(|_| Error::Spec("a net without a classifier `fc` cannot be trained".into()))?;
         let shape = input.shape;
-        let shapes = graph.shapes(shape.n, shape.h, shape.w)?;
-        let convs = Convolutions::choose(ctx, graph, parameters, &shapes);
-        let tape = tape::write(graph, &shapes, &DeviceSizes { ctx, convs: &convs });
-        let lifetimes: Vec<Lifetime> = tape.buffers[1..].iter().map(|buffer| buffer.life).collect();
-        let assignment = assign_slots(&lifetimes);
-        let slots = assignment
-            .slots
-            .iter()
-            .enumerate()
-            .map(|(slot, bytes)| {
-                let largest = (0..lifetimes.len())
-                    .filter(|i| assignment.slot_of[*i] == slot)
-                    .max_by_key(|i| lifetimes[*i].bytes)
-                    .map_or("", |i| tape.buffers[i + 1].name.as_str());
-                Slice::new(ctx, &format!("training buffer ({largest})"), *bytes)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let buffers: Vec<Slice> = std::iter::once(input.slice.clone())
-            .chain((0..lifetimes.len()).map(|i| slots[assignment.slot_of[i]].part(0, lifetimes[i].bytes)))
-            .collect();
+        let scribe = Scribe::new(ctx, graph, parameters, input, Goal::Loss)?;
+        let tape = &scribe.tape;
 
-        let classes = tape.buffers[tape.logits.0].shape.map_or(0, |shape| shape.c);
+        let classes = tape.shape(tape.logits).c;
         let mut class_weights = vec![1.0; classes];
         if !options.class_weights.is_empty() {
             class_weights.clone_from(&options.class_weights);
         }
         class_weights.resize(classes.next_multiple_of(4), 0.0);
         let fixed = |what: &str, bytes: usize| Slice::new(ctx, what, bytes as u64);
-        let scribe = Scribe {
-            ctx,
-            graph,
-            parameters,
-            convs: &convs,
-            tape: &tape,
-            buffers,
-            options,
-            targets: fixed("targets", shape.n * size_of::<Target>())?,
-            rows: fixed("losses by image", shape.n * 16)?,
-            totals: fixed("totals", 32)?,
-            class_weights: Slice::with_bytes(ctx, "class weights", &Precision::F32.encode(&class_weights))?,
+        let targets = fixed("targets", shape.n * size_of::<Target>())?;
+        let rows = fixed("losses by image", shape.n * 16)?;
+        let totals = fixed("totals", 32)?;
+        let class_weights = Slice::with_bytes(ctx, "class weights", &Precision::F32.encode(&class_weights))?;
+        let loss = |recorder: &mut Recorder, d_logits: Option<BufferId>| {
+            let d_logits = d_logits.map(|id| scribe.tensor(id));
+            let call = LossCall {
+                label: "loss",
+                kind: options.loss,
+                logits: &scribe.tensor(tape.logits),
+                targets: &targets,
+                class_weights: &class_weights,
+                share: 1.0 / options.micro_batches as f32,
+                d_logits: d_logits.as_ref(),
+                rows: &rows,
+                totals: &totals,
+            };
+            ops::record_loss(recorder, ctx, &call)
         };
 
         let mut recorder = Recorder::new();
         let mut passes = Vec::new();
         for step in &tape.steps {
-            scribe.record(&mut recorder, step, options.statistics)?;
+            match step {
+                Step::Loss { d_logits, .. } => loss(&mut recorder, Some(*d_logits))?,
+                step => scribe.record(&mut recorder, step, options.statistics)?,
+            }
             turns.offer().await;
-            passes.resize(recorder.dispatches(), Pass::of(step));
+            passes.resize(recorder.dispatches(), Pass::of(graph, step));
         }
         let step = recorder.finish_long(ctx);
 
@@ -217,7 +190,7 @@ impl TrainingPlan {
             scribe.record(&mut recorder, step, Statistics::Running)?;
             turns.offer().await;
         }
-        scribe.loss(&mut recorder, tape.logits, None)?;
+        loss(&mut recorder, None)?;
         let evaluate = recorder.finish_long(ctx);
 
         let values = fixed("step values", size_of::<StepValues>())?;
@@ -225,13 +198,12 @@ impl TrainingPlan {
         let update = record_update(ctx, parameters, options, &values, &norm)?;
 
         let (parameter_bytes, gradient_bytes, optimizer_bytes) = parameters.bytes();
-        let activation_bytes = slots.iter().map(Slice::bytes).sum();
         Ok(Self {
             input: input.clone(),
             logits: scribe.tensor(tape.logits),
-            targets: scribe.targets,
-            rows: scribe.rows,
-            totals: scribe.totals,
+            targets,
+            rows,
+            totals,
             values,
             norm,
             gradients: parameters.regions().iter().map(|region| region.gradients.clone()).collect(),
@@ -239,19 +211,15 @@ impl TrainingPlan {
             passes,
             update,
             evaluate,
-            memory: TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes },
+            memory: TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes: scribe.bytes },
             optimizer: options.optimizer,
         })
     }
 
     /// What a plan for `input` would need, without making it.
     pub fn estimate(ctx: &Context, graph: &Graph, parameters: &Parameters, input: Shape) -> Result<TrainingMemory> {
-        let shapes = graph.shapes(input.n, input.h, input.w)?;
-        let convs = Convolutions::choose(ctx, graph, parameters, &shapes);
-        let tape = tape::write(graph, &shapes, &DeviceSizes { ctx, convs: &convs });
-        let lifetimes: Vec<Lifetime> = tape.buffers[1..].iter().map(|buffer| buffer.life).collect();
+        let activation_bytes = scribe::tape(ctx, graph, parameters, input, Goal::Loss)?.assignment().total_bytes();
         let (parameter_bytes, gradient_bytes, optimizer_bytes) = parameters.bytes();
-        let activation_bytes = assign_slots(&lifetimes).total_bytes();
         Ok(TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes })
     }
 

@@ -1,338 +1,120 @@
-//! From the steps of the tape to dispatches: which kernels a layer gets, what they need besides values, and their recording.
+//! From the steps of the tape to dispatches: buffers by lifetime, and each layer asked to record itself.
 
 use super::parameters::Parameters;
-use super::plan::TrainingOptions;
-use super::tape::{BufferId, Sizes, Step, Tape};
+use super::tape::{self, BufferId, Goal, LayerStep, Step, Tape};
 use crate::Result;
 use crate::gpu::{Context, Precision, Recorder, Shape, Slice, Tensor};
-use crate::model::graph::{Graph, Op};
-use crate::ops::{
-    self, Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvWeightGradient, LossCall, NormBackward, NormForward,
-    NormParams, Statistics,
-};
+use crate::model::graph::{Graph, Layer};
+use crate::ops::{self, Backward, Forward, Statistics};
 
-/// By node: the convolutions and how their gradients are computed.
-pub(super) struct Convolutions(Vec<Option<(Conv2d, ConvBackward)>>);
+/// Writes the tape of `graph`, whose input has this shape.
+///
+/// # Errors
+/// [`Error::Spec`](crate::Error::Spec) when the input is too small or a layer has no gradient.
+pub(crate) fn tape(ctx: &Context, graph: &Graph, parameters: &Parameters, input: Shape, goal: Goal) -> Result<Tape> {
+    let shapes = graph.shapes(input.n, input.h, input.w)?;
+    tape::write(graph, &shapes, goal, &|index, step| {
+        let node = &graph.nodes[index];
+        node.op.training_scratch(ctx, step, parameters.kernel(node), shapes[node.inputs[0].0])
+    })
+}
 
-impl Convolutions {
-    pub(super) fn choose(ctx: &Context, graph: &Graph, parameters: &Parameters, shapes: &[Shape]) -> Self {
-        let of = |node: &crate::model::graph::Node| match &node.op {
-            Op::Conv2d(conv) => {
-                let kernel = parameters.kernel(&node.name);
-                Some((*conv, ConvBackward::choose(ctx, conv, shapes[node.inputs[0].0], kernel)))
-            }
-            _ => None,
+/// Turns steps of a tape into dispatches.
+pub(crate) struct Scribe<'a> {
+    ctx: &'a Context,
+    graph: &'a Graph,
+    parameters: &'a Parameters,
+    pub tape: Tape,
+    buffers: Vec<Slice>,
+    /// Bytes of all buffers but the input.
+    pub bytes: u64,
+}
+
+impl<'a> Scribe<'a> {
+    /// Makes the buffers of the tape, `input` aside.
+    ///
+    /// # Errors
+    /// Those of [`tape`], and [`Error::Limit`](crate::Error::Limit) when a buffer exceeds what the adapter allows.
+    pub fn new(ctx: &'a Context, graph: &'a Graph, parameters: &'a Parameters, input: &Tensor, goal: Goal) -> Result<Self> {
+        let tape = tape(ctx, graph, parameters, input.shape, goal)?;
+        let assignment = tape.assignment();
+        let own = &tape.buffers[1..];
+        let largest = |slot: usize| {
+            let tenants = own.iter().zip(&assignment.slot_of).filter(|(_, of)| **of == slot);
+            tenants.max_by_key(|(buffer, _)| buffer.life.bytes).map_or("", |(buffer, _)| buffer.name.as_str())
         };
-        Self(graph.nodes.iter().map(of).collect())
+        let slot = |(slot, bytes): (usize, &u64)| Slice::new(ctx, &format!("training buffer ({})", largest(slot)), *bytes);
+        let slots = assignment.slots.iter().enumerate().map(slot).collect::<Result<Vec<_>>>()?;
+        let part = |(buffer, slot): (&tape::Buffer, &usize)| slots[*slot].part(0, buffer.life.bytes);
+        let buffers = std::iter::once(input.slice.clone()).chain(own.iter().zip(&assignment.slot_of).map(part)).collect();
+        let bytes = slots.iter().map(Slice::bytes).sum();
+        Ok(Self { ctx, graph, parameters, tape, buffers, bytes })
     }
 
-    fn at(&self, node: usize) -> &(Conv2d, ConvBackward) {
-        self.0[node].as_ref().expect("the tape names convolutions here")
-    }
-}
-
-pub(super) struct DeviceSizes<'a> {
-    pub ctx: &'a Context,
-    pub convs: &'a Convolutions,
-}
-
-impl Sizes for DeviceSizes<'_> {
-    fn norm(&self, shape: Shape) -> (u64, u64) {
-        (ops::norm_saved_bytes(shape), ops::norm_scratch_bytes(self.ctx, shape))
-    }
-
-    fn argmax(&self, output: Shape) -> u64 {
-        ops::max_pool_argmax_bytes(output)
-    }
-
-    fn conv_weight(&self, node: usize, input: Shape) -> Vec<u64> {
-        let (conv, backward) = self.convs.at(node);
-        backward.weight_scratch(conv, input)
-    }
-
-    fn conv_input(&self, node: usize, input: Shape) -> Vec<u64> {
-        let (conv, backward) = self.convs.at(node);
-        backward.input_scratch(conv, input)
-    }
-
-    fn channel_sum(&self, output: Shape) -> u64 {
-        ops::channel_sum_scratch_bytes(self.ctx, output)
-    }
-}
-
-/// Turns steps of the tape into dispatches.
-pub(super) struct Scribe<'a> {
-    pub ctx: &'a Context,
-    pub graph: &'a Graph,
-    pub parameters: &'a Parameters,
-    pub convs: &'a Convolutions,
-    pub tape: &'a Tape,
-    pub buffers: Vec<Slice>,
-    pub options: &'a TrainingOptions,
-    pub targets: Slice,
-    pub rows: Slice,
-    pub totals: Slice,
-    pub class_weights: Slice,
-}
-
-impl Scribe<'_> {
-    pub(super) fn tensor(&self, id: BufferId) -> Tensor {
-        let shape = self.tape.buffers[id.0].shape.expect("only activations are used as tensors");
-        Tensor { slice: self.buffers[id.0].clone(), shape, precision: Precision::F32 }
+    /// An activation or its gradient.
+    pub fn tensor(&self, id: BufferId) -> Tensor {
+        Tensor { slice: self.buffers[id.0].clone(), shape: self.tape.shape(id), precision: Precision::F32 }
     }
 
     fn slices(&self, ids: &[BufferId]) -> Vec<Slice> {
         ids.iter().map(|id| self.buffers[id.0].clone()).collect()
     }
 
-    pub(super) fn loss(&self, recorder: &mut Recorder, logits: BufferId, d_logits: Option<BufferId>) -> Result<()> {
-        let d_logits = d_logits.map(|id| self.tensor(id));
-        let call = LossCall {
-            label: "loss",
-            kind: self.options.loss,
-            logits: &self.tensor(logits),
-            targets: &self.targets,
-            class_weights: &self.class_weights,
-            share: 1.0 / self.options.micro_batches as f32,
-            d_logits: d_logits.as_ref(),
-            rows: &self.rows,
-            totals: &self.totals,
-        };
-        ops::record_loss(recorder, self.ctx, &call)
-    }
-
-    pub(super) fn record(&self, recorder: &mut Recorder, step: &Step, statistics: Statistics) -> Result<()> {
+    /// Appends a step of the tape. The loss is recorded by who asks for it.
+    ///
+    /// # Errors
+    /// What the layers say.
+    pub fn record(&self, recorder: &mut Recorder, step: &Step, statistics: Statistics) -> Result<()> {
         let ctx = self.ctx;
-        let name = |node: usize| self.graph.nodes[node].name.as_str();
-        let value = |node: usize, role: &str| self.parameters.value(&format!("{}.{role}", name(node)));
-        let gradient = |node: usize, role: &str| self.parameters.gradient(&format!("{}.{role}", name(node)));
-        let tensor = |id: &BufferId| self.tensor(*id);
-        let maybe = |id: &Option<BufferId>| id.map(|id| self.tensor(id));
         match step {
-            Step::Conv { node, input, residual, output } => {
-                let (conv, _) = self.convs.at(*node);
-                let bias = match conv.bias {
-                    true => value(*node, "bias"),
-                    false => Slice::new(ctx, "no bias", conv.out_channels.next_multiple_of(4) as u64 * 4)?,
-                };
-                let residual = maybe(residual);
-                let call = ConvCall {
-                    label: name(*node),
-                    conv,
-                    input: &tensor(input),
-                    weight: &value(*node, "weight"),
-                    bias: &bias,
-                    residual: residual.as_ref(),
-                    relu: false,
-                    output: &tensor(output),
-                    scratch: &[],
-                };
-                self.parameters.kernel(name(*node)).record(recorder, ctx, &call)
-            }
-            Step::Norm { node, input, residual, relu, output, saved, scratch } => {
-                let slices = NormSlices::new(self.parameters, name(*node));
-                let residual = maybe(residual);
-                let call = NormForward {
-                    label: name(*node),
-                    input: &tensor(input),
-                    params: slices.params(self.eps(*node)),
-                    statistics,
-                    saved: &self.buffers[saved.0],
-                    scratch: &self.buffers[scratch.0],
-                    residual: residual.as_ref(),
-                    relu: *relu,
-                    output: &tensor(output),
-                };
-                ops::record_norm_forward(recorder, ctx, &call)
-            }
-            Step::NormBackward { node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input } => {
-                let slices = NormSlices::new(self.parameters, name(*node));
-                let (accumulate, d_input) = (maybe(accumulate), maybe(d_input));
-                let call = NormBackward {
-                    label: name(*node),
-                    input: &tensor(input),
-                    output: &tensor(output),
-                    d_output: &tensor(d_output),
-                    params: slices.params(self.eps(*node)),
-                    statistics,
-                    saved: &self.buffers[saved.0],
-                    scratch: &self.buffers[scratch.0],
-                    relu: *relu,
-                    d_weight: &gradient(*node, "weight"),
-                    d_bias: &gradient(*node, "bias"),
+            Step::Forward(layer) => self.forward(recorder, layer, statistics),
+            Step::Loss { .. } => Ok(()),
+            Step::Backward { layer, gradient, d_output, accumulate, d_input, scratch } => {
+                let node = &self.graph.nodes[layer.node];
+                let (accumulate, d_input) = (accumulate.map(|id| self.tensor(id)), d_input.map(|id| self.tensor(id)));
+                let call = Backward {
+                    label: &node.name,
+                    input: &self.tensor(layer.inputs[0]),
+                    output: &self.tensor(layer.output),
+                    saved: &self.slices(&layer.saved),
+                    residual: layer.residual.is_some(),
+                    relu: layer.relu,
+                    d_output: &self.tensor(*d_output),
+                    parameters: &self.parameters.values(node),
+                    d_parameters: &self.parameters.gradients(node),
                     accumulate: accumulate.as_ref(),
                     d_input: d_input.as_ref(),
-                    d_residual: *residual,
+                    scratch: &self.slices(scratch),
+                    kernel: self.parameters.kernel(node),
+                    statistics,
                 };
-                ops::record_norm_backward(recorder, ctx, &call)
-            }
-            Step::Relu { node, input, output } => ops::record_relu(recorder, ctx, name(*node), &tensor(input), &tensor(output)),
-            Step::ReluBackward { node, output, d_output, accumulate, d_input } => ops::record_relu_backward(
-                recorder,
-                ctx,
-                name(*node),
-                &tensor(output),
-                &tensor(d_output),
-                maybe(accumulate).as_ref(),
-                &tensor(d_input),
-            ),
-            Step::Add { node, a, b, output } => {
-                ops::record_add(recorder, ctx, name(*node), &tensor(a), &tensor(b), false, &tensor(output))
+                node.op.backward(*gradient, recorder, ctx, &call)
             }
             Step::AddGradients { a, b, sum } => {
-                ops::record_add(recorder, ctx, "sum of gradients", &tensor(a), &tensor(b), false, &tensor(sum))
+                let [a, b, sum] = [a, b, sum].map(|id| self.tensor(*id));
+                ops::record_add(recorder, ctx, "sum of gradients", &a, &b, false, &sum)
             }
             Step::CopyGradient { from, to } => {
                 recorder.copy(&self.buffers[from.0], &self.buffers[to.0]);
                 Ok(())
             }
-            Step::MaxPool { node, input, argmax, output } => {
-                let argmax = &self.buffers[argmax.0];
-                ops::record_max_pool_train(
-                    recorder,
-                    ctx,
-                    name(*node),
-                    self.pool(*node),
-                    &tensor(input),
-                    argmax,
-                    &tensor(output),
-                )
-            }
-            Step::MaxPoolBackward { node, argmax, d_output, accumulate, d_input } => ops::record_max_pool_backward(
-                recorder,
-                ctx,
-                name(*node),
-                self.pool(*node),
-                &self.buffers[argmax.0],
-                &tensor(d_output),
-                maybe(accumulate).as_ref(),
-                &tensor(d_input),
-            ),
-            Step::Shortcut { node, input, output } => {
-                let (stride, offset) = self.shortcut(*node);
-                ops::record_shortcut(recorder, ctx, name(*node), stride, offset, &tensor(input), &tensor(output))
-            }
-            Step::ShortcutBackward { node, d_output, accumulate, d_input } => {
-                let (stride, offset) = self.shortcut(*node);
-                ops::record_shortcut_backward(
-                    recorder,
-                    ctx,
-                    name(*node),
-                    stride,
-                    offset,
-                    &tensor(d_output),
-                    maybe(accumulate).as_ref(),
-                    &tensor(d_input),
-                )
-            }
-            Step::AvgPool { node, input, output } => {
-                ops::record_global_avg_pool(recorder, ctx, name(*node), &tensor(input), &tensor(output))
-            }
-            Step::AvgPoolBackward { node, d_output, accumulate, d_input } => ops::record_global_avg_pool_backward(
-                recorder,
-                ctx,
-                name(*node),
-                &tensor(d_output),
-                maybe(accumulate).as_ref(),
-                &tensor(d_input),
-            ),
-            Step::Linear { node, input, output } => ops::record_linear(
-                recorder,
-                ctx,
-                name(*node),
-                &tensor(input),
-                &value(*node, "weight"),
-                &value(*node, "bias"),
-                &tensor(output),
-            ),
-            Step::LinearBackward { node, input, d_output, d_input } => {
-                let (d_weight, d_bias) = (gradient(*node, "weight"), gradient(*node, "bias"));
-                let (input, d_output) = (tensor(input), tensor(d_output));
-                ops::record_linear_weight_gradient(recorder, ctx, name(*node), &input, &d_output, &d_weight, &d_bias)?;
-                match d_input {
-                    Some(d_input) => ops::record_linear_input_gradient(
-                        recorder,
-                        ctx,
-                        name(*node),
-                        &d_output,
-                        &value(*node, "weight"),
-                        &tensor(d_input),
-                    ),
-                    None => Ok(()),
-                }
-            }
-            Step::Loss { logits, d_logits } => self.loss(recorder, *logits, Some(*d_logits)),
-            Step::ConvWeightBackward { node, input, d_output, scratch } => {
-                let (conv, backward) = self.convs.at(*node);
-                let call = ConvWeightGradient {
-                    label: name(*node),
-                    conv,
-                    input: &tensor(input),
-                    d_output: &tensor(d_output),
-                    d_weight: &gradient(*node, "weight"),
-                    scratch: &self.slices(scratch),
-                };
-                backward.record_weight(recorder, ctx, &call)
-            }
-            Step::ConvBiasBackward { node, d_output, scratch } => ops::record_channel_sum(
-                recorder,
-                ctx,
-                name(*node),
-                &tensor(d_output),
-                &self.buffers[scratch.0],
-                &gradient(*node, "bias"),
-            ),
-            Step::ConvInputBackward { node, d_output, accumulate, d_input, scratch } => {
-                let (conv, backward) = self.convs.at(*node);
-                let accumulate = maybe(accumulate);
-                let call = ConvInputGradient {
-                    label: name(*node),
-                    conv,
-                    d_output: &tensor(d_output),
-                    weight: &value(*node, "weight"),
-                    accumulate: accumulate.as_ref(),
-                    d_input: &tensor(d_input),
-                    scratch: &self.slices(scratch),
-                };
-                backward.record_input(recorder, ctx, &call)
-            }
         }
     }
 
-    fn eps(&self, node: usize) -> f32 {
-        match self.graph.nodes[node].op {
-            Op::BatchNorm { eps, .. } => eps,
-            _ => unreachable!("the tape names batch norms here"),
-        }
-    }
-
-    fn pool(&self, node: usize) -> &ops::MaxPool {
-        match &self.graph.nodes[node].op {
-            Op::MaxPool(pool) => pool,
-            _ => unreachable!("the tape names max pools here"),
-        }
-    }
-
-    /// Stride and channel offset.
-    fn shortcut(&self, node: usize) -> (usize, usize) {
-        match self.graph.nodes[node].op {
-            Op::Subsample { stride } => (stride, 0),
-            Op::ZeroPadShortcut { stride, offset, .. } => (stride, offset),
-            _ => unreachable!("the tape names shortcuts here"),
-        }
-    }
-}
-
-/// A batch norm's parameters and statistics.
-struct NormSlices([Slice; 4]);
-
-impl NormSlices {
-    fn new(parameters: &Parameters, name: &str) -> Self {
-        Self(["weight", "bias", "running_mean", "running_var"].map(|role| parameters.value(&format!("{name}.{role}"))))
-    }
-
-    fn params(&self, eps: f32) -> NormParams<'_> {
-        let [weight, bias, running_mean, running_var] = &self.0;
-        NormParams { weight, bias, running_mean, running_var, eps }
+    fn forward(&self, recorder: &mut Recorder, layer: &LayerStep, statistics: Statistics) -> Result<()> {
+        let node = &self.graph.nodes[layer.node];
+        let inputs: Vec<Tensor> = layer.inputs.iter().map(|id| self.tensor(*id)).collect();
+        let residual = layer.residual.map(|id| self.tensor(id));
+        let call = Forward {
+            label: &node.name,
+            inputs: &inputs,
+            residual: residual.as_ref(),
+            relu: layer.relu,
+            output: &self.tensor(layer.output),
+            parameters: &self.parameters.values(node),
+            scratch: &self.slices(&layer.scratch),
+            kernel: self.parameters.kernel(node),
+        };
+        node.op.training_forward(recorder, self.ctx, &call, &self.slices(&layer.saved), statistics)
     }
 }

@@ -5,134 +5,47 @@
 //! readers were visited. The first reader's contribution is written (`=`); each further one is computed as
 //! `new = contribution + old` into another buffer, because a dispatch cannot read and write one buffer.
 
-use super::super::graph::{Graph, Op, ValueId};
-use crate::gpu::{Lifetime, Shape};
+use crate::gpu::{Assignment, Lifetime, Precision, Shape, assign_slots};
+use crate::model::fuse::{self, fuse};
+use crate::model::graph::{Graph, Layer, ValueId};
+use crate::ops::{BackwardRule, Gradient, Operand, Purpose, TrainingStep};
+use crate::{Error, Result};
 
 /// A buffer of the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(super) struct BufferId(pub usize);
+pub(crate) struct BufferId(pub usize);
 
-/// What one step computes; node indices are the graph's.
+/// A layer with what it took over, and its buffers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
-    /// `output = conv(input) [+ residual]`.
-    Conv {
-        node: usize,
-        input: BufferId,
-        residual: Option<BufferId>,
-        output: BufferId,
-    },
-    /// `output = [relu](norm(input) [+ residual])`.
-    Norm {
-        node: usize,
-        input: BufferId,
-        residual: Option<BufferId>,
-        relu: bool,
-        output: BufferId,
-        saved: BufferId,
-        scratch: BufferId,
-    },
-    /// `output = max(input, 0)`.
-    Relu {
-        node: usize,
-        input: BufferId,
-        output: BufferId,
-    },
-    /// `output = a + b`.
-    Add {
-        node: usize,
-        a: BufferId,
-        b: BufferId,
-        output: BufferId,
-    },
-    MaxPool {
-        node: usize,
-        input: BufferId,
-        argmax: BufferId,
-        output: BufferId,
-    },
-    Shortcut {
-        node: usize,
-        input: BufferId,
-        output: BufferId,
-    },
-    AvgPool {
-        node: usize,
-        input: BufferId,
-        output: BufferId,
-    },
-    Linear {
-        node: usize,
-        input: BufferId,
-        output: BufferId,
-    },
+pub(crate) struct LayerStep {
+    /// Index of its node.
+    pub node: usize,
+    pub inputs: Vec<BufferId>,
+    pub residual: Option<BufferId>,
+    pub relu: bool,
+    pub output: BufferId,
+    pub saved: Vec<BufferId>,
+    pub scratch: Vec<BufferId>,
+}
+
+/// What one step computes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Step {
+    Forward(LayerStep),
     /// The loss of the logits and its gradient.
     Loss {
         logits: BufferId,
         d_logits: BufferId,
     },
-    LinearBackward {
-        node: usize,
-        input: BufferId,
+    /// A part of a layer's backward pass. With a residual and a ReLU, `d_output` is masked in place and becomes the residual's
+    /// gradient.
+    Backward {
+        layer: LayerStep,
+        gradient: Gradient,
         d_output: BufferId,
-        d_input: Option<BufferId>,
-    },
-    ConvWeightBackward {
-        node: usize,
-        input: BufferId,
-        d_output: BufferId,
-        scratch: Vec<BufferId>,
-    },
-    ConvBiasBackward {
-        node: usize,
-        d_output: BufferId,
-        scratch: BufferId,
-    },
-    ConvInputBackward {
-        node: usize,
-        d_output: BufferId,
-        accumulate: Option<BufferId>,
-        d_input: BufferId,
-        scratch: Vec<BufferId>,
-    },
-    /// With a residual, `d_output` is masked in place by the ReLU and becomes the residual's gradient.
-    NormBackward {
-        node: usize,
-        input: BufferId,
-        output: BufferId,
-        d_output: BufferId,
-        relu: bool,
-        residual: bool,
-        saved: BufferId,
-        scratch: BufferId,
         accumulate: Option<BufferId>,
         d_input: Option<BufferId>,
-    },
-    ReluBackward {
-        node: usize,
-        output: BufferId,
-        d_output: BufferId,
-        accumulate: Option<BufferId>,
-        d_input: BufferId,
-    },
-    MaxPoolBackward {
-        node: usize,
-        argmax: BufferId,
-        d_output: BufferId,
-        accumulate: Option<BufferId>,
-        d_input: BufferId,
-    },
-    ShortcutBackward {
-        node: usize,
-        d_output: BufferId,
-        accumulate: Option<BufferId>,
-        d_input: BufferId,
-    },
-    AvgPoolBackward {
-        node: usize,
-        d_output: BufferId,
-        accumulate: Option<BufferId>,
-        d_input: BufferId,
+        scratch: Vec<BufferId>,
     },
     /// `sum = a + b`: the gradients of two readers.
     AddGradients {
@@ -147,22 +60,17 @@ pub(super) enum Step {
     },
 }
 
-/// Bytes of the buffers that kernels want besides values; given by the caller, because they depend on the device.
-pub(super) trait Sizes {
-    /// Of a batch norm over `shape`: saved statistics, temporary sums.
-    fn norm(&self, shape: Shape) -> (u64, u64);
-    /// The index of each maximum.
-    fn argmax(&self, output: Shape) -> u64;
-    /// Temporaries of a convolution's weight gradient.
-    fn conv_weight(&self, node: usize, input: Shape) -> Vec<u64>;
-    /// Temporaries of a convolution's input gradient.
-    fn conv_input(&self, node: usize, input: Shape) -> Vec<u64>;
-    /// Temporaries of a bias gradient.
-    fn channel_sum(&self, output: Shape) -> u64;
+/// What is differentiated by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The loss by every parameter.
+    Loss,
+    /// A logit by a value; the caller writes the gradient of the logits.
+    Value(ValueId),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     /// What it holds, for errors.
     pub name: String,
     /// For activations and their gradients.
@@ -172,30 +80,94 @@ pub(super) struct Buffer {
 
 /// The steps and buffers of one forward and backward pass.
 #[derive(Debug, Default)]
-pub(super) struct Tape {
+pub(crate) struct Tape {
     pub steps: Vec<Step>,
     /// Number of steps that compute the logits; then come the loss and the backward steps.
     pub forward: usize,
     pub buffers: Vec<Buffer>,
     pub input: BufferId,
     pub logits: BufferId,
+    pub d_logits: BufferId,
+    /// The value that the [`Goal`] is differentiated by, and its gradient; of [`Goal::Loss`] the logits and theirs.
+    pub kept: [BufferId; 2],
 }
 
-/// Writes the tape of `graph`, which ends in logits (`fc`). The first buffer is the input, which the caller provides.
-pub(super) fn write(graph: &Graph, shapes: &[Shape], sizes: &dyn Sizes) -> Tape {
-    let mut writer = Writer { graph, shapes, sizes, tape: Tape::default(), values: vec![None; graph.nodes.len()] };
-    writer.forward();
-    writer.backward();
-    writer.tape
+impl Tape {
+    /// The shape of an activation or its gradient.
+    pub fn shape(&self, id: BufferId) -> Shape {
+        self.buffers[id.0].shape.expect("only activations and their gradients are used as tensors")
+    }
+
+    /// A slot for every buffer but the first, the input, which the caller provides.
+    pub fn assignment(&self) -> Assignment {
+        let lifetimes: Vec<Lifetime> = self.buffers[1..].iter().map(|buffer| buffer.life).collect();
+        assign_slots(&lifetimes)
+    }
+}
+
+/// Writes the tape of `graph`, which ends in logits (`fc`). `scratch` says which temporaries a step of a node needs, in bytes;
+/// they depend on the device. The first buffer is the input, which the caller provides.
+///
+/// # Errors
+/// [`Error::Spec`] for a layer without a gradient on the way.
+pub(crate) fn write(
+    graph: &Graph,
+    shapes: &[Shape],
+    goal: Goal,
+    scratch: &dyn Fn(usize, TrainingStep) -> Vec<u64>,
+) -> Result<Tape> {
+    let kept = match goal {
+        Goal::Loss => None,
+        Goal::Value(value) => Some(value),
+    };
+    let result = graph.result();
+    let mut steps = fuse(graph, kept.as_slice(), Purpose::Training);
+    steps.retain(|step| step.output <= result);
+    // Gradients of what the goal depends on: of everything but the input, or of what comes after the value.
+    let mut wanted = vec![goal == Goal::Loss; graph.nodes.len()];
+    wanted[0] = false;
+    if let Some(value) = kept {
+        wanted[value.0] = true;
+        for step in &steps {
+            wanted[step.output.0] |= step.reads().any(|read| wanted[read.0]);
+        }
+        if !wanted[result.0] {
+            let name = &graph.nodes[value.0].name;
+            return Err(Error::Usage(format!("no class depends on `{name}`; choose another layer")));
+        }
+    }
+    let values = vec![None; graph.nodes.len()];
+    let mut writer = Writer {
+        graph,
+        shapes,
+        goal,
+        scratch,
+        tape: Tape::default(),
+        values,
+        wanted: Vec::new(),
+        gradients: Vec::new(),
+        shared: Vec::new(),
+    };
+    writer.forward(&steps, &wanted, result);
+    writer.backward()?;
+    writer.keep(kept.unwrap_or(result))?;
+    Ok(writer.tape)
 }
 
 struct Writer<'a> {
     graph: &'a Graph,
     shapes: &'a [Shape],
-    sizes: &'a dyn Sizes,
+    goal: Goal,
+    scratch: &'a dyn Fn(usize, TrainingStep) -> Vec<u64>,
     tape: Tape,
     /// The buffer of every value that is written.
     values: Vec<Option<BufferId>>,
+    /// By buffer: whether its gradient is asked for.
+    wanted: Vec<bool>,
+    /// By buffer: its gradient so far.
+    gradients: Vec<Option<BufferId>>,
+    /// Gradients that are those of more than one value: a residual's is its sum's.
+    shared: Vec<BufferId>,
 }
 
 impl Writer<'_> {
@@ -203,19 +175,31 @@ impl Writer<'_> {
         let now = self.tape.steps.len();
         let life = Lifetime { first: now, last: now, bytes: bytes.max(16).next_multiple_of(16) };
         self.tape.buffers.push(Buffer { name, shape, life });
+        self.wanted.push(false);
+        self.gradients.push(None);
         BufferId(self.tape.buffers.len() - 1)
     }
 
     fn activation(&mut self, name: String, shape: Shape) -> BufferId {
-        self.buffer(name, Some(shape), shape.bytes(crate::gpu::Precision::F32))
+        self.buffer(name, Some(shape), shape.bytes(Precision::F32))
+    }
+
+    /// The buffer for another gradient of `value`.
+    fn gradient(&mut self, value: BufferId) -> BufferId {
+        self.activation(format!("gradient of `{}`", self.tape.buffers[value.0].name), self.tape.shape(value))
+    }
+
+    fn buffers(&mut self, what: &str, node: usize, bytes: Vec<u64>) -> Vec<BufferId> {
+        let name = format!("{what} of `{}`", self.graph.nodes[node].name);
+        bytes.into_iter().map(|bytes| self.buffer(name.clone(), None, bytes)).collect()
     }
 
     fn value(&self, id: ValueId) -> BufferId {
-        self.values[id.0].expect("nodes stand in execution order, and only fused values have no buffer")
+        self.values[id.0].expect("nodes are in execution order, and only fused values have no buffer")
     }
 
     /// Appends a step; every buffer it touches lives until then.
-    fn push(&mut self, step: Step, touched: &[BufferId]) {
+    fn push(&mut self, step: Step, touched: impl IntoIterator<Item = BufferId>) {
         let now = self.tape.steps.len();
         for id in touched {
             self.tape.buffers[id.0].life.last = now;
@@ -223,285 +207,161 @@ impl Writer<'_> {
         self.tape.steps.push(step);
     }
 
-    fn forward(&mut self) {
-        let graph = self.graph;
-        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes.len()];
-        for (i, node) in graph.nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|input| readers[input.0].push(i));
+    fn forward(&mut self, steps: &[fuse::Step], wanted: &[bool], result: ValueId) {
+        self.tape.input = self.activation(self.graph.nodes[0].name.clone(), self.shapes[0]);
+        self.values[0] = Some(self.tape.input);
+        for step in steps {
+            let inputs: Vec<BufferId> = step.inputs.iter().map(|id| self.value(*id)).collect();
+            let residual = step.residual.map(|id| self.value(id));
+            let (node, value) = (step.node, step.output);
+            let output = self.activation(self.graph.nodes[value.0].name.clone(), self.shapes[value.0]);
+            self.values[value.0] = Some(output);
+            self.wanted[output.0] = wanted[value.0];
+            let saved = self.graph.nodes[node].op.saved(self.tape.shape(inputs[0]), self.shapes[node]);
+            let saved = self.buffers("what is kept", node, saved);
+            let scratch = self.buffers("temporaries", node, (self.scratch)(node, TrainingStep::Forward));
+            let touched = [&inputs[..], &[output], &saved, &scratch].concat().into_iter().chain(residual);
+            let step = LayerStep { node, inputs, residual, relu: step.relu, output, saved, scratch };
+            self.push(Step::Forward(step), touched);
         }
-        let mut absorbed = vec![false; graph.nodes.len()];
-        for (i, node) in graph.nodes.iter().enumerate() {
-            if absorbed[i] {
-                continue;
-            }
-            if let Op::Input { .. } = node.op {
-                let id = self.activation(node.name.clone(), self.shapes[i]);
-                self.values[i] = Some(id);
-                self.tape.input = id;
-                continue;
-            }
-            // Takes over the only reader of `last` if it is of the wanted sort.
-            let mut last = i;
-            let mut absorb = |last: &mut usize, wanted: &dyn Fn(usize) -> bool| match readers[*last][..] {
-                [reader] if wanted(reader) => {
-                    absorbed[reader] = true;
-                    *last = reader;
-                    true
-                }
-                _ => false,
-            };
-            let mut residual = None;
-            let mut relu = false;
-            if matches!(node.op, Op::Conv2d(_) | Op::BatchNorm { .. }) {
-                let branch = ValueId(i);
-                // The other branch must have been written by then.
-                let other = |n: usize| graph.nodes[n].inputs.iter().copied().find(|id| *id != branch).filter(|id| id.0 < i);
-                if absorb(&mut last, &|n| graph.nodes[n].op == Op::Add && other(n).is_some()) {
-                    residual = other(last);
-                }
-            }
-            if matches!(node.op, Op::BatchNorm { .. }) {
-                relu = absorb(&mut last, &|n| graph.nodes[n].op == Op::Relu);
-            }
-            let Some(first) = node.inputs.first() else { continue };
-            let input = self.value(*first);
-            let residual = residual.map(|id| self.value(id));
-            let shape = self.shapes[i];
-            if node.op == Op::Softmax {
-                continue; // the loss works on logits
-            }
-            let output = self.activation(graph.nodes[last].name.clone(), shape);
-            self.values[last] = Some(output);
-            let mut touched = vec![input, output];
-            touched.extend(residual);
-            let step = match &node.op {
-                Op::Conv2d(_) => Step::Conv { node: i, input, residual, output },
-                Op::BatchNorm { .. } => {
-                    let (saved, scratch) = self.sizes.norm(shape);
-                    let saved = self.buffer(format!("statistics of `{}`", node.name), None, saved);
-                    let scratch = self.buffer(format!("temporaries of `{}`", node.name), None, scratch);
-                    touched.extend([saved, scratch]);
-                    Step::Norm { node: i, input, residual, relu, output, saved, scratch }
-                }
-                Op::Relu => Step::Relu { node: i, input, output },
-                Op::Add => {
-                    let b = self.value(node.inputs[1]);
-                    touched.push(b);
-                    Step::Add { node: i, a: input, b, output }
-                }
-                Op::MaxPool(_) => {
-                    let argmax = self.buffer(format!("indices of `{}`", node.name), None, self.sizes.argmax(shape));
-                    touched.push(argmax);
-                    Step::MaxPool { node: i, input, argmax, output }
-                }
-                Op::Subsample { .. } | Op::ZeroPadShortcut { .. } => Step::Shortcut { node: i, input, output },
-                Op::GlobalAvgPool => Step::AvgPool { node: i, input, output },
-                Op::Linear { .. } => Step::Linear { node: i, input, output },
-                Op::Input { .. } | Op::Softmax => unreachable!("handled above"),
-            };
-            self.push(step, &touched);
-            self.tape.logits = output;
-        }
+        self.tape.logits = self.value(result);
         self.tape.forward = self.tape.steps.len();
     }
 
-    fn backward(&mut self) {
+    fn backward(&mut self) -> Result<()> {
         let logits = self.tape.logits;
-        let mut gradients = Gradients { of: vec![None; self.tape.buffers.len()], shared: Vec::new() };
-        let shape = self.shape(logits);
-        let d_logits = self.activation("gradient of the logits".into(), shape);
-        gradients.set(logits, d_logits);
-        self.push(Step::Loss { logits, d_logits }, &[logits, d_logits]);
+        let d_logits = self.activation("gradient of the logits".into(), self.tape.shape(logits));
+        self.gradients[logits.0] = Some(d_logits);
+        self.tape.d_logits = d_logits;
+        if self.goal == Goal::Loss {
+            self.push(Step::Loss { logits, d_logits }, [logits, d_logits]);
+        }
         for index in (0..self.tape.forward).rev() {
-            self.backward_of(self.tape.steps[index].clone(), &mut gradients);
+            if let Step::Forward(layer) = self.tape.steps[index].clone() {
+                self.backward_of(layer)?;
+            }
         }
-        // They can be read after the run.
+        // Those of the logits come from outside.
+        if self.goal != Goal::Loss {
+            self.tape.buffers[d_logits.0].life.first = 0;
+        }
         self.tape.buffers[logits.0].life.last = usize::MAX;
+        Ok(())
     }
 
-    fn shape(&self, id: BufferId) -> Shape {
-        self.tape.buffers[id.0].shape.expect("only activations are differentiated")
-    }
-
-    /// The buffer for the gradient of `value` and what must be added to the contribution; none for the step's input, which
-    /// nobody trains.
-    fn contribution(&mut self, value: BufferId, gradients: &mut Gradients) -> Option<(Option<BufferId>, BufferId)> {
-        if value == self.tape.input {
-            return None;
+    /// By which value the goal was differentiated: it can be read after the run, and so can its gradient if nobody else can.
+    fn keep(&mut self, value: ValueId) -> Result<()> {
+        let id = self.value(value);
+        let none = || Error::Usage(format!("no class depends on `{}`; choose another layer", self.graph.nodes[value.0].name));
+        let gradient = self.gradients[id.0].ok_or_else(none)?;
+        self.tape.kept = [id, gradient];
+        if self.goal != Goal::Loss {
+            [id, gradient].iter().for_each(|id| self.tape.buffers[id.0].life.last = usize::MAX);
         }
-        let old = gradients.get(value);
-        let name = format!("gradient of `{}`", self.tape.buffers[value.0].name);
-        let new = self.activation(name, self.shape(value));
-        gradients.set(value, new);
-        Some((old, new))
+        Ok(())
+    }
+
+    fn backward_of(&mut self, layer: LayerStep) -> Result<()> {
+        let trains = self.goal == Goal::Loss;
+        let reads_wanted = layer.inputs.iter().chain(&layer.residual).any(|id| self.wanted[id.0]);
+        // A value nobody on the way to the logits reads has no gradient.
+        let Some(mut d_output) = self.gradients[layer.output.0].filter(|_| trains || reads_wanted) else { return Ok(()) };
+        let node = &self.graph.nodes[layer.node];
+        let parts = match node.op.backward_rule(layer.residual.is_some()) {
+            BackwardRule::Parts(parts) => parts,
+            BackwardRule::Identity => {
+                layer.inputs.iter().for_each(|input| self.pass_on(*input, d_output));
+                Vec::new()
+            }
+            BackwardRule::Undefined => {
+                return Err(Error::Spec(format!("`{}` ({}) has no gradient", node.name, node.op.name())));
+            }
+        };
+        let masks = layer.relu && layer.residual.is_some();
+        if let Some(residual) = layer.residual.filter(|_| !masks) {
+            self.pass_on(residual, d_output);
+        }
+        if masks && self.shared.contains(&d_output) {
+            let copy = self.activation(self.tape.buffers[d_output.0].name.clone(), self.tape.shape(layer.output));
+            self.push(Step::CopyGradient { from: d_output, to: copy }, [d_output, copy]);
+            d_output = copy;
+        }
+        let input = layer.inputs[0];
+        for part in parts {
+            let gradient = part.gradient;
+            let contributes = gradient.is_of_input() && self.wanted[input.0];
+            // Only its gradient of the input is asked for, and by nobody.
+            if !contributes && (gradient == Gradient::Input || !(trains || gradient.is_of_input())) {
+                continue;
+            }
+            let (mut accumulate, mut d_input) = (None, None);
+            if contributes {
+                accumulate = self.gradients[input.0];
+                d_input = Some(self.gradient(input));
+                self.gradients[input.0] = d_input;
+            }
+            let scratch = (self.scratch)(layer.node, TrainingStep::Backward(gradient));
+            let scratch = self.buffers("temporaries", layer.node, scratch);
+            let mut touched = scratch.clone();
+            touched.push(d_output);
+            for operand in part.reads {
+                match operand {
+                    Operand::Input => touched.push(input),
+                    Operand::Output => touched.push(layer.output),
+                    Operand::Saved => touched.extend(&layer.saved),
+                }
+            }
+            touched.extend(accumulate.into_iter().chain(d_input));
+            let step = Step::Backward { layer: layer.clone(), gradient, d_output, accumulate, d_input, scratch };
+            self.push(step, touched);
+        }
+        if let Some(residual) = layer.residual.filter(|_| masks) {
+            self.pass_on(residual, d_output);
+        }
+        Ok(())
     }
 
     /// `d_output` as it is becomes (a part of) the gradient of `value`.
-    fn pass_on(&mut self, value: BufferId, d_output: BufferId, gradients: &mut Gradients) {
-        if value == self.tape.input {
+    fn pass_on(&mut self, value: BufferId, d_output: BufferId) {
+        if !self.wanted[value.0] {
             return;
         }
-        match gradients.get(value) {
+        match self.gradients[value.0] {
             None => {
-                gradients.set(value, d_output);
-                gradients.shared.push(d_output);
+                self.gradients[value.0] = Some(d_output);
+                self.shared.push(d_output);
             }
             Some(old) => {
-                let name = format!("gradient of `{}`", self.tape.buffers[value.0].name);
-                let sum = self.activation(name, self.shape(value));
-                gradients.set(value, sum);
-                self.push(Step::AddGradients { a: old, b: d_output, sum }, &[old, d_output, sum]);
+                let sum = self.gradient(value);
+                self.gradients[value.0] = Some(sum);
+                self.push(Step::AddGradients { a: old, b: d_output, sum }, [old, d_output, sum]);
             }
         }
-    }
-
-    fn backward_of(&mut self, step: Step, gradients: &mut Gradients) {
-        match step {
-            Step::Linear { node, input, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                // The classifier is the only reader of the features.
-                let d_input = self.contribution(input, gradients).map(|(_, new)| new);
-                let mut touched = vec![input, d_output];
-                touched.extend(d_input);
-                self.push(Step::LinearBackward { node, input, d_output, d_input }, &touched);
-            }
-            Step::Conv { node, input, residual, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                if let Some(residual) = residual {
-                    self.pass_on(residual, d_output, gradients);
-                }
-                let shape = self.shape(input);
-                let scratch = self.temporaries(node, self.sizes.conv_weight(node, shape));
-                let touched = [&[input, d_output], &scratch[..]].concat();
-                self.push(Step::ConvWeightBackward { node, input, d_output, scratch }, &touched);
-                if matches!(&self.graph.nodes[node].op, Op::Conv2d(conv) if conv.bias) {
-                    let scratch = self.temporaries(node, vec![self.sizes.channel_sum(self.shape(output))])[0];
-                    self.push(Step::ConvBiasBackward { node, d_output, scratch }, &[d_output, scratch]);
-                }
-                if let Some((accumulate, d_input)) = self.contribution(input, gradients) {
-                    let scratch = self.temporaries(node, self.sizes.conv_input(node, shape));
-                    let mut touched = [&[d_output, d_input], &scratch[..]].concat();
-                    touched.extend(accumulate);
-                    self.push(Step::ConvInputBackward { node, d_output, accumulate, d_input, scratch }, &touched);
-                }
-            }
-            Step::Norm { node, input, residual, relu, output, saved, .. } => {
-                let Some(mut d_output) = gradients.get(output) else { return };
-                if residual.is_some() && relu && gradients.shared.contains(&d_output) {
-                    let copy = self.activation(self.tape.buffers[d_output.0].name.clone(), self.shape(output));
-                    self.push(Step::CopyGradient { from: d_output, to: copy }, &[d_output, copy]);
-                    d_output = copy;
-                }
-                let (_, scratch) = self.sizes.norm(self.shape(output));
-                let scratch = self.temporaries(node, vec![scratch])[0];
-                let contribution = self.contribution(input, gradients);
-                let (accumulate, d_input) = (contribution.and_then(|(old, _)| old), contribution.map(|(_, new)| new));
-                // Without a residual the ReLU's mask follows from the input.
-                let mut touched = vec![input, d_output, saved, scratch];
-                touched.extend(residual.map(|_| output));
-                touched.extend(accumulate.into_iter().chain(d_input));
-                let residual_value = residual;
-                let residual = residual.is_some();
-                let step =
-                    Step::NormBackward { node, input, output, d_output, relu, residual, saved, scratch, accumulate, d_input };
-                self.push(step, &touched);
-                if let Some(value) = residual_value {
-                    self.pass_on(value, d_output, gradients);
-                }
-            }
-            Step::Relu { node, input, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                if let Some((accumulate, d_input)) = self.contribution(input, gradients) {
-                    let mut touched = vec![output, d_output, d_input];
-                    touched.extend(accumulate);
-                    self.push(Step::ReluBackward { node, output, d_output, accumulate, d_input }, &touched);
-                }
-            }
-            Step::Add { a, b, output, .. } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                self.pass_on(a, d_output, gradients);
-                self.pass_on(b, d_output, gradients);
-            }
-            Step::MaxPool { node, input, argmax, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                if let Some((accumulate, d_input)) = self.contribution(input, gradients) {
-                    let mut touched = vec![argmax, d_output, d_input];
-                    touched.extend(accumulate);
-                    self.push(Step::MaxPoolBackward { node, argmax, d_output, accumulate, d_input }, &touched);
-                }
-            }
-            Step::Shortcut { node, input, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                if let Some((accumulate, d_input)) = self.contribution(input, gradients) {
-                    let mut touched = vec![d_output, d_input];
-                    touched.extend(accumulate);
-                    self.push(Step::ShortcutBackward { node, d_output, accumulate, d_input }, &touched);
-                }
-            }
-            Step::AvgPool { node, input, output } => {
-                let Some(d_output) = gradients.get(output) else { return };
-                if let Some((accumulate, d_input)) = self.contribution(input, gradients) {
-                    let mut touched = vec![d_output, d_input];
-                    touched.extend(accumulate);
-                    self.push(Step::AvgPoolBackward { node, d_output, accumulate, d_input }, &touched);
-                }
-            }
-            other => unreachable!("{other:?} is no forward step"),
-        }
-    }
-
-    fn temporaries(&mut self, node: usize, bytes: Vec<u64>) -> Vec<BufferId> {
-        let name = format!("temporaries of `{}`", self.graph.nodes[node].name);
-        bytes.into_iter().map(|bytes| self.buffer(name.clone(), None, bytes)).collect()
-    }
-}
-
-/// The gradient buffer of every value so far.
-struct Gradients {
-    of: Vec<Option<BufferId>>,
-    /// Gradients that stand for more than one value: a residual's is its sum's.
-    shared: Vec<BufferId>,
-}
-
-impl Gradients {
-    fn get(&self, value: BufferId) -> Option<BufferId> {
-        self.of.get(value.0).copied().flatten()
-    }
-
-    fn set(&mut self, value: BufferId, gradient: BufferId) {
-        self.of[value.0] = Some(gradient);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::assign_slots;
     use crate::model::ResNetSpec;
+    use crate::ops::LayerKind;
 
-    struct NoScratch;
-    impl Sizes for NoScratch {
-        fn norm(&self, _: Shape) -> (u64, u64) {
-            (16, 16)
-        }
-        fn argmax(&self, _: Shape) -> u64 {
-            16
-        }
-        fn conv_weight(&self, _: usize, _: Shape) -> Vec<u64> {
-            Vec::new()
-        }
-        fn conv_input(&self, _: usize, _: Shape) -> Vec<u64> {
-            Vec::new()
-        }
-        fn channel_sum(&self, _: Shape) -> u64 {
-            16
-        }
+    fn tape_of(name: &str, goal: impl Fn(&Graph) -> Goal) -> (Graph, Tape) {
+        let graph = ResNetSpec::named(name).unwrap().build().unwrap();
+        let shapes = graph.shapes(2, 64, 64).unwrap();
+        let tape = write(&graph, &shapes, goal(&graph), &|_, _| Vec::new()).unwrap();
+        (graph, tape)
     }
 
     fn tape(name: &str) -> Tape {
-        let graph = ResNetSpec::named(name).unwrap().build().unwrap();
-        let shapes = graph.shapes(2, 64, 64).unwrap();
-        write(&graph, &shapes, &NoScratch)
+        tape_of(name, |_| Goal::Loss).1
+    }
+
+    fn backward(step: &Step) -> Option<Gradient> {
+        match step {
+            Step::Backward { gradient, .. } => Some(*gradient),
+            _ => None,
+        }
     }
 
     fn count(tape: &Tape, wanted: impl Fn(&Step) -> bool) -> usize {
@@ -511,25 +371,30 @@ mod tests {
     #[test]
     fn every_layer_is_differentiated_once_and_the_image_is_not() {
         for (name, convolutions) in [("resnet18", 20), ("resnet50", 53), ("resnet50v2-slim", 53), ("resnet20", 19)] {
-            let tape = tape(name);
-            assert_eq!(count(&tape, |s| matches!(s, Step::ConvWeightBackward { .. })), convolutions, "{name}");
-            assert_eq!(count(&tape, |s| matches!(s, Step::ConvInputBackward { .. })), convolutions - 1, "{name}");
-            let norms = count(&tape, |s| matches!(s, Step::Norm { .. }));
-            assert_eq!(count(&tape, |s| matches!(s, Step::NormBackward { d_input: Some(_), .. })), norms, "{name}");
+            let (graph, tape) = tape_of(name, |_| Goal::Loss);
+            assert_eq!(count(&tape, |s| backward(s) == Some(Gradient::Weight)), convolutions, "{name}");
+            let is_norm = |node: usize| graph.nodes[node].op.kind() == LayerKind::Norm;
+            let forward = |s: &Step| matches!(s, Step::Forward(layer) if is_norm(layer.node));
+            let back = |s: &Step| matches!(s, Step::Backward { layer, d_input: Some(_), .. } if is_norm(layer.node));
+            assert_eq!(count(&tape, back), count(&tape, forward), "{name}");
+            assert!(
+                !tape
+                    .steps
+                    .iter()
+                    .any(|s| matches!(s, Step::Backward { d_input: Some(_), layer, .. } if layer.inputs[0] == tape.input))
+            );
             // Every addition is some layer's epilogue; the sum of two gradients is, too.
-            assert_eq!(count(&tape, |s| matches!(s, Step::Add { .. } | Step::AddGradients { .. })), 0, "{name}");
+            let sums = |s: &Step| {
+                matches!(s, Step::AddGradients { .. }) || matches!(s, Step::Forward(layer) if layer.inputs.len() > 1)
+            };
+            assert_eq!(count(&tape, sums), 0, "{name}");
         }
     }
 
     #[test]
     fn an_identity_shortcut_hands_its_gradient_on_and_the_branch_adds_to_it() {
         let tape = tape("resnet18");
-        let accumulating = |step: &Step| {
-            matches!(
-                step,
-                Step::ConvInputBackward { accumulate: Some(_), .. } | Step::MaxPoolBackward { accumulate: Some(_), .. }
-            )
-        };
+        let accumulating = |step: &Step| matches!(step, Step::Backward { accumulate: Some(_), .. });
         assert_eq!(count(&tape, accumulating), 8, "one for each block");
         assert_eq!(count(&tape, |s| matches!(s, Step::CopyGradient { .. })), 0);
     }
@@ -538,7 +403,7 @@ mod tests {
     fn what_a_later_step_reads_is_not_overwritten_and_memory_is_shared() {
         let tape = tape("resnet50");
         let lives: Vec<Lifetime> = tape.buffers[1..].iter().map(|buffer| buffer.life).collect();
-        let assignment = assign_slots(&lives);
+        let assignment = tape.assignment();
         for (a, one) in lives.iter().enumerate() {
             for (b, other) in lives.iter().enumerate().skip(a + 1) {
                 let together = one.first <= other.last && other.first <= one.last;
@@ -547,5 +412,28 @@ mod tests {
         }
         let all: u64 = lives.iter().map(|life| life.bytes).sum();
         assert!(assignment.total_bytes() * 10 < all * 7, "{} of {all}", assignment.total_bytes());
+    }
+
+    #[test]
+    fn by_a_value_only_what_comes_after_it_is_differentiated() {
+        let (graph, tape) = tape_of("resnet18", |graph| Goal::Value(graph.value("layer4.0").unwrap()));
+        let last = graph.value("layer4.0").unwrap();
+        let nodes: Vec<usize> = tape
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Backward { layer, gradient, .. } => {
+                    assert!(gradient.is_of_input());
+                    Some(layer.node)
+                }
+                _ => None,
+            })
+            .collect();
+        // Classifier, average pooling, and a block of two convolutions and two norms.
+        assert_eq!(nodes.len(), 6);
+        assert!(nodes.iter().all(|node| *node > last.0));
+        let [value, gradient] = tape.kept;
+        assert_eq!(tape.shape(value), tape.shape(gradient));
+        assert!(tape.buffers[value.0].life.last == usize::MAX && tape.buffers[tape.d_logits.0].life.first == 0);
     }
 }

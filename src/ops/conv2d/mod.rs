@@ -15,8 +15,14 @@ pub use backward::{ConvBackward, ConvInputGradient, ConvWeightGradient};
 pub use blocking::Blocking;
 pub use kernel::{ConvCall, ConvKernel, Method};
 
-use super::Padding;
-use crate::gpu::Shape;
+use super::layer::{
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    TrainingStep, operands,
+};
+use super::onnx::{Onnx, OnnxAttribute, pads, window};
+use super::{Affine, Padding, channel_sum_scratch_bytes, record_channel_sum};
+use crate::Result;
+use crate::gpu::{Context, Precision, Recorder, Shape, Slice};
 
 /// A square 2-D convolution (cross-correlation, as every framework has it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,152 @@ impl Conv2d {
     pub fn multiply_adds(&self, input: Shape) -> u64 {
         let out = self.output_shape(input);
         (out.n * out.h * out.w * self.out_channels * self.in_channels * self.kernel * self.kernel) as u64
+    }
+}
+
+impl Conv2d {
+    /// Weight and bias, with a norm folded in.
+    pub(super) fn folded(&self, params: &[&[f32]], norm: Option<&Affine>) -> (Vec<f32>, Vec<f32>) {
+        let mut weight = params[0].to_vec();
+        let mut bias = params.get(1).map_or_else(|| vec![0.0; self.out_channels], |bias| bias.to_vec());
+        if let Some(norm) = norm {
+            norm.fold(&mut weight, &mut bias);
+        }
+        (weight, bias)
+    }
+
+    pub(super) fn onnx_window(&self, input: Shape) -> Vec<OnnxAttribute> {
+        window(self.kernel, self.stride, pads(self.padding, input, self.kernel, self.stride))
+    }
+}
+
+impl Layer for Conv2d {
+    fn kind(&self) -> LayerKind {
+        match self.kernel {
+            1 => LayerKind::Conv1x1,
+            3 => LayerKind::Conv3x3,
+            _ => LayerKind::ConvLarge,
+        }
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs[0].c {
+            c if c == self.in_channels => Ok(self.output_shape(inputs[0])),
+            c => Err(format!("wants {} channels, gets {c}", self.in_channels)),
+        }
+    }
+
+    fn params(&self) -> Vec<LayerParam> {
+        let weight = LayerParam::trained("weight", &[self.out_channels, self.in_channels, self.kernel, self.kernel]);
+        let bias = self.bias.then(|| LayerParam::trained("bias", &[self.out_channels]));
+        std::iter::once(weight).chain(bias).collect()
+    }
+
+    fn multiply_adds(&self, input: Shape) -> u64 {
+        self.multiply_adds(input)
+    }
+
+    fn takes(&self, purpose: Purpose) -> &'static [Tail] {
+        match purpose {
+            Purpose::Inference => &[Tail::Norm, Tail::Add, Tail::Relu],
+            Purpose::Training => &[Tail::Add],
+        }
+    }
+
+    fn kernel(&self, ctx: &Context, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel {
+        let wanted = wanted.filter(|kernel| kernel.supports(self));
+        wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input, precision))
+    }
+
+    fn training_kernel(&self, ctx: &Context, input: Shape) -> ConvKernel {
+        ConvKernel::choose_for_training(ctx, self, input)
+    }
+
+    fn saving(&self, kernel: ConvKernel, input: Shape) -> usize {
+        kernel.saving(self, input)
+    }
+
+    fn weight_len(&self, kernel: ConvKernel) -> usize {
+        kernel.packed_len(self)
+    }
+
+    fn pack_weight(&self, kernel: ConvKernel, weight: &[f32]) -> Vec<f32> {
+        kernel.pack(self, weight)
+    }
+
+    fn unpack_weight(&self, kernel: ConvKernel, packed: &[f32]) -> Vec<f32> {
+        kernel.unpack(self, packed)
+    }
+
+    /// A bias always: a norm that is folded in has one.
+    fn constants(&self, kernel: ConvKernel) -> Vec<Constant> {
+        let bias = self.out_channels.next_multiple_of(4);
+        let weight = Constant { role: "weight", len: self.weight_len(kernel), always_f32: false };
+        vec![weight, Constant { role: "bias", len: bias, always_f32: true }]
+    }
+
+    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Vec<f32>> {
+        let (weight, bias) = self.folded(params, norm);
+        vec![self.pack_weight(kernel, &weight), bias]
+    }
+
+    fn scratch(&self, kernel: ConvKernel, input: Shape, precision: Precision) -> Vec<u64> {
+        kernel.scratch(self, input, precision)
+    }
+
+    fn training_scratch(&self, ctx: &Context, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64> {
+        let backward = || ConvBackward::choose(ctx, self, input, kernel);
+        match step {
+            TrainingStep::Backward(Gradient::Weight) => backward().weight_scratch(self, input),
+            TrainingStep::Backward(Gradient::Bias) => vec![channel_sum_scratch_bytes(ctx, self.output_shape(input))],
+            TrainingStep::Backward(Gradient::Input) => backward().input_scratch(self, input),
+            TrainingStep::Forward | TrainingStep::Backward(Gradient::All) => Vec::new(),
+        }
+    }
+
+    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+        let Forward { label, residual, relu, output, scratch, .. } = *call;
+        let bias = match call.parameters.get(1) {
+            Some(bias) => bias.clone(),
+            None => Slice::new(ctx, "no bias", self.out_channels.next_multiple_of(4) as u64 * 4)?,
+        };
+        let (input, weight) = (&call.inputs[0], &call.parameters[0]);
+        let conv = ConvCall { label, conv: self, input, weight, bias: &bias, residual, relu, output, scratch };
+        call.kernel.record(recorder, ctx, &conv)
+    }
+
+    fn backward_rule(&self, _residual: bool) -> BackwardRule {
+        let weight = BackwardPart { gradient: Gradient::Weight, reads: &[Operand::Input] };
+        let bias = self.bias.then_some(BackwardPart { gradient: Gradient::Bias, reads: &[] });
+        let input = BackwardPart { gradient: Gradient::Input, reads: &[] };
+        BackwardRule::Parts([Some(weight), bias, Some(input)].into_iter().flatten().collect())
+    }
+
+    fn backward(&self, gradient: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+        let Backward { label, input, d_output, accumulate, scratch, .. } = *call;
+        let backward = || ConvBackward::choose(ctx, self, input.shape, call.kernel);
+        match gradient {
+            Gradient::Weight => {
+                let d_weight = &call.d_parameters[0];
+                let call = ConvWeightGradient { label, conv: self, input, d_output, d_weight, scratch };
+                backward().record_weight(recorder, ctx, &call)
+            }
+            Gradient::Bias => {
+                let ([scratch], [_, d_bias]) = (operands(label, scratch)?, operands(label, call.d_parameters)?);
+                record_channel_sum(recorder, ctx, label, d_output, scratch, d_bias)
+            }
+            Gradient::Input => {
+                let (weight, d_input) = (&call.parameters[0], call.d_input()?);
+                let call = ConvInputGradient { label, conv: self, d_output, weight, accumulate, d_input, scratch };
+                backward().record_input(recorder, ctx, &call)
+            }
+            // No part of the rule.
+            Gradient::All => Ok(()),
+        }
+    }
+
+    fn onnx(&self, onnx: &mut Onnx<'_>) {
+        onnx.node("Conv", self.onnx_window(onnx.input()));
     }
 }
 
