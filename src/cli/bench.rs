@@ -1,7 +1,6 @@
 //! `reslab bench`: speed and memory of a network on this device.
 
-mod train;
-
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::Args;
@@ -9,9 +8,10 @@ use serde::Serialize;
 
 use super::model::ModelArgs;
 use super::{Global, PrecisionArg, Stop, output};
-use crate::engine::{Engine, Noise, RunTimes, random_weights};
+use crate::engine::{Bench, BenchmarkJob, BenchmarkWork, Engine, RunTimes, random_weights};
 use crate::gpu::{Context, DispatchTime, Precision};
-use crate::model::{InferencePlan, PlanOptions, ResNetSpec, Turns};
+use crate::model::training::{Pass, TrainingMemory};
+use crate::model::{ResNetSpec, Turns};
 use crate::ops::ConvKernel;
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result};
@@ -61,6 +61,8 @@ struct Report {
     device: String,
     backend: String,
     software: bool,
+    /// Forward, backward and update instead of forward.
+    training: bool,
     precision: Precision,
     batch: usize,
     size: usize,
@@ -68,12 +70,12 @@ struct Report {
     params: usize,
     /// 2 x multiply-adds of one run, in 10^9.
     gflop: f64,
-    /// Packing and uploading the weights, compiling kernels.
+    /// Planning, packing and uploading the weights, compiling kernels.
     prepare_ms: f64,
     /// The first run after that.
     first_ms: f64,
     runs: usize,
-    /// From the call to the logits on the CPU.
+    /// From the call to the logits, or the loss, on the CPU.
     mean_ms: f64,
     median_ms: f64,
     /// Standard deviation of the runs.
@@ -86,17 +88,30 @@ struct Report {
     images_per_second: f64,
     /// By the median, or by the queued time where there is one.
     gflops: f64,
-    weight_bytes: u64,
-    activation_bytes: u64,
+    memory: TrainingMemory,
     dispatches: usize,
+    /// Of a forward pass.
     submits: usize,
+    /// Of a training step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passes: Option<Vec<PassTime>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<Layer>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PassTime {
+    pass: Pass,
+    ms: f64,
+    share: f64,
+    /// None where the pass states no work.
+    gflops: Option<f64>,
 }
 
 /// One dispatch, in the order of execution.
 #[derive(Debug, Serialize)]
 struct Layer {
+    pass: Pass,
     name: String,
     kernel: &'static str,
     ms: f64,
@@ -104,6 +119,8 @@ struct Layer {
     share: f64,
     /// 2 x multiply-adds / time; none where the layer states no work.
     gflops: Option<f64>,
+    #[serde(skip)]
+    multiply_adds: u64,
 }
 
 /// Runs with a timestamp around every dispatch; each takes a little longer than a plain one.
@@ -113,56 +130,43 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let (name, spec, weights) = network(arguments)?;
     let engine = global.open(arguments.precision)?;
     let ctx = engine.context();
-    if arguments.train {
-        return train::run(ctx, arguments, name, &spec, &weights);
-    }
-    let graph = spec.build()?;
+    let work = if arguments.train { BenchmarkWork::Training } else { BenchmarkWork::Forward };
     let size = arguments.size.map_or(spec.default_image_size(), |n| n as usize);
-    let options = PlanOptions {
-        precision: precision(&engine, arguments.precision),
-        batch: arguments.batch as usize,
+    let job = BenchmarkJob {
+        precision: if arguments.train { Precision::F32 } else { precision(&engine, arguments.precision) },
         conv_kernel: available(arguments.kernel, ctx)?,
-        ..PlanOptions::new(size)
+        ..BenchmarkJob::new(spec.clone(), work, arguments.batch as usize, size)
     };
     let start = Instant::now();
-    let plan = InferencePlan::new(ctx, &graph, &weights, options)?;
+    let mut turns = Turns::none();
+    let mut bench = pollster::block_on(Bench::new(ctx, &job, &mut turns))?;
+    pollster::block_on(bench.load(ctx, &weights, &mut turns))?;
     let prepare_ms = elapsed_ms(start);
     drop(weights);
-    plan.input().write_nchw(ctx, &Noise::new("input").values(plan.input().shape.n * spec.image_channels * size * size, 1.0));
+    pollster::block_on(bench.fill(ctx, &mut turns));
 
-    let output = if spec.classes.is_some() { "fc" } else { "avgpool" };
-    let run = || -> Result<f64> {
-        let start = Instant::now();
-        plan.run(ctx)?;
-        pollster::block_on(plan.read(ctx, output))?;
-        Ok(elapsed_ms(start))
-    };
-    let first_ms = run()?;
+    let first_ms = pollster::block_on(bench.time(ctx))?;
     let bar = output::bar(u64::from(arguments.warmup + arguments.runs), "{msg} [{bar:40}] {pos}/{len} runs, {eta} left");
     bar.set_message(name.clone());
-    let measured = (|| {
-        for _ in 0..arguments.warmup {
-            run()?;
-            bar.inc(1);
-        }
-        (0..arguments.runs).map(|_| run().inspect(|_| bar.inc(1))).collect::<Result<Vec<f64>>>()
-    })();
+    let measured = (0..arguments.warmup + arguments.runs)
+        .map(|_| pollster::block_on(bench.time(ctx)).inspect(|_| bar.inc(1)))
+        .collect::<Result<Vec<f64>>>();
     bar.finish_and_clear();
-    let times = RunTimes::of(measured?);
-    let queued_ms = if ctx.adapter().software { None } else { Some(queued(&plan, ctx, output, arguments.runs)?) };
-    let layers = if arguments.layers { Some(layers(&plan, ctx, arguments.runs.min(PROFILES))?) } else { None };
+    let times = RunTimes::of(measured?.split_off(arguments.warmup as usize));
+    let queued_ms = if ctx.adapter().software { None } else { Some(queued(&mut bench, ctx, arguments.runs)?) };
+    let layers = if arguments.layers { Some(layers(&bench, ctx, arguments.runs.min(PROFILES))?) } else { None };
 
-    let gflop = 2.0 * plan.recording().cost() as f64 / 1e9;
-    let memory = plan.memory();
+    let gflop = 2.0 * bench.multiply_adds() as f64 / 1e9;
     let report = Report {
         model: name,
-        params: graph.parameter_count(),
+        params: bench.graph().parameter_count(),
         arch: spec.arch,
         device: ctx.adapter().name.clone(),
         backend: ctx.adapter().backend.clone(),
         software: ctx.adapter().software,
-        precision: plan.options().precision,
-        batch: plan.options().batch,
+        training: arguments.train,
+        precision: job.precision,
+        batch: job.batch,
         size,
         gflop,
         prepare_ms,
@@ -173,12 +177,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         deviation_ms: times.deviation,
         min_ms: times.min,
         queued_ms,
-        images_per_second: plan.options().batch as f64 / times.median * 1e3,
+        images_per_second: job.batch as f64 / times.median * 1e3,
         gflops: gflop / queued_ms.unwrap_or(times.median) * 1e3,
-        weight_bytes: memory.weight_bytes,
-        activation_bytes: memory.activation_bytes,
-        dispatches: plan.recording().dispatches(),
-        submits: plan.recording().submits(),
+        memory: bench.memory(),
+        dispatches: bench.dispatches(),
+        submits: bench.submits(),
+        passes: layers.as_deref().filter(|_| arguments.train).map(passes),
         layers,
     };
     if arguments.json { output::print_json(&report) } else { output::print(&text(&report)) }
@@ -235,30 +239,49 @@ fn available(kernel: Option<ConvKernel>, ctx: &Context) -> Result<Option<ConvKer
 }
 
 /// Time of a run when many are queued without a wait between them.
-fn queued(plan: &InferencePlan, ctx: &Context, output: &str, runs: u32) -> Result<f64> {
+fn queued(bench: &mut Bench, ctx: &Context, runs: u32) -> Result<f64> {
     let start = Instant::now();
     for _ in 0..runs {
-        plan.run(ctx)?;
+        bench.queue(ctx)?;
     }
-    pollster::block_on(plan.read(ctx, output))?;
+    pollster::block_on(bench.result(ctx))?;
     Ok(elapsed_ms(start) / f64::from(runs))
 }
 
+fn gflops(multiply_adds: u64, ms: f64) -> Option<f64> {
+    (multiply_adds > 0 && ms > 0.0).then(|| 2.0 * multiply_adds as f64 / ms / 1e6)
+}
+
 /// Every dispatch with the median of its times in `runs` timed runs.
-fn layers(plan: &InferencePlan, ctx: &Context, runs: u32) -> Result<Vec<Layer>> {
-    let profiles = (0..runs).map(|_| pollster::block_on(plan.profile(ctx))).collect::<Result<Vec<Vec<DispatchTime>>>>()?;
+fn layers(bench: &Bench, ctx: &Context, runs: u32) -> Result<Vec<Layer>> {
+    type Profile = Vec<(Pass, DispatchTime)>;
+    let profiles = (0..runs).map(|_| pollster::block_on(bench.profile(ctx))).collect::<Result<Vec<Profile>>>()?;
     let Some(first) = profiles.first() else { return Ok(Vec::new()) };
-    let median = |index: usize| RunTimes::of(profiles.iter().map(|times| times[index].ms).collect()).median;
+    let median = |index: usize| RunTimes::of(profiles.iter().map(|times| times[index].1.ms).collect()).median;
     let times: Vec<f64> = (0..first.len()).map(median).collect();
     let total: f64 = times.iter().sum();
-    let layer = |(dispatch, ms): (&DispatchTime, f64)| Layer {
+    let layer = |((pass, dispatch), ms): (&(Pass, DispatchTime), f64)| Layer {
+        pass: *pass,
         name: dispatch.label.clone(),
         kernel: dispatch.kernel,
         ms,
-        share: if total > 0.0 { ms / total } else { 0.0 },
-        gflops: (dispatch.multiply_adds > 0 && ms > 0.0).then(|| 2.0 * dispatch.multiply_adds as f64 / ms / 1e6),
+        share: ms / total.max(f64::MIN_POSITIVE),
+        gflops: gflops(dispatch.multiply_adds, ms),
+        multiply_adds: dispatch.multiply_adds,
     };
     Ok(first.iter().zip(times).map(layer).collect())
+}
+
+fn passes(layers: &[Layer]) -> Vec<PassTime> {
+    let mut sums: BTreeMap<Pass, (f64, f64, u64)> = BTreeMap::new();
+    for layer in layers {
+        let (ms, share, work) = sums.entry(layer.pass).or_default();
+        *ms += layer.ms;
+        *share += layer.share;
+        *work += layer.multiply_adds;
+    }
+    let line = |(pass, (ms, share, work))| PassTime { pass, ms, share, gflops: gflops(work, ms) };
+    sums.into_iter().map(line).collect()
 }
 
 fn elapsed_ms(start: Instant) -> f64 {
@@ -267,19 +290,29 @@ fn elapsed_ms(start: Instant) -> f64 {
 
 fn text(report: &Report) -> String {
     let precision = format!("{:?}", report.precision).to_lowercase();
+    let memory = &report.memory;
+    let mut parts = vec![("parameters", memory.parameter_bytes)];
+    if report.training {
+        parts.extend([("gradients", memory.gradient_bytes), ("optimizer", memory.optimizer_bytes)]);
+    }
+    parts.push(("activations", memory.activation_bytes));
+    let parts: Vec<String> = parts.iter().map(|(name, bytes)| format!("{name} {}", output::megabytes(*bytes))).collect();
     let mut rows = vec![
         ("network", format!("{} ({} parameters)", report.model, report.params)),
         ("device", format!("{}, {}{}", report.device, report.backend, if report.software { ", software adapter" } else { "" })),
         ("input", format!("{} x 3 x {} x {}, {precision}", report.batch, report.size, report.size)),
         ("prepared in", format!("{:.0} ms, first run {:.1} ms", report.prepare_ms, report.first_ms)),
         (
-            "a run",
+            if report.training { "a step" } else { "a run" },
             format!(
                 "median {:.2} ms, mean {:.2} ms, deviation {:.2} ms, best {:.2} ms ({} runs)",
                 report.median_ms, report.mean_ms, report.deviation_ms, report.min_ms, report.runs
             ),
         ),
     ];
+    if report.training {
+        rows.insert(3, ("training", "forward, backward and update of all layers: SGD with momentum, batch statistics".into()));
+    }
     if let Some(queued) = report.queued_ms {
         rows.push(("queued", format!("{queued:.2} ms a run")));
     }
@@ -288,31 +321,29 @@ fn text(report: &Report) -> String {
             "speed",
             format!("{:.1} images/s, {:.1} GFLOP/s ({:.2} GFLOP a run)", report.images_per_second, report.gflops, report.gflop),
         ),
-        (
-            "GPU memory",
-            format!(
-                "weights {}, activations {}",
-                output::megabytes(report.weight_bytes),
-                output::megabytes(report.activation_bytes)
-            ),
-        ),
-        ("work", format!("{} dispatches in {} submits", report.dispatches, report.submits)),
+        ("GPU memory", format!("{}: {}", output::megabytes(memory.total()), parts.join(", "))),
+        ("work", format!("{} dispatches", report.dispatches)),
     ]);
     let mut text = output::table(&rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect::<Vec<_>>(), &[]);
+    let number = |value: Option<f64>| value.map_or_else(String::new, |v| format!("{v:.1}"));
+    let share = |share: f64| format!("{:.1} %", share * 100.0);
+    if let Some(passes) = &report.passes {
+        let mut rows = vec![["pass", "ms", "share", "GFLOP/s"].map(String::from).to_vec()];
+        let line = |pass: &PassTime| {
+            vec![format!("{:?}", pass.pass), format!("{:.2}", pass.ms), share(pass.share), number(pass.gflops)]
+        };
+        rows.extend(passes.iter().map(line));
+        text += &format!("\n{}", output::table(&rows, &[1, 2, 3]));
+    }
     if let Some(layers) = &report.layers {
         let total: f64 = layers.iter().map(|layer| layer.ms).sum();
-        let mut rows = vec![["layer", "kernel", "ms", "share", "GFLOP/s"].map(String::from).to_vec()];
+        let mut rows = vec![["layer", "pass", "kernel", "ms", "share", "GFLOP/s"].map(String::from).to_vec()];
         rows.extend(layers.iter().map(|layer| {
-            vec![
-                layer.name.clone(),
-                layer.kernel.into(),
-                format!("{:.3}", layer.ms),
-                format!("{:.1} %", layer.share * 100.0),
-                layer.gflops.map_or_else(String::new, |gflops| format!("{gflops:.1}")),
-            ]
+            let (pass, ms) = (format!("{:?}", layer.pass), format!("{:.3}", layer.ms));
+            vec![layer.name.clone(), pass, layer.kernel.into(), ms, share(layer.share), number(layer.gflops)]
         }));
-        rows.push(vec!["all layers".into(), String::new(), format!("{total:.3}")]);
-        text += &format!("\n{}", output::table(&rows, &[2, 3, 4]));
+        rows.push(vec!["all layers".into(), String::new(), String::new(), format!("{total:.3}")]);
+        text += &format!("\n{}", output::table(&rows, &[3, 4, 5]));
     }
     text
 }

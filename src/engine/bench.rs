@@ -17,24 +17,23 @@
 //! the frozen rest. They read `MODEL_c10.safetensors`, `train_x.f32` (NCHW), `train_y.i32` and `train.json`
 //! (`{ lr, momentum }`); `losses` are those of all steps so far.
 
-mod train;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use futures_util::future::join3;
+use futures_util::future::{join3, join5};
 use js_sys::{JSON, JsString, Promise, Reflect};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
-use self::train::Training;
-use super::RunTimes;
+use super::{Bench, BenchmarkJob, BenchmarkWork, RunTimes};
 use crate::gpu::{Context, ContextOptions, Precision};
-use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec};
+use crate::model::{ResNetSpec, Turns};
+use crate::ops::Target;
 use crate::split::in_workshop;
 use crate::web::{CancelToken, fetch_bytes, now_ms};
-use crate::{Error, Result, weights};
+use crate::weights::{self, StateDict};
+use crate::{Error, Result};
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -68,6 +67,21 @@ impl Config {
         let key = |c: &Self| (c.model.clone(), c.batch, c.size, c.mode.clone(), c.precision);
         key(self) == key(other)
     }
+
+    fn trains(&self) -> bool {
+        self.mode != "infer"
+    }
+
+    /// A forward pass.
+    fn job(&self, spec: ResNetSpec) -> BenchmarkJob {
+        BenchmarkJob::new(spec, BenchmarkWork::Forward, self.batch, self.size)
+    }
+
+    /// A file of the folder with the data.
+    async fn fetch(&self, file: &str) -> Result<Vec<u8>> {
+        let url = format!("{}/{file}", self.assets.trim_end_matches('/'));
+        fetch_bytes(&url, |_| {}, &CancelToken::new()).await
+    }
 }
 
 /// The figures of a call.
@@ -85,55 +99,29 @@ struct Report<'a> {
     heap_mb: f64,
 }
 
+/// The recipe, `train.json`.
+#[derive(Debug, Deserialize)]
+struct Hyperparameters {
+    lr: f32,
+    momentum: f32,
+}
+
 /// A net that is ready to run.
 struct Session {
     config: Config,
-    work: Work,
+    ctx: Context,
+    bench: Bench,
+    images: Vec<f32>,
+    targets: Vec<Target>,
     /// Logits of the first run, or the losses of all steps.
     results: Vec<f32>,
     first_ms: f64,
     load_ms: f64,
 }
 
-enum Work {
-    Infer(Inference),
-    Train(Box<Training>),
-}
-
-impl Work {
-    async fn open(ctx: Option<Context>, config: &Config) -> Result<(Context, Self)> {
-        match config.mode.as_str() {
-            "infer" => Inference::open(ctx, config).await.map(|(ctx, work)| (ctx, Self::Infer(work))),
-            _ => Training::open(ctx, config).await.map(|(ctx, work)| (ctx, Self::Train(Box::new(work)))),
-        }
-    }
-
-    /// The logits, or the loss.
-    async fn step(&mut self, ctx: &Context) -> Result<Vec<f32>> {
-        match self {
-            Self::Infer(inference) => inference.step(ctx).await,
-            Self::Train(training) => Ok(vec![training.step(ctx).await?]),
-        }
-    }
-
-    fn describe(&self, ctx: &Context) -> String {
-        match self {
-            Self::Infer(inference) => inference.describe(ctx),
-            Self::Train(training) => training.describe(ctx),
-        }
-    }
-}
-
-/// A forward pass and its input.
-struct Inference {
-    plan: InferencePlan,
-    input: Vec<f32>,
-}
-
 #[derive(Default)]
-struct Bench {
-    ctx: Option<Context>,
-    sessions: Vec<Session>,
+struct Sessions {
+    open: Vec<Session>,
 }
 
 /// Defines the global function `__bench`, once its code has come.
@@ -157,7 +145,7 @@ in_workshop! {
 
 fn define_bench() {
     // Taken out while a call runs: two at once would time each other.
-    let bench = Rc::new(RefCell::new(Some(Bench::default())));
+    let bench = Rc::new(RefCell::new(Some(Sessions::default())));
     let call = Closure::<dyn Fn(JsValue) -> Promise>::new(move |config: JsValue| {
         let bench = bench.clone();
         future_to_promise(async move {
@@ -192,26 +180,23 @@ fn parse(config: &JsValue) -> Result<Config, JsError> {
     Ok(config)
 }
 
-impl Bench {
+impl Sessions {
     async fn run(&mut self, config: Config) -> Result<String> {
-        let at = match self.sessions.iter().position(|session| session.config.same_session(&config)) {
+        let at = match self.open.iter().position(|session| session.config.same_session(&config)) {
             Some(at) => at,
             None => {
-                let session = self.open(&config).await?;
-                self.sessions.push(session);
-                self.sessions.len() - 1
+                let session = Session::open(self.open.first().map(|session| session.ctx.clone()), &config).await?;
+                self.open.push(session);
+                self.open.len() - 1
             }
         };
-        let session = &mut self.sessions[at];
-        // Set by open().
-        let Some(ctx) = &self.ctx else { return Err(Error::NoAdapter("the device is gone".into())) };
-        let trains = matches!(session.work, Work::Train(_));
+        let session = &mut self.open[at];
         let mut runs = Vec::with_capacity(config.steps);
         for _ in 0..config.steps {
             let begin = now_ms();
-            let result = session.work.step(ctx).await?;
+            let result = session.step().await?;
             runs.push(now_ms() - begin);
-            if trains {
+            if config.trains() {
                 session.results.extend(result);
             }
         }
@@ -220,74 +205,85 @@ impl Bench {
             load_ms: session.load_ms,
             median_ms: (!runs.is_empty()).then(|| RunTimes::of(runs.clone()).median),
             runs,
-            output: (config.want_output && !trains).then_some(&session.results),
-            losses: trains.then_some(&session.results),
-            info: session.work.describe(ctx),
+            output: (config.want_output && !config.trains()).then_some(&session.results),
+            losses: config.trains().then_some(&session.results),
+            info: describe(&session.ctx, &session.bench),
             heap_mb: (core::arch::wasm32::memory_size(0) * 65_536) as f64 / 1e6,
         };
         serde_json::to_string(&report).map_err(|e| Error::Usage(e.to_string()))
     }
-
-    async fn open(&mut self, config: &Config) -> Result<Session> {
-        let begin = now_ms();
-        let (ctx, mut work) = Work::open(self.ctx.clone(), config).await?;
-        self.ctx = Some(ctx.clone());
-        let load_ms = now_ms() - begin;
-        let results = work.step(&ctx).await?;
-        Ok(Session { config: config.clone(), work, results, first_ms: now_ms(), load_ms })
-    }
 }
 
-impl Inference {
-    /// Loads weights and input while the device opens, and plans.
-    async fn open(ctx: Option<Context>, config: &Config) -> Result<(Context, Self)> {
-        let Config { model, batch, size, assets, .. } = config;
-        let graph = ResNetSpec::named(model)?.build()?;
-        let assets = assets.trim_end_matches('/');
-        let weights_url = format!("{assets}/{model}.safetensors");
-        let input_url = format!("{assets}/input_b{batch}_{size}.f32");
-        let cancel = CancelToken::new();
-        let options = PlanOptions { batch: *batch, precision: config.precision, ..PlanOptions::new(*size) };
-        // Everything but the weights is ready, and compiled, by the time they are there.
-        let prepared = async {
-            let ctx = device(ctx).await?;
-            let builder = PlanBuilder::new(&ctx, &graph, options)?;
-            builder.warm_up(&ctx)?;
-            Ok::<_, Error>((ctx, builder))
+impl Session {
+    /// Loads weights and data while the device opens, plans, and runs once.
+    async fn open(ctx: Option<Context>, config: &Config) -> Result<Self> {
+        let begin = now_ms();
+        let (mut session, state) = match config.trains() {
+            false => Self::inference(ctx, config).await?,
+            true => Self::training(ctx, config).await?,
         };
-        let (prepared, file, input) =
-            join3(prepared, fetch_bytes(&weights_url, |_| {}, &cancel), fetch_bytes(&input_url, |_| {}, &cancel)).await;
-        let (ctx, mut builder) = prepared?;
-        let state = weights::read(&weights_url, &file?)?;
-        while builder.advance(&ctx, &graph, &state)? {}
-        ctx.check()?;
-        let plan = builder.finish();
-        let input = Precision::F32.decode(&input?);
-        let shape = plan.input().shape;
+        session.bench.load(&session.ctx, &state, &mut Turns::none()).await?;
+        let (shape, found) = (session.bench.input().shape, session.images.len());
         let expected = shape.n * shape.c * shape.h * shape.w;
-        if input.len() != expected {
-            return Err(Error::Usage(format!("{input_url} holds {} numbers, {shape:?} needs {expected}", input.len())));
+        if found != expected {
+            return Err(Error::Usage(format!("the images hold {found} numbers, {shape:?} needs {expected}")));
         }
-        Ok((ctx, Self { plan, input }))
+        session.load_ms = now_ms() - begin;
+        session.results = session.step().await?;
+        session.first_ms = now_ms();
+        Ok(session)
     }
 
-    async fn step(&self, ctx: &Context) -> Result<Vec<f32>> {
-        self.plan.input().write_nchw(ctx, &self.input);
-        self.plan.run(ctx)?;
-        self.plan.read(ctx, "fc").await
+    fn new(config: &Config, ctx: Context, bench: Bench, images: &[u8], targets: Vec<Target>) -> Self {
+        let (config, images) = (config.clone(), Precision::F32.decode(images));
+        Self { config, ctx, bench, images, targets, results: Vec::new(), first_ms: 0.0, load_ms: 0.0 }
     }
 
-    fn describe(&self, ctx: &Context) -> String {
-        let memory = self.plan.memory();
-        format!(
-            "{}, {:?}; weights {:.1} MB, activations {:.1} MB; {} dispatches, {} submits",
-            describe(ctx),
-            self.plan.options().precision,
-            memory.weight_bytes as f64 / 1e6,
-            memory.activation_bytes as f64 / 1e6,
-            self.plan.recording().dispatches(),
-            self.plan.recording().submits(),
-        )
+    /// Everything but the weights is planned, and kernels are compiled, by the time they are there.
+    async fn inference(ctx: Option<Context>, config: &Config) -> Result<(Self, StateDict)> {
+        let Config { model, batch, size, .. } = config;
+        let job = BenchmarkJob { precision: config.precision, ..config.job(ResNetSpec::named(model)?) };
+        let planned = async {
+            let ctx = device(ctx).await?;
+            let bench = Bench::new(&ctx, &job, &mut Turns::none()).await?;
+            bench.warm_up(&ctx)?;
+            Ok::<_, Error>((ctx, bench))
+        };
+        let (weights_file, input_file) = (format!("{model}.safetensors"), format!("input_b{batch}_{size}.f32"));
+        let (planned, file, input) = join3(planned, config.fetch(&weights_file), config.fetch(&input_file)).await;
+        let (ctx, bench) = planned?;
+        let state = weights::read(&weights_file, &file?)?;
+        Ok((Self::new(config, ctx, bench, &input?, Vec::new()), state))
+    }
+
+    async fn training(ctx: Option<Context>, config: &Config) -> Result<(Self, StateDict)> {
+        let weights_file = format!("{}_c10.safetensors", config.model);
+        let [x, y, recipe] = ["train_x.f32", "train_y.i32", "train.json"].map(|file| config.fetch(file));
+        let (ctx, file, x, y, recipe) = join5(device(ctx), config.fetch(&weights_file), x, y, recipe).await;
+        let ctx = ctx?;
+        let state = weights::read(&weights_file, &file?)?;
+        let recipe: Hyperparameters = serde_json::from_slice(&recipe?).map_err(|e| Error::Usage(format!("train.json: {e}")))?;
+        let targets: Vec<Target> = y?.as_chunks().0.iter().map(|bytes| Target::class(u32::from_le_bytes(*bytes))).collect();
+        if targets.len() != config.batch {
+            return Err(Error::Usage(format!("train_y.i32 holds {} classes, a batch is {}", targets.len(), config.batch)));
+        }
+        let classes = state.tensors.get("fc.bias").and_then(|bias| bias.shape.first()).copied();
+        let job = BenchmarkJob {
+            work: BenchmarkWork::Training,
+            head_only: config.mode == "head",
+            learning_rate: recipe.lr,
+            momentum: recipe.momentum,
+            ..config.job(ResNetSpec::named(&config.model)?.with_classes(classes))
+        };
+        let bench = Bench::new(&ctx, &job, &mut Turns::none()).await?;
+        Ok((Self::new(config, ctx, bench, &x?, targets), state))
+    }
+
+    /// One step, from the images in the page's memory to its result there: the logits, or the loss.
+    async fn step(&mut self) -> Result<Vec<f32>> {
+        self.bench.input().write_nchw(&self.ctx, &self.images);
+        self.bench.set_targets(&self.ctx, &self.targets);
+        self.bench.run(&self.ctx).await
     }
 }
 
@@ -299,14 +295,22 @@ async fn device(ctx: Option<Context>) -> Result<Context> {
     }
 }
 
-/// The adapter and which kernels run on it.
-fn describe(ctx: &Context) -> String {
-    let adapter = ctx.adapter();
+/// The adapter and which kernels run on it, memory and work.
+fn describe(ctx: &Context, bench: &Bench) -> String {
+    let (adapter, memory) = (ctx.adapter(), bench.memory());
     let lanes = ctx.subgroup_lanes().map_or_else(|| "no fixed subgroups".to_owned(), |lanes| format!("subgroups of {lanes}"));
+    let mb = |bytes: u64| bytes as f64 / 1e6;
     format!(
-        "{}{}; {:?} kernels, {lanes}",
+        "{}{}; {:?} kernels, {lanes}; parameters {:.1} MB, gradients {:.1} MB, momentum {:.1} MB, activations {:.1} MB; \
+         {} dispatches, {} submits of a forward pass",
         if adapter.name.is_empty() { "unnamed adapter" } else { adapter.name.as_str() },
         if adapter.software { " (software)" } else { "" },
         ctx.family(),
+        mb(memory.parameter_bytes),
+        mb(memory.gradient_bytes),
+        mb(memory.optimizer_bytes),
+        mb(memory.activation_bytes),
+        bench.dispatches(),
+        bench.submits(),
     )
 }

@@ -1,19 +1,20 @@
 //! How fast a network is on this device: one run at a time between other work, with random weights, beside the loaded model.
 
+mod bench;
 mod layers;
 mod numbers;
-mod work;
 
 use web_time::Instant;
 
-use self::work::Ready;
-use super::core::Engine;
+use super::core::{Engine, turns};
 use super::message::Event;
 use crate::gpu::{Adapter, Context, DispatchTime, Precision};
 use crate::model::training::{Pass, TrainingMemory};
+use crate::model::{ResNetSpec, Turns};
 use crate::{Error, Result};
 
 pub use crate::ops::LayerKind;
+pub use bench::{Bench, BenchmarkJob};
 pub use layers::LayerTime;
 pub use numbers::{Noise, RunTimes, random_weights};
 
@@ -138,7 +139,7 @@ pub(super) struct Benchmark {
 
 #[derive(Debug)]
 struct Open {
-    ready: Ready,
+    ready: Bench,
     prepare_ms: f64,
     /// Warm-up and what counts.
     times: Vec<f64>,
@@ -176,7 +177,15 @@ impl Benchmark {
         let Some(open) = &mut self.open else {
             going(BenchmarkPhase::WarmUp, 0);
             let start = Instant::now();
-            let ready = Ready::new(ctx, order).await?;
+            let spec = ResNetSpec::named(&order.arch)?;
+            let job =
+                BenchmarkJob { precision: order.precision, ..BenchmarkJob::new(spec, order.work, order.batch, order.size) };
+            let mut turn = turns();
+            let mut turns = Turns::new(&mut turn);
+            let mut ready = Bench::new(ctx, &job, &mut turns).await?;
+            let weights = random_weights(ready.graph(), &mut turns).await;
+            ready.load(ctx, &weights, &mut turns).await?;
+            ready.fill(ctx, &mut turns).await;
             let prepare_ms = start.elapsed().as_secs_f64() * 1e3;
             self.open = Some(Open { ready, prepare_ms, times: Vec::new(), profiles: Vec::new() });
             return Ok(true);
@@ -184,7 +193,7 @@ impl Benchmark {
         if open.times.len() < counted {
             let phase = if open.times.len() < order.warm_up { BenchmarkPhase::WarmUp } else { BenchmarkPhase::Runs };
             going(phase, open.times.len());
-            open.times.push(open.ready.run(ctx).await?);
+            open.times.push(open.ready.time(ctx).await?);
             return Ok(true);
         }
         let mut untimed = None;

@@ -15,8 +15,8 @@ mod workshop;
 
 pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
 pub use benchmark::{
-    BenchmarkEvent, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime, Noise, RunTimes,
-    random_weights,
+    Bench, BenchmarkEvent, BenchmarkJob, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime,
+    Noise, RunTimes, random_weights,
 };
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use frame::{Frame, FrameReading, FrameWay};
