@@ -16,6 +16,7 @@
 //! | module | what it owns |
 //! | --- | --- |
 //! | [`gpu`] | the only place that names wgpu: device, kernels, recordings, memory |
+//! | [`cpu`] | the only place that names SIMD or threads: kernels for processors and an executor of plans; a crate of its own |
 //! | [`ops`] | one file an operation: shape rule, weight packing, dispatch |
 //! | [`model`] | every ResNet as a table, the graph, the plans of a forward pass and of a training step |
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
@@ -41,6 +42,8 @@ pub mod web;
 pub mod weights;
 
 pub use error::{Error, Result};
+/// The processor as a device.
+pub use reslab_cpu as cpu;
 
 // The page's texts; `t!` finds them from here.
 rust_i18n::i18n!("www/locales/first", fallback = "en", backend = ui::texts::Workshop);

@@ -11,11 +11,12 @@ use std::{
 
 /// Every top-level module with the ones it may import; `error` and `split` are free for all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("error", &[]),
+    // A crate of its own (see OWN_CRATE), named through `crate::cpu`; its errors become the crate's.
+    ("error", &["cpu"]),
     ("split", &[]),
-    ("gpu", &[]),
+    ("gpu", &["cpu"]),
     // `data` is plain data that knows nothing; ops::preprocess takes its presets and weights of a resize.
-    ("ops", &["gpu", "data"]),
+    ("ops", &["gpu", "cpu", "data"]),
     // Beside each other: a plan reads a state dict's tensors, detection and naming go by the model's tables.
     ("model", &["gpu", "ops", "weights"]),
     ("weights", &["model", "data"]),
@@ -31,9 +32,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["gpu", "ops", "model", "weights", "data", "train", "engine"]),
 ];
 
+/// The folder that is a crate of its own: it cannot name anything of this one, and its `crate::` is not ours.
+const OWN_CRATE: &str = "cpu";
+
+/// Crates that it may use; a Web Worker fetches them all.
+const OWN_CRATE_DEPENDENCIES: &[&str] = &["bytemuck", "rayon", "serde", "thiserror"];
+
 /// Crates that only some modules may name; `main` is src/main.rs.
-const CONFINED: &[(&str, &[&str])] =
-    &[("leptos", &["ui", "main"]), ("web_sys", &["web", "ui"]), ("wgpu", &["gpu"]), ("clap", &["cli"])];
+const CONFINED: &[(&str, &[&str])] = &[
+    ("leptos", &["ui", "main"]),
+    ("web_sys", &["web", "ui"]),
+    ("wgpu", &["gpu"]),
+    ("clap", &["cli"]),
+    ("rayon", &["cpu"]),
+    ("reslab_cpu", &["lib"]),
+];
 
 /// Exceptions: a file (below src/) that may name a confined crate all the same, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -46,6 +59,9 @@ fn imports_point_one_way() {
     for file in sources() {
         let text = code(&fs::read_to_string(src().join(&file)).unwrap());
         let module = module(&file);
+        if module == OWN_CRATE {
+            continue;
+        }
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
             // lib.rs and main.rs put the parts together; any other new module needs its line in the table.
             assert!(["lib", "main"].contains(&module.as_str()), "src/{} is in no row of MAY_IMPORT", file.display());
@@ -58,6 +74,21 @@ fn imports_point_one_way() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_processor_needs_few_crates() {
+    let manifest = fs::read_to_string(src().join(OWN_CRATE).join("Cargo.toml")).unwrap();
+    let mut in_dependencies = false;
+    let mut found = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            in_dependencies = line.ends_with("dependencies]");
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| in_dependencies) {
+            found.insert(name.to_owned());
+        }
+    }
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), OWN_CRATE_DEPENDENCIES);
 }
 
 #[test]

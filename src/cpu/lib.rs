@@ -1,0 +1,19 @@
+//! The processor as a device: kernels with SIMD and threads, and an executor of programs made of plain data.
+//!
+//! A crate of its own, so that a Web Worker links it alone, it is optimised for speed in every profile, and it cannot import
+//! anything of what lies above it. It is the only place that names SIMD or threads.
+//!
+//! - [`program`]: what can be done, as data ([`Step`]); the same operations and memory layouts as the WGSL kernels have.
+//! - [`ConvMethod`]: how a convolution is computed, and the packing of its weights.
+//! - [`Executor`]: buffers by number, and a loop over steps.
+
+mod error;
+mod executor;
+mod method;
+pub mod program;
+mod simd;
+
+pub use error::{Error, Result};
+pub use executor::Executor;
+pub use method::{ConvMethod, Method, Purpose};
+pub use program::{Conv, Rule, Shape, Span, Statistics, Step, Window};
