@@ -7,10 +7,22 @@
 //! - [`ConvMethod`]: how a convolution is computed, and the packing of its weights.
 //! - [`Executor`]: buffers by number, and a loop over steps.
 
+mod conv;
+mod conv_backward;
+mod elementwise;
 mod error;
 mod executor;
+mod linear;
+mod loss;
+mod memory;
 mod method;
+mod norm;
+mod optimizer;
+mod pictures;
+mod pool;
+mod pooling;
 pub mod program;
+mod run;
 mod simd;
 
 pub use error::{Error, Result};

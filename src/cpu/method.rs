@@ -61,12 +61,9 @@ impl Method {
 }
 
 impl Conv {
-    /// Input channels of a group as the kernels read them: padded to fours where there is one group.
+    /// Input channels of a group as the kernels read them: padded to fours.
     pub(crate) fn depth(&self) -> usize {
-        match self.groups {
-            1 => self.input.channels(),
-            groups => (self.input.c / groups.max(1)) as usize,
-        }
+        ((self.input.c / self.groups.max(1)) as usize).next_multiple_of(4)
     }
 
     /// Output channels of a group.

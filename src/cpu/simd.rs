@@ -18,7 +18,8 @@ pub(crate) trait Vector: Copy {
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
-    fn max(self, other: Self) -> Self;
+    /// `low` where it is larger, else `self`, so that what is no number stays so.
+    fn at_least(self, low: Self) -> Self;
     /// `self * factor + addend`, rounded once where the instruction set can.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
 }
@@ -134,14 +135,35 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
 }
 
+/// A function whose plain loops are compiled for the instruction set given as its first argument. Its references live for `'a`.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* fn $name:ident<'a>($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)] // an operation's operands
+        fn $name<'a>(level: Level, $($arg: $ty),*) {
+            struct Call<'a> { $($arg: $ty),* }
+            impl<'a> Kernel for Call<'a> {
+                type Output = ();
+                #[inline(always)]
+                fn run<V: Vector>(self) {
+                    let Self { $($arg),* } = self;
+                    $body
+                }
+            }
+            dispatch(level, Call { $($arg),* });
+        }
+    };
+}
+pub(crate) use vectorised;
+
 /// A [`Vector`] from an instruction set's functions.
 ///
 /// SAFETY of every block in it: a vector and an array of as many f32s are the same bits, and any bits are a value of either; the
 /// functions ask for nothing but their instruction set. The types are private to this file, which
 /// only names them in `dispatch`, in functions compiled for that instruction set and called where it was found.
 macro_rules! vector {
-    ($name:ident, $raw:ty, $lanes:literal, $rows:literal, $splat:ident, $add:ident, $sub:ident, $mul:ident, $max:ident,
-     |$a:ident, $b:ident, $c:ident| $mul_add:expr) => {
+    ($name:ident, $raw:ty, $lanes:literal, $rows:literal, $splat:ident, $add:ident, $sub:ident, $mul:ident,
+     |$value:ident, $low:ident| $at_least:expr, |$a:ident, $b:ident, $c:ident| $mul_add:expr) => {
         #[derive(Clone, Copy)]
         pub(super) struct $name($raw);
 
@@ -178,8 +200,9 @@ macro_rules! vector {
                 Self(unsafe { $mul(self.0, other.0) })
             }
             #[inline(always)]
-            fn max(self, other: Self) -> Self {
-                Self(unsafe { $max(self.0, other.0) })
+            fn at_least(self, low: Self) -> Self {
+                let ($value, $low) = (self.0, low.0);
+                Self(unsafe { $at_least })
             }
             #[inline(always)]
             fn mul_add(self, factor: Self, addend: Self) -> Self {
@@ -194,30 +217,68 @@ macro_rules! vector {
 mod x86 {
     use std::arch::x86_64::*;
 
-    vector!(Avx512, __m512, 16, 12, _mm512_set1_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_max_ps, |a, b, c| {
-        _mm512_fmadd_ps(a, b, c)
-    });
-    vector!(Avx2, __m256, 8, 6, _mm256_set1_ps, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_max_ps, |a, b, c| {
-        _mm256_fmadd_ps(a, b, c)
-    });
+    // Of two operands one of which is no number, max gives the second.
+    vector!(
+        Avx512,
+        __m512,
+        16,
+        12,
+        _mm512_set1_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
+        |value, low| _mm512_max_ps(low, value),
+        |a, b, c| _mm512_fmadd_ps(a, b, c)
+    );
+    vector!(
+        Avx2,
+        __m256,
+        8,
+        6,
+        _mm256_set1_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
+        |value, low| _mm256_max_ps(low, value),
+        |a, b, c| _mm256_fmadd_ps(a, b, c)
+    );
 }
 
 #[cfg(target_arch = "aarch64")]
 mod neon {
     use std::arch::aarch64::*;
 
-    vector!(Neon, float32x4_t, 4, 12, vdupq_n_f32, vaddq_f32, vsubq_f32, vmulq_f32, vmaxq_f32, |a, b, c| vfmaq_f32(c, a, b));
+    vector!(
+        Neon,
+        float32x4_t,
+        4,
+        12,
+        vdupq_n_f32,
+        vaddq_f32,
+        vsubq_f32,
+        vmulq_f32,
+        |value, low| vmaxq_f32(value, low),
+        |a, b, c| vfmaq_f32(c, a, b)
+    );
 }
 
 #[cfg(target_arch = "wasm32")]
 mod wasm {
     use std::arch::wasm32::*;
 
-    // f32x4_pmax(a, b) is b where a < b, else a: one instruction on every processor, where f32x4_max is several.
-    vector!(Simd128, v128, 4, 6, f32x4_splat, f32x4_add, f32x4_sub, f32x4_mul, f32x4_pmax, |a, b, c| f32x4_add(
-        f32x4_mul(a, b),
-        c
-    ));
+    // pmax gives the second where it is larger, else the first; max is several instructions.
+    vector!(
+        Simd128,
+        v128,
+        4,
+        6,
+        f32x4_splat,
+        f32x4_add,
+        f32x4_sub,
+        f32x4_mul,
+        |value, low| f32x4_pmax(value, low),
+        |a, b, c| f32x4_add(f32x4_mul(a, b), c)
+    );
 }
 
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64")))]
@@ -262,8 +323,8 @@ mod plain {
             self.zip(other, |a, b| a * b)
         }
         #[inline(always)]
-        fn max(self, other: Self) -> Self {
-            self.zip(other, |a, b| if a > b { a } else { b })
+        fn at_least(self, low: Self) -> Self {
+            self.zip(low, |value, low| if value < low { low } else { value })
         }
         #[inline(always)]
         fn mul_add(self, factor: Self, addend: Self) -> Self {
@@ -277,4 +338,17 @@ pub(crate) fn panel(width: usize) -> usize {
     let lanes = Level::detect().lanes();
     let two = width.next_multiple_of(2 * lanes);
     if width.next_multiple_of(lanes) < two && two > width + width / 3 { lanes } else { 2 * lanes }
+}
+
+/// Rows of the largest block of sums: [`Vector::ROWS`].
+pub(crate) fn rows(level: Level) -> usize {
+    struct Rows;
+    impl Kernel for Rows {
+        type Output = usize;
+        #[inline(always)]
+        fn run<V: Vector>(self) -> usize {
+            V::ROWS
+        }
+    }
+    dispatch(level, Rows)
 }
