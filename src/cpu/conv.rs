@@ -100,6 +100,11 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    /// One piece.
+    pub fn one(len: usize) -> Self {
+        Self { count: 1, len, per_row: 1, step: 0, row_step: 0 }
+    }
+
     fn new(g: &Geometry, width: usize) -> Self {
         let row_step = width * g.in_channels;
         if g.groups == 1 {
@@ -190,6 +195,17 @@ pub(crate) struct Row<'a> {
     pub add: &'a [f32],
 }
 
+impl<'a> Row<'a> {
+    /// The channels from `first` on, which it loses.
+    fn split_off(&mut self, first: usize) -> Self {
+        let (keep, to) = std::mem::take(&mut self.to).split_at_mut(first);
+        self.to = keep;
+        let (keep, add) = self.add.split_at(first.min(self.add.len()));
+        self.add = keep;
+        Self { to, add }
+    }
+}
+
 /// What happens to sums before they are stored.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
@@ -198,11 +214,49 @@ pub(crate) struct Finish<'a> {
     pub relu: bool,
 }
 
-/// A product's task: some pixels and some panels.
-struct Task<'a> {
-    band: Range<usize>,
-    panels: Range<usize>,
-    rows: Vec<Row<'a>>,
+/// A product's task: some rows of pixels and some panels.
+pub(crate) struct Task<'a> {
+    pub band: Range<usize>,
+    pub panels: Range<usize>,
+    /// The pixels, with the panels' channels alone.
+    pub rows: Vec<Row<'a>>,
+}
+
+/// The first output channel of a panel.
+fn first_channel(g: &Geometry, panel: usize, p: usize) -> usize {
+    let panels = g.group_out.div_ceil(panel);
+    p / panels * g.group_out + p % panels * panel
+}
+
+/// The tasks of every band of rows of pixels, `parts` each that share the panels; their pixels' padding channels become zero.
+pub(crate) fn tasks<'a>(
+    g: &Geometry,
+    panel: usize,
+    bands: &[Range<usize>],
+    parts: usize,
+    mut rows: Vec<Row<'a>>,
+) -> Vec<Task<'a>> {
+    let all_panels = g.group_out.div_ceil(panel) * g.groups;
+    let channels = g.groups * g.group_out;
+    let mut tasks = Vec::with_capacity(bands.len() * parts);
+    // From the end, so that rows can be cut off.
+    for band in bands.iter().rev() {
+        let mut rest = rows.split_off(band.start * g.out_w);
+        for row in &mut rest {
+            row.to[channels..].fill(0.0);
+        }
+        for part in (0..parts).rev() {
+            let panels = part * all_panels / parts..(part + 1) * all_panels / parts;
+            let first = first_channel(g, panel, panels.start);
+            let rows = match part {
+                0 => std::mem::take(&mut rest),
+                _ => rest.iter_mut().map(|row| row.split_off(first)).collect(),
+            };
+            tasks.push(Task { band: band.clone(), panels, rows });
+        }
+    }
+    tasks.reverse();
+    tasks
 }
 
 /// Bytes of input that a task keeps in the cache nearest to the core, and of weights beyond which these are read once a task instead.
@@ -220,7 +274,7 @@ pub(crate) fn product(
     weight: &[f32],
     panel: usize,
     finish: Finish<'_>,
-    mut rows: Vec<Row<'_>>,
+    rows: Vec<Row<'_>>,
 ) {
     let panels = g.group_out.div_ceil(panel);
     let all_panels = panels * g.groups;
@@ -236,41 +290,10 @@ pub(crate) fn product(
         let by_threads = if threads > parts { threads.div_ceil(parts) * 3 } else { 1 };
         by_size.max(by_threads).clamp(1, g.rows().max(1))
     };
-    let mut tasks: Vec<Task<'_>> = Vec::with_capacity(bands * parts);
-    // From the end, so that rows can be cut off.
-    for b in (0..bands).rev() {
-        let band = b * g.rows() / bands..(b + 1) * g.rows() / bands;
-        let mut rest = rows.split_off(band.start * g.out_w);
-        for part in (0..parts).rev() {
-            let range = part * all_panels / parts..(part + 1) * all_panels / parts;
-            let first = range.start / panels * g.group_out + range.start % panels * panel;
-            let mut cut = Vec::with_capacity(rest.len());
-            if part > 0 {
-                for row in &mut rest {
-                    let to = std::mem::take(&mut row.to);
-                    let (keep, to) = to.split_at_mut(first);
-                    row.to = keep;
-                    let at = first.min(row.add.len());
-                    let (keep, add) = row.add.split_at(at);
-                    row.add = keep;
-                    cut.push(Row { to, add });
-                }
-            } else {
-                cut = std::mem::take(&mut rest);
-            }
-            tasks.push(Task { band: band.clone(), panels: range, rows: cut });
-        }
-    }
-    tasks.reverse();
-    pool.each(tasks, |task| {
-        let first = task.panels.start / panels * g.group_out + task.panels.start % panels * panel;
-        let mut task = task;
-        // Padding channels after the last group's.
-        if task.panels.end == all_panels {
-            for row in &mut task.rows {
-                row.to[g.groups * g.group_out - first..].fill(0.0);
-            }
-        }
+    let bands: Vec<_> = (0..bands).map(|b| b * g.rows() / bands..(b + 1) * g.rows() / bands).collect();
+    let tasks = tasks(g, panel, &bands, parts, rows);
+    pool.each(tasks, |mut task| {
+        let first = first_channel(g, panel, task.panels.start);
         Band::with(g, input, task.band.clone(), |band| {
             dispatch(level, ProductKernel { g, band, weight, panel, finish, heavy, first, task: &mut task });
         });
@@ -337,17 +360,20 @@ impl ProductKernel<'_, '_, '_> {
     }
 }
 
+/// How sums are stored.
 #[derive(Clone, Copy)]
-struct Store<'a> {
-    at: usize,
-    wide: usize,
-    bias: &'a [f32],
-    relu: bool,
+pub(crate) struct Store<'a> {
+    /// The panel's place in the row, and how many of its channels exist.
+    pub at: usize,
+    pub wide: usize,
+    /// Of the whole panel.
+    pub bias: &'a [f32],
+    pub relu: bool,
 }
 
 /// A block of any number of rows up to `V::ROWS`.
 #[inline(always)]
-fn block_of<V: Vector, const NV: usize>(
+pub(crate) fn block_of<V: Vector, const NV: usize>(
     source: &[f32],
     runs: Runs,
     bases: &[u32],

@@ -24,6 +24,7 @@ mod pooling;
 pub mod program;
 mod run;
 mod simd;
+mod winograd;
 
 pub use error::{Error, Result};
 pub use executor::Executor;

@@ -13,6 +13,7 @@ use crate::pool::Pool;
 use crate::pooling::{self, Pooling, Shortcut};
 use crate::program::{Conv, Rule, Shape, Span, Step, Window};
 use crate::simd::Level;
+use crate::winograd::winograd;
 use crate::{ConvMethod, Result, elementwise, linear, optimizer};
 
 /// What runs steps.
@@ -109,7 +110,12 @@ impl Run<'_> {
                     let rows = y.chunks_exact_mut(channels).enumerate();
                     let rows =
                         rows.map(|(i, to)| Row { to, add: if r.is_empty() { r } else { &r[i * channels..][..channels] } });
-                    product(pool, level, &Geometry::new(conv), x, w, method.panel as usize, finish, rows.collect());
+                    let (g, panel) = (Geometry::new(conv), method.panel as usize);
+                    match method.method {
+                        Method::Direct => product(pool, level, &g, x, w, panel, finish, rows.collect()),
+                        Method::Winograd2 => winograd(pool, level, &g, 2, x, w, panel, finish, rows.collect()),
+                        Method::Winograd4 => winograd(pool, level, &g, 4, x, w, panel, finish, rows.collect()),
+                    }
                     Ok(())
                 })
             }
