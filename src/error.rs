@@ -24,6 +24,9 @@ pub enum Error {
         /// The driver's or browser's words.
         message: String,
     },
+    /// The processor refused something; a bug on our side or too little memory.
+    #[error(transparent)]
+    Processor(#[from] crate::cpu::Error),
     /// A plan needs more than the adapter offers.
     #[error("{what} needs {needed} bytes, but this GPU allows {limit}: {hint}")]
     Limit {

@@ -9,13 +9,15 @@
 //! Imports point one way, and a test enforces it:
 //!
 //! ```text
-//! ui -> engine -> train -> model -> ops -> gpu
+//! ui -> engine -> train -> model -> ops -> device -> gpu and cpu
 //!       weights and data stand beside model; web is used by ui and engine alone
 //! ```
 //!
 //! | module | what it owns |
 //! | --- | --- |
-//! | [`gpu`] | the only place that names wgpu: device, kernels, recordings, memory |
+//! | [`cpu`] | the only place that names SIMD or threads: kernels for processors and an executor of plans; a crate of its own |
+//! | [`gpu`] | the only place that names wgpu: adapter, kernels, dispatches |
+//! | [`device`] | one set of types for whatever computes: device, tensors, recordings, memory |
 //! | [`ops`] | one file an operation: shape rule, weight packing, dispatch |
 //! | [`model`] | every ResNet as a table, the graph, the plans of a forward pass and of a training step |
 //! | [`weights`] | safetensors and PyTorch files in, architecture detection, the hub list |
@@ -28,6 +30,7 @@
 #[cfg(not(target_arch = "wasm32"))]
 pub mod cli;
 pub mod data;
+pub mod device;
 pub mod engine;
 pub mod error;
 pub mod gpu;
@@ -41,6 +44,8 @@ pub mod web;
 pub mod weights;
 
 pub use error::{Error, Result};
+/// The processor as a device.
+pub use reslab_cpu as cpu;
 
 // The page's texts; `t!` finds them from here.
 rust_i18n::i18n!("www/locales/first", fallback = "en", backend = ui::texts::Workshop);

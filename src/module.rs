@@ -15,8 +15,8 @@ mod classifier {
 
     use futures_util::lock::Mutex;
     use js_sys::{Array, Float32Array, Function, JSON, JsString, Object, Promise, Reflect};
+    use reslab::device::DeviceOptions;
     use reslab::engine::{Classification, DeviceInfo, Engine, Heatmap, HeatmapKind, ModelInfo, Origin, PrecisionChoice};
-    use reslab::gpu::ContextOptions;
     use reslab::{Error, data, engine, web};
     use serde::{Deserialize, de::DeserializeOwned};
     use wasm_bindgen::prelude::*;
@@ -216,7 +216,7 @@ export interface Device {
 
     async fn open() -> Result<Engine, Error> {
         let _asked = web::ask_for_subgroups();
-        Engine::open(ContextOptions::default()).await
+        Engine::open(DeviceOptions::default()).await
     }
 
     async fn classify(shared: &Shared, source: &JsValue, options: &JsValue) -> Result<JsValue, JsError> {
@@ -227,7 +227,7 @@ export interface Device {
             Err(Error::DeviceLost(_)) => {
                 // The weights are still here: a new device, and once more.
                 let _asked = web::ask_for_subgroups();
-                engine.reopen(ContextOptions::default()).await?;
+                engine.reopen(DeviceOptions::default()).await?;
                 engine.replan(&mut |_| ()).await?;
                 look(&mut engine, &image, &options).await?
             }

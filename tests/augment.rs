@@ -3,13 +3,13 @@
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use reslab::data::{ChannelOrder, Preset};
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{AugmentCall, Augmentation, Draw, ImageBank, Picture, ResizedCrop, record_augment};
 
-fn contexts() -> [Context; 2] {
+fn contexts() -> [Device; 2] {
     [Family::Gpu, Family::Cpu].map(|family| {
-        let options = ContextOptions { family: Some(family), ..Default::default() };
-        pollster::block_on(Context::new(options)).expect("a GPU or a software adapter")
+        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
+        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
     })
 }
 
@@ -35,11 +35,11 @@ struct Album {
 }
 
 impl Album {
-    fn new(ctx: &Context, count: usize, (height, width): (usize, usize), channels: usize) -> Self {
+    fn new(ctx: &Device, count: usize, (height, width): (usize, usize), channels: usize) -> Self {
         Self::in_chunks(ctx, count, (height, width), channels, u64::MAX)
     }
 
-    fn in_chunks(ctx: &Context, count: usize, (height, width): (usize, usize), channels: usize, chunk: u64) -> Self {
+    fn in_chunks(ctx: &Device, count: usize, (height, width): (usize, usize), channels: usize, chunk: u64) -> Self {
         let mut bank = ImageBank::with_chunk_bytes(ctx, count, height, width, channels, chunk).unwrap();
         let pixels: Vec<Vec<u8>> = (0..count as u32).map(|seed| bytes(height * width * channels, seed)).collect();
         for (i, picture) in pixels.iter().enumerate() {
@@ -53,7 +53,7 @@ impl Album {
     }
 
     /// `(N, C, H, W)`.
-    fn gather(&self, ctx: &Context, preset: &Preset, draws: &[Draw], (h, w): (usize, usize)) -> Vec<f32> {
+    fn gather(&self, ctx: &Device, preset: &Preset, draws: &[Draw], (h, w): (usize, usize)) -> Vec<f32> {
         let shape = Shape::new(draws.len(), self.channels, h, w);
         let sevens = Slice::with_bytes(ctx, "input", &Precision::F32.encode(&vec![7.0; shape.vec4s() * 4])).unwrap();
         let output = Tensor { slice: sevens, ..Tensor::zeros(ctx, "input", shape, Precision::F32).unwrap() };
@@ -119,7 +119,7 @@ impl Album {
 
     /// Compares a batch with the definition; most pixels are far from every edge.
     #[track_caller]
-    fn check(&self, ctx: &Context, preset: &Preset, draws: &[Draw], (h, w): (usize, usize)) {
+    fn check(&self, ctx: &Device, preset: &Preset, draws: &[Draw], (h, w): (usize, usize)) {
         let got = self.gather(ctx, preset, draws, (h, w));
         let mut compared = 0;
         for (n, y, x) in (0..draws.len()).flat_map(|n| (0..h).flat_map(move |y| (0..w).map(move |x| (n, y, x)))) {

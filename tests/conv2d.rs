@@ -1,7 +1,7 @@
 //! Every convolution kernel against the definition in loops, on shapes that fit no tile.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::gpu::{Context, ContextOptions, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{Conv2d, ConvCall, ConvKernel, Method, Padding};
 
 struct Case {
@@ -67,7 +67,7 @@ fn reference(case: &Case, input: &[f32], weight: &[f32], bias: &[f32], residual:
     result
 }
 
-fn run(ctx: &Context, kernel: ConvKernel, case: &Case, precision: Precision) -> (Vec<f32>, Vec<f32>) {
+fn run(ctx: &Device, kernel: ConvKernel, case: &Case, precision: Precision) -> (Vec<f32>, Vec<f32>) {
     let out = case.conv.output_shape(case.input);
     // What f16 storage cannot hold is not the kernel's error.
     let stored = |v: Vec<f32>| precision.decode(&precision.encode(&v));
@@ -112,7 +112,7 @@ fn run(ctx: &Context, kernel: ConvKernel, case: &Case, precision: Precision) -> 
 }
 
 fn check(precision: Precision, tolerance: f32) {
-    let ctx = pollster::block_on(Context::new(ContextOptions::default())).expect("a Vulkan, Metal or DX12 adapter");
+    let ctx = pollster::block_on(Device::new(DeviceOptions::software())).expect("a Vulkan, Metal or DX12 adapter");
     if precision == Precision::F16 && !ctx.has_f16() {
         return;
     }

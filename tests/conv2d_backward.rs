@@ -1,7 +1,7 @@
 //! The gradients of every convolution kernel against the definition in loops, and that against finite differences.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{Conv2d, ConvBackward, ConvInputGradient, ConvKernel, ConvWeightGradient, Padding};
 
 struct Case {
@@ -144,12 +144,12 @@ fn assert_close(got: &[f32], expected: &[f64], what: &str) {
 }
 
 /// Buffers with old values in them: nothing may depend on zeros.
-fn scratch(ctx: &Context, bytes: Vec<u64>) -> Vec<Slice> {
+fn scratch(ctx: &Device, bytes: Vec<u64>) -> Vec<Slice> {
     let dirty = |bytes: u64| Slice::with_bytes(ctx, "scratch", &Precision::F32.encode(&vec![3.0; bytes as usize / 4])).unwrap();
     bytes.into_iter().map(dirty).collect()
 }
 
-fn check_input(ctx: &Context, case: &Case, backward: &ConvBackward, accumulate: bool) {
+fn check_input(ctx: &Device, case: &Case, backward: &ConvBackward, accumulate: bool) {
     let [_, weight, d_output] = operands(case);
     let out = case.conv.output_shape(case.input);
     let other = values(count(case.input), 4);
@@ -182,7 +182,7 @@ fn check_input(ctx: &Context, case: &Case, backward: &ConvBackward, accumulate: 
     assert_close(&pollster::block_on(d_input.read_nchw(ctx)).unwrap(), &expected, &what);
 }
 
-fn check_weight(ctx: &Context, case: &Case, backward: &ConvBackward) {
+fn check_weight(ctx: &Device, case: &Case, backward: &ConvBackward) {
     let [input, weight, d_output] = operands(case);
     let out = case.conv.output_shape(case.input);
     let (_, mut expected) = reference(case, &wide(&input), &vec![0.0; weight.len()], &wide(&d_output));
@@ -212,8 +212,8 @@ fn check_weight(ctx: &Context, case: &Case, backward: &ConvBackward) {
     assert_eq!(kernel.pack(&case.conv, &got), packed, "{what}: padding entries are zero");
 }
 
-fn contexts() -> Vec<Context> {
-    let open = |family| Context::new(ContextOptions { family: Some(family), ..Default::default() });
+fn contexts() -> Vec<Device> {
+    let open = |family| Device::new(DeviceOptions { family: Some(family), ..DeviceOptions::software() });
     [Family::Cpu, Family::Gpu].map(|family| pollster::block_on(open(family)).expect("a Vulkan, Metal or DX12 adapter")).into()
 }
 

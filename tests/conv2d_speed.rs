@@ -2,7 +2,7 @@
 //! It prints and asserts nothing about time; timings on a shared machine are noisy.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::gpu::{Context, ContextOptions, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{Conv2d, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Padding};
 
 /// Channels in and out, input size, kernel, stride, and how often the network has the layer.
@@ -46,7 +46,7 @@ fn cpu_ms() -> Option<f64> {
 }
 
 /// Milliseconds of a recording, the best of some runs: on a software adapter of all cores together.
-fn best(ctx: &Context, recorder: Recorder, result: &Slice) -> f64 {
+fn best(ctx: &Device, recorder: Recorder, result: &Slice) -> f64 {
     let recording = recorder.finish(ctx);
     let run = |_| {
         if let (true, Some(start)) = (ctx.adapter().software, cpu_ms()) {
@@ -59,7 +59,7 @@ fn best(ctx: &Context, recorder: Recorder, result: &Slice) -> f64 {
     (0..4).map(run).fold(f64::MAX, f64::min)
 }
 
-fn measure(ctx: &Context, name: &str, batch: usize, layers: &[Layer]) {
+fn measure(ctx: &Device, name: &str, batch: usize, layers: &[Layer]) {
     println!(
         "{name}, batch {batch}, on {}: ms (GMAC/s; of all cores together on a software adapter) of forward, d_input, d_weight",
         ctx.adapter().name
@@ -126,7 +126,7 @@ fn measure(ctx: &Context, name: &str, batch: usize, layers: &[Layer]) {
 #[test]
 #[ignore = "a measurement"]
 fn passes_by_layer() {
-    let ctx = pollster::block_on(Context::new(ContextOptions::default())).expect("a Vulkan, Metal or DX12 adapter");
+    let ctx = pollster::block_on(Device::new(DeviceOptions::software())).expect("a Vulkan, Metal or DX12 adapter");
     measure(&ctx, "ResNet-18", 8, &RESNET18);
     measure(&ctx, "ResNet-20", 128, &RESNET20);
 }

@@ -5,11 +5,12 @@ use futures_channel::mpsc::unbounded;
 use futures_util::StreamExt;
 use pollster::block_on;
 use reslab::data::RgbaImage;
+use reslab::device::{DeviceOptions, Precision};
 use reslab::engine::{
     BenchmarkEvent, BenchmarkOrder, BenchmarkWork, Command, Engine, Event, LoadOptions, Origin, Picture, PrecisionChoice,
     serve_engine,
 };
-use reslab::gpu::{ContextOptions, Precision, Shader};
+use reslab::gpu::Shader;
 use reslab::{Error, engine};
 
 const MODEL: &[u8] = include_bytes!("../www/models/resnet20-cifar10.safetensors");
@@ -28,7 +29,7 @@ fn picture(size: u32) -> RgbaImage {
 }
 
 async fn engine() -> Engine {
-    let mut engine = Engine::open(ContextOptions::default()).await.expect("these tests need a Vulkan, Metal or DX12 adapter");
+    let mut engine = Engine::open(DeviceOptions::software()).await.expect("these tests need a Vulkan, Metal or DX12 adapter");
     engine.load("bundled", MODEL, &LoadOptions::default(), &mut |_| {}).await.unwrap();
     engine
 }
@@ -57,7 +58,7 @@ fn a_batch_gives_the_rows_one_by_one_gives() {
         for image in &images {
             rows.extend(single.logits(std::slice::from_ref(image)).await.unwrap());
         }
-        let mut batched = Engine::open(ContextOptions::default()).await.unwrap();
+        let mut batched = Engine::open(DeviceOptions::software()).await.unwrap();
         batched.load("bundled", MODEL, &LoadOptions { batch: 4, ..Default::default() }, &mut |_| {}).await.unwrap();
         let batch = batched.logits(&images).await.unwrap();
         assert_eq!(batch.len(), 30);
@@ -90,7 +91,7 @@ fn a_gpu_fault_is_reported_once_and_the_model_goes_on() {
     block_on(async {
         let mut engine = engine().await;
         let before = engine.logits(&[picture(64)]).await.unwrap();
-        engine.context().kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
+        engine.context().gpu().unwrap().kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
         assert!(matches!(engine.logits(&[picture(64)]).await, Err(Error::Gpu { .. })));
         assert_eq!(engine.logits(&[picture(64)]).await.unwrap(), before);
     });
@@ -100,7 +101,7 @@ fn a_gpu_fault_is_reported_once_and_the_model_goes_on() {
 fn a_kernel_that_failed_to_compile_is_not_kept() {
     block_on(async {
         let engine = engine().await;
-        let ctx = engine.context();
+        let ctx = engine.context().gpu().unwrap();
         for time in ["first", "second"] {
             ctx.kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
             assert!(matches!(ctx.check(), Err(Error::Gpu { .. })), "the {time} time");
@@ -117,7 +118,7 @@ fn a_lost_device_is_reported_and_can_be_replaced() {
         let before = engine.logits(&[picture(64)]).await.unwrap();
         engine.context().destroy();
         assert!(matches!(engine.logits(&[picture(64)]).await, Err(Error::DeviceLost(_))));
-        engine.reopen(ContextOptions::default()).await.unwrap();
+        engine.reopen(DeviceOptions::software()).await.unwrap();
         engine.replan(&mut |_| {}).await.unwrap();
         assert_eq!(engine.logits(&[picture(64)]).await.unwrap(), before);
     });
@@ -131,7 +132,7 @@ fn conversation(engine: Engine, commands: Vec<Command>) -> Vec<Event> {
         sender.unbounded_send(command).unwrap();
     }
     drop(sender);
-    block_on(serve_engine(engine, ContextOptions::default(), receiver, events));
+    block_on(serve_engine(engine, DeviceOptions::software(), receiver, events));
     block_on(collected.collect())
 }
 
@@ -179,7 +180,7 @@ fn a_bad_picture_or_model_leaves_the_service_as_it_was() {
 
 #[test]
 fn without_a_model_the_error_says_what_to_do() {
-    let engine = block_on(Engine::open(ContextOptions::default())).unwrap();
+    let engine = block_on(Engine::open(DeviceOptions::software())).unwrap();
     let image = Picture::Decoded(picture(10));
     let events = conversation(engine, vec![Command::Classify { id: 1, name: "p".into(), image }]);
     let Some(Event::Failed { error, .. }) = events.last() else { panic!("{events:?}") };
@@ -189,7 +190,7 @@ fn without_a_model_the_error_says_what_to_do() {
 #[test]
 fn a_model_keeps_to_default_limits() {
     block_on(async {
-        let options = ContextOptions { default_limits: true, ..Default::default() };
+        let options = DeviceOptions { default_limits: true, ..DeviceOptions::software() };
         let mut engine = engine::Engine::open(options).await.unwrap();
         engine.load("bundled", MODEL, &LoadOptions::default(), &mut |_| {}).await.unwrap();
         assert!(engine.logits(&[picture(32)]).await.is_ok());

@@ -9,7 +9,7 @@ mod golden;
 
 use std::sync::LazyLock;
 
-use reslab::gpu::{Context, ContextOptions, Precision};
+use reslab::device::{Device, DeviceKind, DeviceOptions, Precision};
 use reslab::model::{InferencePlan, PlanOptions};
 use reslab::ops::{ConvKernel, Method};
 use reslab::weights::{HostTensor, StateDict};
@@ -21,11 +21,12 @@ const F32_TOLERANCE: f32 = 1e-4;
 /// The same for f16 storage with f32 sums.
 const F16_TOLERANCE: f32 = 2e-2;
 
-static CONTEXT: LazyLock<Context> =
-    LazyLock::new(|| pollster::block_on(Context::new(ContextOptions::default())).expect("a Vulkan, Metal or DX12 adapter"));
+static SOFTWARE: LazyLock<Device> =
+    LazyLock::new(|| pollster::block_on(Device::new(DeviceOptions::software())).expect("a Vulkan, Metal or DX12 adapter"));
+static CPU: LazyLock<Device> =
+    LazyLock::new(|| pollster::block_on(Device::new(DeviceOptions::of(DeviceKind::Cpu))).expect("a processor"));
 
-fn run(case: &Case, weights: &StateDict, precision: Precision, conv_kernel: Option<ConvKernel>, taps: bool) {
-    let ctx = &*CONTEXT;
+fn run(ctx: &Device, case: &Case, weights: &StateDict, precision: Precision, conv_kernel: Option<ConvKernel>, taps: bool) {
     let graph = case.spec.build().unwrap();
     let options = PlanOptions {
         precision,
@@ -47,7 +48,7 @@ fn run(case: &Case, weights: &StateDict, precision: Precision, conv_kernel: Opti
     }
     let worst = case.check_logits(&read(case.result()), tolerance);
     let kernel = conv_kernel.map_or(String::new(), |kernel| format!(" with {kernel:?}"));
-    println!("{} {precision:?}{kernel}: logits within {worst:.1e} of the largest", case.name);
+    println!("{} on {} {precision:?}{kernel}: logits within {worst:.1e} of the largest", case.name, ctx.kind());
 }
 
 fn weights(case: &Case) -> StateDict {
@@ -63,11 +64,13 @@ fn weights(case: &Case) -> StateDict {
 fn check(name: &str) {
     let case = golden::case(name);
     let weights = weights(&case);
-    run(&case, &weights, Precision::F32, None, true);
-    if CONTEXT.has_f16() {
-        run(&case, &weights, Precision::F16, None, false);
+    for device in [&CPU, &SOFTWARE] {
+        run(device, &case, &weights, Precision::F32, None, true);
+    }
+    if SOFTWARE.has_f16() {
+        run(&SOFTWARE, &case, &weights, Precision::F16, None, false);
     } else {
-        println!("{name}: f16 not run, {} has no shader-f16", CONTEXT.adapter().name);
+        println!("{name}: f16 not run, {} has no shader-f16", SOFTWARE.adapter().name);
     }
 }
 
@@ -115,11 +118,11 @@ fn every_convolution_kernel() {
     for name in ["resnet18", "resnet20-keras@odd", "labml-bottleneck"] {
         let case = golden::case(name);
         let weights = weights(&case);
-        for kernel in ConvKernel::all().filter(|kernel| kernel.available(&CONTEXT)) {
-            run(&case, &weights, Precision::F32, Some(kernel), false);
+        for kernel in ConvKernel::all().filter(|kernel| kernel.available(&SOFTWARE)) {
+            run(&SOFTWARE, &case, &weights, Precision::F32, Some(kernel), false);
             // Winograd is never chosen for f16.
-            if CONTEXT.has_f16() && kernel.method == Method::Direct {
-                run(&case, &weights, Precision::F16, Some(kernel), false);
+            if SOFTWARE.has_f16() && kernel.method == Method::Direct {
+                run(&SOFTWARE, &case, &weights, Precision::F16, Some(kernel), false);
             }
         }
     }

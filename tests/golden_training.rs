@@ -8,7 +8,7 @@ mod generator;
 mod golden_train;
 
 use golden_train::{Case, Run};
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Tensor};
+use reslab::device::{Device, DeviceKind, DeviceOptions, Family, Precision, Tensor};
 use reslab::model::Turns;
 use reslab::model::graph::Param;
 use reslab::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
@@ -17,9 +17,11 @@ use reslab::ops::{LossKind, Optimizer, Statistics, Target};
 /// What issue and house ask for: relative to the norm of the tensor, or to the loss.
 const TOLERANCE: f64 = 1e-3;
 
-fn context(family: Option<Family>) -> Context {
-    let options = ContextOptions { family, ..ContextOptions::default() };
-    pollster::block_on(Context::new(options)).expect("a Vulkan, Metal or DX12 adapter (Debian: mesa-vulkan-drivers)")
+const CPU: DeviceOptions = DeviceOptions::of(DeviceKind::Cpu);
+const SOFTWARE: DeviceOptions = DeviceOptions::software();
+
+fn open(options: DeviceOptions) -> Device {
+    pollster::block_on(Device::new(options)).expect("a Vulkan, Metal or DX12 adapter (Debian: mesa-vulkan-drivers)")
 }
 
 struct Step {
@@ -27,7 +29,7 @@ struct Step {
     plan: TrainingPlan,
 }
 
-fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
+fn plan(ctx: &Device, case: &Case, run: &Run) -> Step {
     let graph = case.spec.build().unwrap();
     let decoupled = matches!(run.optimizer, Optimizer::AdamW { .. });
     let group = |_: &Param| (1.0, run.weight_decay);
@@ -50,8 +52,8 @@ fn plan(ctx: &Context, case: &Case, run: &Run) -> Step {
     Step { parameters, plan }
 }
 
-fn one_step(name: &str, family: Option<Family>) {
-    let ctx = context(family);
+fn one_step(name: &str, device: DeviceOptions) {
+    let ctx = open(device);
     let case = golden_train::case(name);
     let Step { parameters, plan } = plan(&ctx, &case, &case.runs[0]);
     plan.accumulate(&ctx).unwrap();
@@ -73,7 +75,13 @@ fn one_step(name: &str, family: Option<Family>) {
             worst = (error, expected.name.clone());
         }
     }
-    println!("{name}: largest relative error of a gradient {:.1e} ({}), {} dispatches", worst.0, worst.1, plan.dispatches());
+    println!(
+        "{name} on {}: largest relative error of a gradient {:.1e} ({}), {} dispatches",
+        ctx.kind(),
+        worst.0,
+        worst.1,
+        plan.dispatches()
+    );
     assert!(worst.0 <= TOLERANCE, "{name}: gradient of {} is off by {:.1e} of its norm", worst.1, worst.0);
 
     let state = pollster::block_on(parameters.read(&ctx, &mut Turns::none())).unwrap();
@@ -83,8 +91,8 @@ fn one_step(name: &str, family: Option<Family>) {
     }
 }
 
-fn ten_steps(name: &str) {
-    let ctx = context(None);
+fn ten_steps(name: &str, device: DeviceOptions) {
+    let ctx = open(device);
     let case = golden_train::case(name);
     for run in &case.runs {
         let Step { plan, .. } = plan(&ctx, &case, run);
@@ -105,35 +113,45 @@ fn ten_steps(name: &str) {
 
 #[test]
 fn cifar_v1() {
-    one_step("resnet20", None);
-    ten_steps("resnet20");
+    for device in [CPU, SOFTWARE] {
+        one_step("resnet20", device);
+        ten_steps("resnet20", device);
+    }
 }
 
 #[test]
 fn cifar_v1_with_the_kernels_for_gpus() {
-    one_step("resnet20", Some(Family::Gpu));
+    one_step("resnet20", DeviceOptions { family: Some(Family::Gpu), ..SOFTWARE });
 }
 
 #[test]
 fn cifar_v2() {
-    one_step("resnet20v2", None);
-    ten_steps("resnet20v2");
+    for device in [CPU, SOFTWARE] {
+        one_step("resnet20v2", device);
+        ten_steps("resnet20v2", device);
+    }
 }
 
 #[test]
 fn resnet18() {
-    one_step("resnet18", None);
-    ten_steps("resnet18");
+    for device in [CPU, SOFTWARE] {
+        one_step("resnet18", device);
+        ten_steps("resnet18", device);
+    }
 }
 
 #[test]
 fn resnet50() {
-    one_step("resnet50", None);
-    ten_steps("resnet50");
+    for device in [CPU, SOFTWARE] {
+        one_step("resnet50", device);
+        ten_steps("resnet50", device);
+    }
 }
 
 #[test]
 fn resnet50_v2() {
-    one_step("resnet50v2-slim", None);
-    ten_steps("resnet50v2-slim");
+    for device in [CPU, SOFTWARE] {
+        one_step("resnet50v2-slim", device);
+        ten_steps("resnet50v2-slim", device);
+    }
 }

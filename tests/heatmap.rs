@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use pollster::block_on;
 use reslab::Error;
 use reslab::data::RgbaImage;
+use reslab::device::{Device, DeviceOptions};
 use reslab::engine::{Engine, Frame, HeatmapKind, LoadOptions};
-use reslab::gpu::{Context, ContextOptions};
 use reslab::model::attribution::GradCam;
 use reslab::model::graph::Graph;
 use reslab::model::{InferencePlan, PlanOptions, ResNetSpec, Turns};
@@ -24,7 +24,7 @@ fn picture() -> RgbaImage {
 }
 
 async fn engine() -> Engine {
-    let mut engine = Engine::open(ContextOptions::default()).await.expect("these tests need a Vulkan, Metal or DX12 adapter");
+    let mut engine = Engine::open(DeviceOptions::software()).await.expect("these tests need a Vulkan, Metal or DX12 adapter");
     engine.load("bundled", MODEL, &LoadOptions::default(), &mut |_| {}).await.unwrap();
     engine
 }
@@ -131,7 +131,7 @@ fn net(name: &str, classes: usize) -> (Graph, StateDict) {
 fn check(name: &str, layer: &str, side: usize) {
     const CLASSES: usize = 7;
     const CLASS: usize = 4;
-    let ctx = block_on(Context::new(ContextOptions::default())).unwrap();
+    let ctx = block_on(Device::new(DeviceOptions::software())).unwrap();
     let (graph, weights) = net(name, CLASSES);
     let image = generator::tensor("image.input", &[1, 3, side, side]);
 

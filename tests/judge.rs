@@ -7,11 +7,11 @@ use futures_util::StreamExt;
 use pollster::block_on;
 use reslab::data::random::{Stream, below, generator};
 use reslab::data::{ImageSet, ImageSize, Preset, RgbaImage};
+use reslab::device::{Device, DeviceOptions};
 use reslab::engine::{
     Activation, Backbone, Beginning, Command, Engine, EstimateOrder, Event, Examples, JudgeOrder, JudgingEvent, LoadOptions,
     Origin, Plan, PreviewOrder, ResumeOrder, TrainingEvent, TrainingOrder, Verdict, scratch_preset, serve_engine,
 };
-use reslab::gpu::{Context, ContextOptions};
 use reslab::ops::Augmentation;
 use reslab::train::recipe::TrainDepth;
 use reslab::train::{Checkpoint, Recipe, Schedule, preview};
@@ -43,7 +43,7 @@ fn examples(ids: std::ops::Range<u64>) -> Examples {
 
 fn engine() -> Engine {
     block_on(async {
-        let mut engine = Engine::open(ContextOptions::default()).await.expect("a Vulkan, Metal or DX12 adapter");
+        let mut engine = Engine::open(DeviceOptions::software()).await.expect("a Vulkan, Metal or DX12 adapter");
         let options = LoadOptions { origin: Origin::Bundled, ..Default::default() };
         engine.load("bundled", MODEL, &options, &mut |_| {}).await.unwrap();
         engine
@@ -77,7 +77,7 @@ fn conversation(commands: Vec<Command>, last: Vec<Command>) -> Vec<Event> {
     let (sender, receiver) = unbounded();
     let (events, mut collected) = unbounded();
     commands.into_iter().for_each(|command| sender.unbounded_send(command).unwrap());
-    let serving = serve_engine(engine(), ContextOptions::default(), receiver, events);
+    let serving = serve_engine(engine(), DeviceOptions::software(), receiver, events);
     let listening = async move {
         let (mut all, mut sender, mut last) = (Vec::new(), Some(sender), Some(last));
         while let Some(event) = collected.next().await {
@@ -196,7 +196,7 @@ fn an_estimate_is_made_for_any_beginning() {
         sender.unbounded_send(command).unwrap();
     }
     drop(sender);
-    block_on(serve_engine(engine(), ContextOptions::default(), receiver, events));
+    block_on(serve_engine(engine(), DeviceOptions::software(), receiver, events));
     let mut found = Vec::new();
     for event in block_on(collected.collect::<Vec<_>>()) {
         if let Event::Training(TrainingEvent::Estimated { number, estimate }) = event {
@@ -248,7 +248,7 @@ fn a_preview_shows_the_picture_and_its_variations() {
     let mut set = ImageSet::new(vec!["a".into()], ImageSize::of(&preset, true));
     let original = picture(3, 0);
     set.push("p".into(), &original, &preset, 0).unwrap();
-    let ctx = block_on(Context::new(ContextOptions::default())).unwrap();
+    let ctx = block_on(Device::new(DeviceOptions::software())).unwrap();
     let show = |augmentation: Augmentation, seed| block_on(preview(&ctx, &set, &preset, &augmentation, 4, seed)).unwrap();
     let plain = show(Augmentation::default(), 1);
     assert_eq!(plain.len(), 4);
@@ -272,7 +272,7 @@ fn a_preview_shows_the_picture_and_its_variations() {
     let (events, collected) = unbounded();
     sender.unbounded_send(Command::PreviewAugmentation(Box::new(order))).unwrap();
     drop(sender);
-    block_on(serve_engine(engine(), ContextOptions::default(), receiver, events));
+    block_on(serve_engine(engine(), DeviceOptions::software(), receiver, events));
     let shown = block_on(collected.collect::<Vec<_>>()).into_iter().find_map(|event| match event {
         Event::Training(TrainingEvent::Previewed { number: 9, pictures }) => pictures.ok(),
         _ => None,

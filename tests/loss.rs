@@ -1,13 +1,13 @@
 //! The losses against their definition in f64 (transcribed from PyTorch's documentation) and against finite differences.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{LossCall, LossKind, Target, record_loss};
 
-fn contexts() -> [Context; 2] {
+fn contexts() -> [Device; 2] {
     [Family::Gpu, Family::Cpu].map(|family| {
-        let options = ContextOptions { family: Some(family), ..Default::default() };
-        pollster::block_on(Context::new(options)).expect("a GPU or a software adapter")
+        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
+        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
     })
 }
 
@@ -50,7 +50,7 @@ impl Case {
         Self { kind, classes, logits, targets: (0..batch).map(target).collect(), class_weights }
     }
 
-    fn run(&self, ctx: &Context, gradient: bool) -> Outcome {
+    fn run(&self, ctx: &Device, gradient: bool) -> Outcome {
         let shape = Shape::new(self.targets.len(), self.classes, 1, 1);
         let logits = Tensor::from_nchw(ctx, "logits", shape, Precision::F32, &self.logits).unwrap();
         let sevens = Slice::with_bytes(ctx, "d", &Precision::F32.encode(&vec![7.0; shape.vec4s() * 4])).unwrap();

@@ -10,7 +10,7 @@ use gradcheck::{
     to_f64, values, vector,
 };
 use reslab::Error;
-use reslab::gpu::{Context, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{
     Linear, MaxPool, Padding, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_linear,
     record_linear_input_gradient, record_linear_weight_gradient, record_max_pool, record_max_pool_backward,
@@ -25,7 +25,7 @@ struct Layer<'a> {
     /// The definition, NCHW.
     definition: &'a dyn Fn(&[f64]) -> Vec<f64>,
     /// Records the forward pass, then the backward pass.
-    record: &'a dyn Fn(&Context, &mut Recorder, &Operands),
+    record: &'a dyn Fn(&Device, &mut Recorder, &Operands),
 }
 
 /// What both passes read and write.
@@ -46,7 +46,8 @@ impl Layer<'_> {
         let output = (self.definition)(&to_f64(&input));
         let d_input = gradient(&input, |x| functional(&d_output, &(self.definition)(x)));
         for ctx in contexts() {
-            let what = |tensor: &str| format!("{tensor} of {} of {:?} in {:?}", self.name, self.input, ctx.family());
+            let what =
+                |tensor: &str| format!("{tensor} of {} of {:?} in {:?}", self.name, self.input, ctx.gpu().unwrap().family());
             for accumulate in [None, Some(tensor(ctx, self.input, &other))] {
                 let expected = if accumulate.is_some() { plus(&d_input, &other) } else { d_input.clone() };
                 let operands = Operands {
@@ -144,7 +145,7 @@ fn shortcuts() {
     }
 }
 
-fn record_pool(ctx: &Context, recorder: &mut Recorder, pool: &MaxPool, o: &Operands) {
+fn record_pool(ctx: &Device, recorder: &mut Recorder, pool: &MaxPool, o: &Operands) {
     let argmax = Slice::new(ctx, "argmax", max_pool_argmax_bytes(o.y.shape)).unwrap();
     record_max_pool_train(recorder, ctx, "pool", pool, &o.x, &argmax, &o.y).unwrap();
     record_max_pool_backward(recorder, ctx, "pool", pool, &argmax, &o.dy, o.accumulate.as_ref(), &o.dx).unwrap();
@@ -234,7 +235,12 @@ fn ties_in_a_max_pool_go_to_the_first() {
             let mut recorder = Recorder::new();
             record_pool(ctx, &mut recorder, &pool, &operands);
             recorder.finish(ctx).run(ctx).unwrap();
-            assert_eq!(read(ctx, &operands.dx), expected, "all cells {value}, zeros: {zeros}, {:?}", ctx.family());
+            assert_eq!(
+                read(ctx, &operands.dx),
+                expected,
+                "all cells {value}, zeros: {zeros}, {:?}",
+                ctx.gpu().unwrap().family()
+            );
         }
     }
 }

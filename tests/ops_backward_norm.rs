@@ -9,7 +9,7 @@ use gradcheck::{
     tensor, to_f64, values, vector,
 };
 use reslab::Error;
-use reslab::gpu::{Context, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{
     NormBackward, NormForward, NormParams, Statistics, channel_sum_scratch_bytes, norm_saved_bytes, norm_scratch_bytes,
     record_channel_sum, record_norm_backward, record_norm_forward,
@@ -102,7 +102,7 @@ struct Run {
     running_var: Vec<f32>,
 }
 
-fn run(ctx: &Context, case: &Case, o: &Operands, gradients: &[f32]) -> Run {
+fn run(ctx: &Device, case: &Case, o: &Operands, gradients: &[f32]) -> Run {
     let shape = case.shape;
     let [input, residual, d_output, accumulate] =
         [&o.input, &o.residual, &o.d_output, &o.accumulate].map(|v| tensor(ctx, shape, v));
@@ -187,7 +187,7 @@ fn check(case: Case) {
         .unzip();
 
     for ctx in contexts() {
-        let what = |name: &str| format!("{name} of {case:?} in {:?}", ctx.family());
+        let what = |name: &str| format!("{name} of {case:?} in {:?}", ctx.gpu().unwrap().family());
         let got = run(ctx, &case, &o, &before);
         assert_close(&what("output"), &got.output, &output, TOLERANCE);
         assert_close(&what("running_mean"), &got.running_mean, &running_mean, TOLERANCE);

@@ -1,13 +1,13 @@
 //! Optimizers against PyTorch's documented formulas in f64, and against numbers PyTorch printed.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Recorder, Recording, Slice};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Recording, Slice};
 use reslab::ops::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 
-fn contexts() -> [Context; 2] {
+fn contexts() -> [Device; 2] {
     [Family::Gpu, Family::Cpu].map(|family| {
-        let options = ContextOptions { family: Some(family), ..Default::default() };
-        pollster::block_on(Context::new(options)).expect("a GPU or a software adapter")
+        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
+        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
     })
 }
 
@@ -20,7 +20,7 @@ fn values(count: usize, mut seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-fn read(ctx: &Context, slice: &Slice) -> Vec<f32> {
+fn read(ctx: &Device, slice: &Slice) -> Vec<f32> {
     Precision::F32.decode(&pollster::block_on(slice.read(ctx)).unwrap())
 }
 
@@ -45,7 +45,7 @@ struct Trainee {
 }
 
 impl Trainee {
-    fn new(ctx: &Context, optimizer: Optimizer, groups: &[Group], start: &[Vec<f32>]) -> Self {
+    fn new(ctx: &Device, optimizer: Optimizer, groups: &[Group], start: &[Vec<f32>]) -> Self {
         let region = |group: &Group| Slice::new(ctx, "region", group.count as u64 * 4).unwrap();
         let params: Vec<Slice> =
             start.iter().map(|p| Slice::with_bytes(ctx, "params", bytemuck::cast_slice(p)).unwrap()).collect();
@@ -77,7 +77,7 @@ impl Trainee {
         Self { optimizer, params, gradients, state, values, norm, step }
     }
 
-    fn step(&self, ctx: &Context, number: u32, rate: f32, clip: Option<f32>, gradients: &[Vec<f32>]) {
+    fn step(&self, ctx: &Device, number: u32, rate: f32, clip: Option<f32>, gradients: &[Vec<f32>]) {
         for (slice, gradient) in self.gradients.iter().zip(gradients) {
             slice.write(ctx, bytemuck::cast_slice(gradient));
         }
@@ -85,7 +85,7 @@ impl Trainee {
         self.step.run(ctx).unwrap();
     }
 
-    fn params(&self, ctx: &Context) -> Vec<Vec<f32>> {
+    fn params(&self, ctx: &Device) -> Vec<Vec<f32>> {
         self.params.iter().map(|slice| read(ctx, slice)).collect()
     }
 }

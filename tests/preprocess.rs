@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use reslab::data::{Preset, Resize, RgbaImage, decode, resample};
-use reslab::gpu::{Context, ContextOptions, Precision, Shape, Tensor};
+use reslab::device::{Device, DeviceOptions, Precision, Shape, Tensor};
 use reslab::ops::Preprocessor;
 
 fn folder() -> PathBuf {
@@ -65,13 +65,13 @@ fn worst(a: &[u8], b: &[u8]) -> u8 {
     a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }
 
-fn context() -> Context {
-    pollster::block_on(Context::new(ContextOptions::default())).expect("a GPU or a software adapter")
+fn context() -> Device {
+    pollster::block_on(Device::new(DeviceOptions::software())).expect("a GPU or a software adapter")
 }
 
 /// Runs `images` through the GPU into a batch of `batch` and reads it back, `(batch, 3, h, w)`.
 fn on_gpu(
-    ctx: &Context,
+    ctx: &Device,
     preset: &Preset,
     precision: Precision,
     batch: usize,
@@ -225,16 +225,16 @@ fn a_frame_in_a_texture_gives_what_the_picture_gives() {
         let mut preprocessor = Preprocessor::new(&ctx, preset, output.clone()).unwrap();
         assert!(matches!(preprocessor.run_frame(&ctx), Err(reslab::Error::Usage(_))));
         let (texture, is_new) = preprocessor.frame_texture(&ctx, (image.width, image.height)).unwrap();
-        assert!(is_new && !pollster::block_on(texture.is_filled(&ctx)).unwrap());
-        texture.write(&ctx, &image.pixels);
+        assert!(is_new && !pollster::block_on(texture.is_filled(ctx.gpu().unwrap())).unwrap());
+        texture.write(ctx.gpu().unwrap(), &image.pixels);
         preprocessor.run_frame(&ctx).unwrap();
         assert_close(&pollster::block_on(output.read_nchw(&ctx)).unwrap(), &expected, 1e-6);
         // The next frame of this size takes the same place; one of another size does not.
         assert!(!preprocessor.frame_texture(&ctx, (image.width, image.height)).unwrap().1);
         assert!(preprocessor.frame_texture(&ctx, (image.width + 1, image.height)).unwrap().1);
     }
-    assert!(matches!(reslab::gpu::FrameTexture::new(&ctx, 0, 5), Err(reslab::Error::Usage(_))));
-    assert!(matches!(reslab::gpu::FrameTexture::new(&ctx, 1 << 20, 5), Err(reslab::Error::Limit { .. })));
+    assert!(matches!(reslab::device::FrameTexture::new(ctx.gpu().unwrap(), 0, 5), Err(reslab::Error::Usage(_))));
+    assert!(matches!(reslab::device::FrameTexture::new(ctx.gpu().unwrap(), 1 << 20, 5), Err(reslab::Error::Limit { .. })));
 }
 
 #[test]

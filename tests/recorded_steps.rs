@@ -14,7 +14,7 @@ mod golden;
 
 use std::{fmt::Write, fs, path::Path};
 
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Shape, Tensor};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Shape, Tensor};
 use reslab::model::training::{Grouping, Parameters, TrainingOptions, TrainingPlan};
 use reslab::model::{PlanBuilder, PlanOptions, ResNetSpec, Turns};
 use reslab::ops::{LossKind, Optimizer, Statistics};
@@ -27,12 +27,12 @@ const TRAINED: [(&str, usize, usize); 4] =
 const IN_FULL: [&str; 4] = ["forward resnet18", "forward resnet50v2-slim", "step resnet20", "evaluation resnet20"];
 
 /// Default limits, so that the adapter does not matter.
-fn context() -> Context {
-    let options = ContextOptions { family: Some(Family::Gpu), default_limits: true, ..ContextOptions::default() };
-    pollster::block_on(Context::new(options)).expect("a Vulkan, Metal or DX12 adapter (Debian: mesa-vulkan-drivers)")
+fn context() -> Device {
+    let options = DeviceOptions { family: Some(Family::Gpu), default_limits: true, ..DeviceOptions::software() };
+    pollster::block_on(Device::new(options)).expect("a Vulkan, Metal or DX12 adapter (Debian: mesa-vulkan-drivers)")
 }
 
-fn forward(ctx: &Context, name: &str) -> Vec<String> {
+fn forward(ctx: &Device, name: &str) -> Vec<String> {
     let case = golden::case(name);
     let options = PlanOptions { batch: case.input.n, height: case.input.h, width: case.input.w, ..PlanOptions::new(0) };
     let builder = PlanBuilder::new(ctx, &case.spec.build().unwrap(), options).unwrap();
@@ -40,7 +40,7 @@ fn forward(ctx: &Context, name: &str) -> Vec<String> {
 }
 
 /// Forward and backward, update, evaluation.
-fn training(ctx: &Context, name: &str, batch: usize, side: usize) -> [Vec<String>; 3] {
+fn training(ctx: &Device, name: &str, batch: usize, side: usize) -> [Vec<String>; 3] {
     let graph = ResNetSpec::named(name).unwrap().with_classes(Some(10)).build().unwrap();
     let shape = Shape::new(batch, 3, side, side);
     let optimizer = Optimizer::sgd();

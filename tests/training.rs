@@ -5,7 +5,7 @@ use reslab::Error;
 use reslab::data::random::{Stream, below, generator};
 use reslab::data::split::Split;
 use reslab::data::{ImageSet, ImageSize, Preset};
-use reslab::gpu::{Context, ContextOptions};
+use reslab::device::{Device, DeviceOptions};
 use reslab::model::{ResNetSpec, Turns};
 use reslab::ops::{Augmentation, Optimizer};
 use reslab::train::recipe::{BnStatistics, TrainDepth};
@@ -14,8 +14,8 @@ use reslab::weights::StateDict;
 
 const SIDE: u32 = 8;
 
-fn context() -> Context {
-    pollster::block_on(Context::new(ContextOptions::default())).expect("a Vulkan, Metal or DX12 adapter")
+fn context() -> Device {
+    pollster::block_on(Device::new(DeviceOptions::software())).expect("a Vulkan, Metal or DX12 adapter")
 }
 
 fn preset() -> Preset {
@@ -80,7 +80,7 @@ fn fresh(spec: &ResNetSpec) -> StateDict {
     init::initialise(&spec.build().unwrap(), Init::default(), false, 1).unwrap()
 }
 
-fn trainer(ctx: &Context, setup: Setup) -> Trainer {
+fn trainer(ctx: &Device, setup: Setup) -> Trainer {
     let weights = fresh(&setup.spec);
     pollster::block_on(Trainer::new(ctx, setup, weights, &mut Turns::none())).unwrap()
 }

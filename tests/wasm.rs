@@ -6,16 +6,16 @@
 
 use reslab::{
     Error,
-    gpu::{Context, ContextOptions, Precision, Recorder, Shape, Tensor},
+    device::{Device, DeviceOptions, Precision, Recorder, Shape, Tensor},
     ops::{record_add, record_relu, record_softmax},
 };
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-async fn context() -> Context {
-    let options = ContextOptions::default();
-    Context::new(options).await.expect("no WebGPU: Chromium needs the flags of webdriver.json and a Vulkan driver")
+async fn context() -> Device {
+    let options = DeviceOptions::software();
+    Device::new(options).await.expect("no WebGPU: Chromium needs the flags of webdriver.json and a Vulkan driver")
 }
 
 #[wasm_bindgen_test]
@@ -75,7 +75,7 @@ async fn a_lost_device_is_an_error_that_says_so() {
 
 #[wasm_bindgen_test]
 async fn a_buffer_over_the_limit_is_refused_with_its_numbers() {
-    let ctx = Context::new(ContextOptions { default_limits: true, ..Default::default() }).await.unwrap();
+    let ctx = Device::new(DeviceOptions { default_limits: true, ..DeviceOptions::software() }).await.unwrap();
     // WebGPU's default: 128 MiB a binding.
     assert_eq!(ctx.limits().storage_binding_bytes, 128 << 20);
     let shape = Shape::new(1, 64, 1024, 1024);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use reslab::data::random::{Stream, below, generator};
 use reslab::data::split::Split;
 use reslab::data::{ImageSet, ImageSize, Preset};
-use reslab::gpu::{Context, ContextOptions};
+use reslab::device::{Device, DeviceOptions};
 use reslab::model::{ResNetSpec, Turns};
 use reslab::ops::Augmentation;
 use reslab::train::{Budget, Event, Init, Recipe, Schedule, Setup, Trainer, init};
@@ -39,7 +39,7 @@ async fn a_small_net_learns_and_the_page_gets_its_turn() {
             "stages": [{"blocks": 1, "channels": 8, "stride": 1}, {"blocks": 1, "channels": 16, "stride": 2}]}"#,
     )
     .unwrap();
-    let ctx = Context::new(ContextOptions::default()).await.unwrap();
+    let ctx = Device::new(DeviceOptions::software()).await.unwrap();
     let weights = init::initialise(&spec.build().unwrap(), Init::default(), false, 1).unwrap();
     let setup = Setup {
         spec,

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::model::ModelArgs;
 use super::{Global, PrecisionArg, Stop, output};
+use crate::device::{Device, DispatchTime, Precision};
 use crate::engine::{Bench, BenchmarkJob, BenchmarkWork, Engine, RunTimes, random_weights};
-use crate::gpu::{Context, DispatchTime, Precision};
 use crate::model::training::{Pass, TrainingMemory};
 use crate::model::{ResNetSpec, Turns};
 use crate::ops::ConvKernel;
@@ -223,7 +223,7 @@ fn kernel(name: &str) -> std::result::Result<ConvKernel, String> {
         .ok_or_else(|| format!("known are: {}", known()))
 }
 
-fn available(kernel: Option<ConvKernel>, ctx: &Context) -> Result<Option<ConvKernel>> {
+fn available(kernel: Option<ConvKernel>, ctx: &Device) -> Result<Option<ConvKernel>> {
     match kernel {
         Some(kernel) if !kernel.available(ctx) => {
             let usable: Vec<_> = ConvKernel::all().filter(|k| k.available(ctx)).map(kernel_name).collect();
@@ -239,7 +239,7 @@ fn available(kernel: Option<ConvKernel>, ctx: &Context) -> Result<Option<ConvKer
 }
 
 /// Time of a run when many are queued without a wait between them.
-fn queued(bench: &mut Bench, ctx: &Context, runs: u32) -> Result<f64> {
+fn queued(bench: &mut Bench, ctx: &Device, runs: u32) -> Result<f64> {
     let start = Instant::now();
     for _ in 0..runs {
         bench.queue(ctx)?;
@@ -253,7 +253,7 @@ fn gflops(multiply_adds: u64, ms: f64) -> Option<f64> {
 }
 
 /// Every dispatch with the median of its times in `runs` timed runs.
-fn layers(bench: &Bench, ctx: &Context, runs: u32) -> Result<Vec<Layer>> {
+fn layers(bench: &Bench, ctx: &Device, runs: u32) -> Result<Vec<Layer>> {
     type Profile = Vec<(Pass, DispatchTime)>;
     let profiles = (0..runs).map(|_| pollster::block_on(bench.profile(ctx))).collect::<Result<Vec<Profile>>>()?;
     let Some(first) = profiles.first() else { return Ok(Vec::new()) };

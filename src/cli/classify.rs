@@ -9,8 +9,8 @@ use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
 use crate::data::{decode, labels};
+use crate::device::Precision;
 use crate::engine::{Classification, Engine, ModelInfo};
-use crate::gpu::Precision;
 use crate::{Error, Result};
 
 #[derive(Debug, Args)]

@@ -13,8 +13,8 @@ use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
 use crate::data::dataset::{ImageFolder, Sample};
 use crate::data::{Preset, RgbaImage, decode};
+use crate::device::Precision;
 use crate::engine::{Engine, ModelInfo};
-use crate::gpu::Precision;
 use crate::{Error, Result};
 
 #[derive(Debug, Args)]

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::Error;
+use crate::device::{Adapter, Device, DeviceKind, DeviceOptions};
 use crate::engine::{Engine, PrecisionChoice};
-use crate::gpu::{Adapter, AdapterChoice, Context, ContextOptions};
 
 /// Run ResNets on the GPU: the command line of ResLab.
 #[derive(Debug, Parser)]
@@ -36,16 +36,21 @@ struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Graphics adapter to use.
-    #[arg(long, global = true, value_enum, default_value_t = AdapterArg::Fastest)]
-    adapter: AdapterArg,
+    /// What computes.
+    #[arg(long, global = true, value_enum, default_value_t = DeviceArg::Auto, alias = "adapter")]
+    device: DeviceArg,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum AdapterArg {
-    /// The fastest one.
-    Fastest,
-    /// A software adapter (llvmpipe, WARP).
+enum DeviceArg {
+    /// A graphics card, else the processor.
+    #[value(alias = "fastest")]
+    Auto,
+    /// A graphics card, or an error.
+    Gpu,
+    /// The processor.
+    Cpu,
+    /// A software adapter (llvmpipe, WARP): slow, for tests.
     Software,
 }
 
@@ -133,17 +138,18 @@ pub fn main() -> ExitCode {
 }
 
 impl Global {
-    fn context_options(&self) -> ContextOptions {
-        let adapter = match self.adapter {
-            AdapterArg::Fastest => AdapterChoice::Fastest,
-            AdapterArg::Software => AdapterChoice::Software,
-        };
-        ContextOptions { adapter, ..ContextOptions::default() }
+    fn device_options(&self) -> DeviceOptions {
+        match self.device {
+            DeviceArg::Auto => DeviceOptions::default(),
+            DeviceArg::Gpu => DeviceOptions::of(DeviceKind::Gpu),
+            DeviceArg::Cpu => DeviceOptions::of(DeviceKind::Cpu),
+            DeviceArg::Software => DeviceOptions::software(),
+        }
     }
 
     /// Opens the device with the element type asked for.
     fn open(&self, precision: PrecisionArg) -> Result<Engine, Error> {
-        let mut engine = pollster::block_on(Engine::open(self.context_options())).map_err(advise)?;
+        let mut engine = pollster::block_on(Engine::open(self.device_options())).map_err(advise)?;
         pollster::block_on(engine.set_precision(precision.choice(), &mut |_| ()))?;
         if precision == PrecisionArg::F16 && !engine.device().f16 {
             output::remark("this adapter has no 16-bit floats; f32 is used");
@@ -152,8 +158,8 @@ impl Global {
     }
 
     /// Opens the device alone.
-    fn device(&self) -> Result<Context, Error> {
-        pollster::block_on(Context::new(self.context_options())).map_err(advise)
+    fn device(&self) -> Result<Device, Error> {
+        pollster::block_on(Device::new(self.device_options())).map_err(advise)
     }
 }
 

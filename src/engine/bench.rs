@@ -27,7 +27,7 @@ use wasm_bindgen::{JsCast, JsError, JsValue, closure::Closure};
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
 use super::{Bench, BenchmarkJob, BenchmarkWork, RunTimes};
-use crate::gpu::{Context, ContextOptions, Precision};
+use crate::device::{Device, DeviceOptions, Precision};
 use crate::model::{ResNetSpec, Turns};
 use crate::ops::Target;
 use crate::split::in_workshop;
@@ -109,7 +109,7 @@ struct Hyperparameters {
 /// A net that is ready to run.
 struct Session {
     config: Config,
-    ctx: Context,
+    ctx: Device,
     bench: Bench,
     images: Vec<f32>,
     targets: Vec<Target>,
@@ -216,7 +216,7 @@ impl Sessions {
 
 impl Session {
     /// Loads weights and data while the device opens, plans, and runs once.
-    async fn open(ctx: Option<Context>, config: &Config) -> Result<Self> {
+    async fn open(ctx: Option<Device>, config: &Config) -> Result<Self> {
         let begin = now_ms();
         let (mut session, state) = match config.trains() {
             false => Self::inference(ctx, config).await?,
@@ -234,13 +234,13 @@ impl Session {
         Ok(session)
     }
 
-    fn new(config: &Config, ctx: Context, bench: Bench, images: &[u8], targets: Vec<Target>) -> Self {
+    fn new(config: &Config, ctx: Device, bench: Bench, images: &[u8], targets: Vec<Target>) -> Self {
         let (config, images) = (config.clone(), Precision::F32.decode(images));
         Self { config, ctx, bench, images, targets, results: Vec::new(), first_ms: 0.0, load_ms: 0.0 }
     }
 
     /// Everything but the weights is planned, and kernels are compiled, by the time they are there.
-    async fn inference(ctx: Option<Context>, config: &Config) -> Result<(Self, StateDict)> {
+    async fn inference(ctx: Option<Device>, config: &Config) -> Result<(Self, StateDict)> {
         let Config { model, batch, size, .. } = config;
         let job = BenchmarkJob { precision: config.precision, ..config.job(ResNetSpec::named(model)?) };
         let planned = async {
@@ -256,7 +256,7 @@ impl Session {
         Ok((Self::new(config, ctx, bench, &input?, Vec::new()), state))
     }
 
-    async fn training(ctx: Option<Context>, config: &Config) -> Result<(Self, StateDict)> {
+    async fn training(ctx: Option<Device>, config: &Config) -> Result<(Self, StateDict)> {
         let weights_file = format!("{}_c10.safetensors", config.model);
         let [x, y, recipe] = ["train_x.f32", "train_y.i32", "train.json"].map(|file| config.fetch(file));
         let (ctx, file, x, y, recipe) = join5(device(ctx), config.fetch(&weights_file), x, y, recipe).await;
@@ -288,29 +288,27 @@ impl Session {
 }
 
 /// The device of the page, opened by the first call.
-async fn device(ctx: Option<Context>) -> Result<Context> {
+async fn device(ctx: Option<Device>) -> Result<Device> {
     match ctx {
         Some(ctx) => Ok(ctx),
-        None => Context::new(ContextOptions::default()).await,
+        None => Device::new(DeviceOptions::default()).await,
     }
 }
 
-/// The adapter and which kernels run on it, memory and work.
-fn describe(ctx: &Context, bench: &Bench) -> String {
-    let (adapter, memory) = (ctx.adapter(), bench.memory());
-    let lanes = ctx.subgroup_lanes().map_or_else(|| "no fixed subgroups".to_owned(), |lanes| format!("subgroups of {lanes}"));
+/// The device, memory and work.
+fn describe(ctx: &Device, bench: &Bench) -> String {
+    let (name, memory) = (&ctx.adapter().name, bench.memory());
     let mb = |bytes: u64| bytes as f64 / 1e6;
     format!(
-        "{}{}; {:?} kernels, {lanes}; parameters {:.1} MB, gradients {:.1} MB, momentum {:.1} MB, activations {:.1} MB; \
+        "{}; {}; parameters {:.1} MB, gradients {:.1} MB, momentum {:.1} MB, activations {:.1} MB; \
          {} dispatches, {} submits of a forward pass",
-        if adapter.name.is_empty() { "unnamed adapter" } else { adapter.name.as_str() },
-        if adapter.software { " (software)" } else { "" },
-        ctx.family(),
+        if name.is_empty() { "unnamed adapter" } else { name },
+        ctx.kind(),
         mb(memory.parameter_bytes),
         mb(memory.gradient_bytes),
         mb(memory.optimizer_bytes),
         mb(memory.activation_bytes),
         bench.dispatches(),
-        bench.submits(),
+        bench.submits()
     )
 }

@@ -8,7 +8,7 @@ use web_time::Instant;
 
 use super::core::{Engine, turns};
 use super::message::Event;
-use crate::gpu::{Adapter, Context, DispatchTime, Precision};
+use crate::device::{Adapter, Device, DispatchTime, Precision};
 use crate::model::training::{Pass, TrainingMemory};
 use crate::model::{ResNetSpec, Turns};
 use crate::{Error, Result};
@@ -170,7 +170,7 @@ impl Benchmark {
         outcome
     }
 
-    async fn next(&mut self, ctx: &Context, send: &dyn Fn(Event)) -> Result<bool> {
+    async fn next(&mut self, ctx: &Device, send: &dyn Fn(Event)) -> Result<bool> {
         let order = &*self.order;
         let (counted, total) = (order.warm_up + order.runs, order.warm_up + order.runs + PROFILES);
         let going = |phase, done| send(Event::Benchmark(BenchmarkEvent::Going { number: order.number, phase, done, total }));

@@ -14,7 +14,7 @@ use super::train::Backbone;
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
 use crate::data::{ImageSet, ImageSize, Preset, labels};
-use crate::gpu::{Context, ContextOptions, DispatchTime, Precision};
+use crate::device::{Device, DeviceOptions, DispatchTime, Precision};
 use crate::model::attribution::{cam_layer, map_layers};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
@@ -48,7 +48,7 @@ impl Default for LoadOptions {
 /// The core behind every door.
 #[derive(Debug)]
 pub struct Engine {
-    ctx: Context,
+    ctx: Device,
     choice: PrecisionChoice,
     model: Option<Model>,
     /// Where training began: the last model that was not trained here, while one that was is loaded.
@@ -113,13 +113,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NoAdapter`].
-    pub async fn open(options: ContextOptions) -> Result<Self> {
-        Ok(Self { ctx: Context::new(options).await?, choice: PrecisionChoice::Auto, model: None, pretrained: None })
+    pub async fn open(options: DeviceOptions) -> Result<Self> {
+        Ok(Self { ctx: Device::new(options).await?, choice: PrecisionChoice::Auto, model: None, pretrained: None })
     }
 
     /// Opens a new device in place of a lost one. The model must be [planned again](Self::replan).
-    pub async fn reopen(&mut self, options: ContextOptions) -> Result<()> {
-        self.ctx = Context::new(options).await?;
+    pub async fn reopen(&mut self, options: DeviceOptions) -> Result<()> {
+        self.ctx = Device::new(options).await?;
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// The device itself, for benchmarks.
-    pub fn context(&self) -> &Context {
+    pub fn context(&self) -> &Device {
         &self.ctx
     }
 
@@ -466,7 +466,7 @@ fn no_model() -> Error {
 
 /// Plans layer by layer, with turns for the page between.
 async fn plan(
-    ctx: &Context,
+    ctx: &Device,
     choice: PrecisionChoice,
     graph: &Graph,
     weights: &StateDict,

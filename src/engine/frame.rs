@@ -7,7 +7,7 @@ use super::heatmap::{self, Heatmap};
 use crate::Result;
 use crate::data::image::RgbaImage;
 #[cfg(target_arch = "wasm32")]
-use crate::{Error, gpu::Context, gpu::FrameTexture, web::VideoSource};
+use crate::{Error, device::FrameTexture, device::Gpu, web::VideoSource};
 
 /// A live frame.
 #[derive(Debug, Clone)]
@@ -67,10 +67,16 @@ impl Engine {
                 let size = video
                     .size()
                     .ok_or_else(|| Error::Usage("the video shows no frame yet; wait for its first one and try again".into()))?;
-                let (texture, is_new) = model.pixels.frame_texture(&ctx, size)?;
-                let way = copy(&ctx, texture, is_new, video).await?;
-                model.pixels.run_frame(&ctx)?;
-                (way, size)
+                if let Some(gpu) = ctx.gpu() {
+                    let (texture, is_new) = model.pixels.frame_texture(&ctx, size)?;
+                    let way = copy(gpu, texture, is_new, video).await?;
+                    model.pixels.run_frame(&ctx)?;
+                    (way, size)
+                } else {
+                    let image = video.pixels().await?;
+                    model.pixels.run(&ctx, &[&image])?;
+                    (FrameWay::Pixels, (image.width, image.height))
+                }
             }
         };
         model.plan.run(&ctx)?;
@@ -93,11 +99,11 @@ impl Engine {
 
 /// Puts the video's frame into the texture: directly, or as a bitmap where the browser has refused that once.
 #[cfg(target_arch = "wasm32")]
-async fn copy(ctx: &Context, texture: &FrameTexture, is_new: bool, video: &VideoSource) -> Result<FrameWay> {
+async fn copy(gpu: &Gpu, texture: &FrameTexture, is_new: bool, video: &VideoSource) -> Result<FrameWay> {
     if video.is_direct() {
-        let copied = match texture.copy_from(ctx, video.element()) {
+        let copied = match texture.copy_from(gpu, video.element()) {
             // Once is enough: a device that copies one frame copies all.
-            Ok(()) if is_new => match texture.is_filled(ctx).await {
+            Ok(()) if is_new => match texture.is_filled(gpu).await {
                 Ok(true) => Ok(()),
                 Ok(false) => Err("nothing arrived".into()),
                 Err(error @ Error::DeviceLost(_)) => return Err(error),
@@ -115,6 +121,6 @@ async fn copy(ctx: &Context, texture: &FrameTexture, is_new: bool, video: &Video
         return Err(Error::Usage("the video has changed its size; the next frame will be read".into()));
     }
     let doing = || "copying a frame of the video".to_owned();
-    texture.copy_from(ctx, bitmap.as_js()).map_err(|message| Error::Gpu { doing: doing(), message })?;
+    texture.copy_from(gpu, bitmap.as_js()).map_err(|message| Error::Gpu { doing: doing(), message })?;
     Ok(FrameWay::Bitmap)
 }

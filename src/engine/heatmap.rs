@@ -3,7 +3,7 @@
 use super::core::{Engine, turns};
 use crate::Result;
 use crate::data::image::RgbaImage;
-use crate::gpu::{Context, Precision, Recorder, Recording, Slice};
+use crate::device::{Device, Precision, Recorder, Recording, Slice};
 use crate::model::attribution::{GradCam, cam_layer, class_weights};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, Turns};
@@ -78,7 +78,7 @@ impl Maps {
     /// Queues the map of `class` over what `plan` computed last, and hands out where it will be.
     pub(super) fn record(
         &mut self,
-        ctx: &Context,
+        ctx: &Device,
         graph: &Graph,
         weights: &StateDict,
         plan: &InferencePlan,
@@ -99,7 +99,7 @@ impl Maps {
 }
 
 impl Cam {
-    fn new(ctx: &Context, graph: &Graph, plan: &InferencePlan) -> Result<Self> {
+    fn new(ctx: &Device, graph: &Graph, plan: &InferencePlan) -> Result<Self> {
         let features = plan.output(&graph.nodes[cam_layer(graph)?.0].name)?;
         let (c4, size) = (features.shape.c4(), (features.shape.w, features.shape.h));
         let weights = Slice::new(ctx, "weights of a class", c4 as u64 * 16)?;
@@ -111,7 +111,7 @@ impl Cam {
 }
 
 /// A map from its slice.
-pub(super) async fn read(ctx: &Context, class: usize, slice: &Slice, size: (usize, usize)) -> Result<Heatmap> {
+pub(super) async fn read(ctx: &Device, class: usize, slice: &Slice, size: (usize, usize)) -> Result<Heatmap> {
     let mut sums = Precision::F32.decode(&slice.read(ctx).await?);
     sums.truncate(size.0 * size.1);
     Ok(Heatmap::from_sums(class, size, sums))

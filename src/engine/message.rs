@@ -11,7 +11,7 @@ use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, Trai
 use crate::Error;
 use crate::data::Preset;
 use crate::data::image::RgbaImage;
-use crate::gpu::{Adapter, DispatchTime, Precision};
+use crate::device::{Adapter, DispatchTime, Precision};
 use crate::model::MemoryUse;
 
 /// Element type the user asks for.

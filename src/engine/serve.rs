@@ -16,7 +16,7 @@ use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
 use super::workshop;
 use crate::data::{RgbaImage, decode_later};
-use crate::gpu::ContextOptions;
+use crate::device::DeviceOptions;
 use crate::{Error, Result, web};
 
 /// Predictions a result carries.
@@ -26,7 +26,7 @@ const TOP: usize = 5;
 ///
 /// A lost device is opened again, the model planned anew and the command repeated once; the door sees a new
 /// [`Event::Device`] and [`Event::Ready`].
-pub async fn serve(options: ContextOptions, commands: UnboundedReceiver<Command>, events: UnboundedSender<Event>) {
+pub async fn serve(options: DeviceOptions, commands: UnboundedReceiver<Command>, events: UnboundedSender<Event>) {
     match Engine::open(options).await {
         Ok(engine) => serve_engine(engine, options, commands, events).await,
         Err(error) => drop(events.unbounded_send(Event::Failed { id: None, error })),
@@ -36,7 +36,7 @@ pub async fn serve(options: ContextOptions, commands: UnboundedReceiver<Command>
 /// [`serve`] with an engine that is open already; `options` are for opening it again.
 pub async fn serve_engine(
     mut engine: Engine,
-    options: ContextOptions,
+    options: DeviceOptions,
     mut commands: UnboundedReceiver<Command>,
     events: UnboundedSender<Event>,
 ) {
@@ -88,12 +88,12 @@ pub async fn serve_engine(
     }
 }
 
-async fn advance(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
+async fn advance(engine: &mut Engine, run: &mut Run, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
     workshop::advance(engine, run, options, send).await?.await
 }
 
 /// Opens a new device and plans the model again from its weights, which stay in memory.
-pub(super) async fn recover(engine: &mut Engine, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
+pub(super) async fn recover(engine: &mut Engine, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
     engine.reopen(options).await?;
     send(Event::Device(engine.device()));
     if engine.model().is_some() {

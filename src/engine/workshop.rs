@@ -7,7 +7,7 @@ use super::export::Exported;
 use super::message::Event;
 use super::serve::{Job, Left, pixels, recover};
 use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
-use crate::gpu::ContextOptions;
+use crate::device::DeviceOptions;
 use crate::split::in_workshop;
 use crate::{Error, Result, train, web};
 
@@ -23,13 +23,13 @@ in_workshop! {
 in_workshop! {
     /// Does a chunk of training, and repeats it with a new device when the old one was lost.
     pub(super) fn advance<'a>(
-        engine: &'a mut Engine, run: &'a mut Run, options: ContextOptions, send: &'a dyn Fn(Event),
+        engine: &'a mut Engine, run: &'a mut Run, options: DeviceOptions, send: &'a dyn Fn(Event),
     ) -> Result<LocalBoxFuture<'a, Result<()>>> {
         Ok(Box::pin(go_on(engine, run, options, send)))
     }
 }
 
-async fn go_on(engine: &mut Engine, run: &mut Run, options: ContextOptions, send: &dyn Fn(Event)) -> Result<()> {
+async fn go_on(engine: &mut Engine, run: &mut Run, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
     web::yield_now().await;
     match run.advance(engine, send).await {
         Err(Error::DeviceLost(_)) => {

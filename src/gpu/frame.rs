@@ -1,6 +1,6 @@
 //! A picture in a texture: frames of a video get there without passing through the CPU.
 
-use super::Context;
+use super::Gpu;
 use crate::{Error, Result};
 
 /// An 8-bit RGBA picture on the GPU. It keeps its place from frame to frame.
@@ -15,8 +15,8 @@ impl FrameTexture {
     ///
     /// # Errors
     /// [`Error::Limit`] when a texture cannot be that large, [`Error::Usage`] for a picture without pixels.
-    pub fn new(ctx: &Context, width: u32, height: u32) -> Result<Self> {
-        let limit = ctx.device().limits().max_texture_dimension_2d;
+    pub fn new(gpu: &Gpu, width: u32, height: u32) -> Result<Self> {
+        let limit = gpu.device().limits().max_texture_dimension_2d;
         if width == 0 || height == 0 {
             return Err(Error::Usage("a frame without pixels has nothing to read; wait for the video's first one".into()));
         }
@@ -28,7 +28,7 @@ impl FrameTexture {
                 hint: "choose a camera or a video with fewer pixels".into(),
             });
         }
-        let texture = ctx.device().create_texture(&wgpu::TextureDescriptor {
+        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
             label: Some("frame"),
             size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
             mip_level_count: 1,
@@ -59,11 +59,11 @@ impl FrameTexture {
     ///
     /// # Panics
     /// When `rgba` does not have the picture's size: a bug of the caller.
-    pub fn write(&self, ctx: &Context, rgba: &[u8]) {
+    pub fn write(&self, gpu: &Gpu, rgba: &[u8]) {
         let (width, height) = self.size();
         assert_eq!(rgba.len(), width as usize * height as usize * 4, "pixels of a {width} x {height} frame");
         let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(width * 4), rows_per_image: None };
-        ctx.queue().write_texture(self.texture.as_image_copy(), rgba, layout, self.texture.size());
+        gpu.queue().write_texture(self.texture.as_image_copy(), rgba, layout, self.texture.size());
     }
 
     /// Queues a copy of what a browser's picture source shows now: a video, `VideoFrame`, `ImageBitmap` or canvas of the
@@ -75,11 +75,11 @@ impl FrameTexture {
     /// # Errors
     /// The browser's words.
     #[cfg(target_arch = "wasm32")]
-    pub fn copy_from(&self, ctx: &Context, source: &wasm_bindgen::JsValue) -> Result<(), String> {
+    pub fn copy_from(&self, gpu: &Gpu, source: &wasm_bindgen::JsValue) -> Result<(), String> {
         use js_sys::{Function, Object, Reflect};
         use wasm_bindgen::{JsCast, JsValue};
 
-        let (Some(queue), Some(texture)) = (ctx.queue().as_webgpu(), self.texture.as_webgpu()) else {
+        let (Some(queue), Some(texture)) = (gpu.queue().as_webgpu(), self.texture.as_webgpu()) else {
             return Err("this device is not the browser's".into());
         };
         let object = |entries: &[(&str, &JsValue)]| -> Result<Object, JsValue> {
@@ -109,15 +109,15 @@ impl FrameTexture {
     ///
     /// # Errors
     /// Those of [`Slice::read`](super::Slice::read).
-    pub async fn is_filled(&self, ctx: &Context) -> Result<bool> {
-        let pixel = super::Slice::new(ctx, "the first pixel", 16)?;
-        let mut encoder = ctx.device().create_command_encoder(&Default::default());
+    pub async fn is_filled(&self, gpu: &Gpu) -> Result<bool> {
+        let pixel = super::Slice::new(gpu, "the first pixel", 16);
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
         encoder.copy_texture_to_buffer(
             self.texture.as_image_copy(),
             wgpu::TexelCopyBufferInfo { buffer: &pixel.buffer, layout: wgpu::TexelCopyBufferLayout::default() },
             wgpu::Extent3d { width: 1, height: 1, depth_or_array_layers: 1 },
         );
-        ctx.queue().submit([encoder.finish()]);
-        Ok(pixel.read(ctx).await?.get(3).is_some_and(|alpha| *alpha > 0))
+        gpu.queue().submit([encoder.finish()]);
+        Ok(pixel.read(gpu).await?.get(3).is_some_and(|alpha| *alpha > 0))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, Precision, wgsl};
+use super::{Gpu, Precision, wgsl};
 
 /// A WGSL file: a kernel with the entry point `main`. `Elem`, and `Texels` where it is used, are
 /// defined by a prelude according to the precision.
@@ -118,7 +118,7 @@ impl Kernel {
     }
 }
 
-impl Context {
+impl Gpu {
     /// The kernel of `shader` with these `override` constants, compiled at first use.
     ///
     /// The bind group layout is the one the shader itself declares, so that a binding is written down once, in WGSL.

@@ -1,27 +1,27 @@
-//! The GPU, and the only place that names wgpu.
+//! The graphics card, and the only place that names wgpu.
 //!
-//! A [`Context`] is a device with its limits. A [`Shader`] with constants becomes a cached [`Kernel`]; dispatches of kernels over
+//! A [`Gpu`] is a WebGPU device with its limits. A [`Shader`] with constants becomes a cached [`Kernel`]; dispatches of kernels over
 //! [`Slice`]s are collected by a [`Recorder`] and frozen into a [`Recording`], which is replayed as often as wanted: bind
-//! groups and uniform parameters are made once.
+//! groups and uniform parameters are made once. Above `ops` nobody sees these: `device` has the types that fit either device.
 
-mod context;
+mod adapter;
 mod frame;
 mod kernel;
-mod memory;
+mod precision;
 mod profile;
 mod readback;
 mod recording;
-mod tensor;
+mod slice;
 mod texels;
 
-pub use context::{Adapter, AdapterChoice, Context, ContextOptions, Family, Limits};
+pub use adapter::{Adapter, Family, Gpu, GpuOptions, Limits};
 pub use frame::FrameTexture;
 pub use kernel::{Kernel, Shader};
 pub(crate) use kernel::{stripped, stripped_length};
-pub use memory::{Assignment, Lifetime, assign_slots};
+pub use precision::Precision;
 pub use profile::DispatchTime;
 pub use recording::{Recorder, Recording};
-pub use tensor::{Precision, Shape, Slice, Tensor};
+pub use slice::Slice;
 pub use texels::Texels;
 
 /// The text of a file in `shaders/`, stripped of its comments as the program is compiled.

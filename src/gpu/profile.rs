@@ -1,6 +1,6 @@
 //! Time by dispatch, from timestamp queries.
 
-use super::{Context, Slice};
+use super::{Gpu, Slice};
 use crate::{Error, Result};
 
 /// One dispatch with its time.
@@ -26,8 +26,8 @@ pub(super) struct Stopwatch {
 const MAX_QUERIES: usize = 4096;
 
 impl Stopwatch {
-    pub(super) fn new(ctx: &Context, dispatches: usize) -> Result<Self> {
-        if !ctx.has_timestamps() {
+    pub(super) fn new(gpu: &Gpu, dispatches: usize) -> Result<Self> {
+        if !gpu.has_timestamps() {
             return Err(Error::Usage("this adapter has no timestamp queries, so layers cannot be timed".into()));
         }
         if dispatches == 0 || dispatches * 2 > MAX_QUERIES {
@@ -37,7 +37,7 @@ impl Stopwatch {
             )));
         }
         let count = dispatches as u32 * 2;
-        let queries = ctx.device().create_query_set(&wgpu::QuerySetDescriptor {
+        let queries = gpu.device().create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("stopwatch"),
             ty: wgpu::QueryType::Timestamp,
             count,
@@ -57,18 +57,18 @@ impl Stopwatch {
     }
 
     /// Milliseconds of every dispatch.
-    pub(super) async fn finish(self, ctx: &Context, mut encoder: wgpu::CommandEncoder) -> Result<Vec<f64>> {
+    pub(super) async fn finish(self, gpu: &Gpu, mut encoder: wgpu::CommandEncoder) -> Result<Vec<f64>> {
         let bytes = u64::from(self.count) * 8;
-        let resolved = ctx.device().create_buffer(&wgpu::BufferDescriptor {
+        let resolved = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("timestamps"),
             size: bytes,
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
         encoder.resolve_query_set(&self.queries, 0..self.count, &resolved, 0);
-        ctx.queue().submit([encoder.finish()]);
-        let bytes = Slice { buffer: resolved, offset: 0, bytes }.read(ctx).await?;
-        let period_ms = f64::from(ctx.queue().get_timestamp_period()) / 1e6;
+        gpu.queue().submit([encoder.finish()]);
+        let bytes = Slice { buffer: resolved, offset: 0, bytes }.read(gpu).await?;
+        let period_ms = f64::from(gpu.queue().get_timestamp_period()) / 1e6;
         let ticks: Vec<u64> = bytes.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
         Ok(ticks.as_chunks::<2>().0.iter().map(|[begin, end]| end.saturating_sub(*begin) as f64 * period_ms).collect())
     }

@@ -2,7 +2,7 @@
 
 use futures_channel::oneshot;
 
-use super::{Context, Slice};
+use super::{Gpu, Slice};
 use crate::{Error, Result};
 
 impl Slice {
@@ -10,35 +10,35 @@ impl Slice {
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when the device is gone, [`Error::Gpu`] when it refused the copy.
-    pub async fn read(&self, ctx: &Context) -> Result<Vec<u8>> {
-        ctx.check()?;
-        let staging = ctx.device().create_buffer(&wgpu::BufferDescriptor {
+    pub async fn read(&self, gpu: &Gpu) -> Result<Vec<u8>> {
+        gpu.check()?;
+        let staging = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: self.bytes,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = ctx.device().create_command_encoder(&Default::default());
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&self.buffer, self.offset, &staging, 0, self.bytes);
-        ctx.queue().submit([encoder.finish()]);
+        gpu.queue().submit([encoder.finish()]);
         let (sender, receiver) = oneshot::channel();
         staging.slice(..).map_async(wgpu::MapMode::Read, move |result| {
             // The receiver is only gone when the caller stopped waiting.
             let _ = sender.send(result);
         });
         #[cfg(not(target_arch = "wasm32"))]
-        if let Err(error) = ctx.device().poll(wgpu::PollType::wait_indefinitely()) {
+        if let Err(error) = gpu.device().poll(wgpu::PollType::wait_indefinitely()) {
             return Err(Error::Gpu { doing: "waiting for results".into(), message: error.to_string() });
         }
         let failed =
-            |message: String| ctx.check().err().unwrap_or(Error::Gpu { doing: "reading results back".into(), message });
+            |message: String| gpu.check().err().unwrap_or(Error::Gpu { doing: "reading results back".into(), message });
         match receiver.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(failed("the read was dropped".into())),
         }
         // A fault during the run leaves garbage behind; say so instead of returning it.
-        ctx.check()?;
+        gpu.check()?;
         let view = staging.slice(..).get_mapped_range().map_err(|e| failed(e.to_string()))?;
         let bytes = view.to_vec();
         drop(view);

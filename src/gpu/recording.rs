@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::profile::Stopwatch;
-use super::{Context, DispatchTime, FrameTexture, Kernel, Precision, Slice, Texels};
+use super::{DispatchTime, FrameTexture, Gpu, Kernel, Precision, Slice, Texels};
 use crate::{Error, Result};
 
 /// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
@@ -69,7 +69,7 @@ impl Recorder {
     #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
     pub fn dispatch<P: bytemuck::NoUninit>(
         &mut self,
-        ctx: &Context,
+        gpu: &Gpu,
         label: &str,
         kernel: Arc<Kernel>,
         slices: &[&Slice],
@@ -77,14 +77,14 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        self.dispatch_texels(ctx, label, kernel, &[], slices, params, workgroups, cost)
+        self.dispatch_texels(gpu, label, kernel, &[], slices, params, workgroups, cost)
     }
 
     /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `texels` are bound in front of `slices`.
     #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
     pub fn dispatch_texels<P: bytemuck::NoUninit>(
         &mut self,
-        ctx: &Context,
+        gpu: &Gpu,
         label: &str,
         kernel: Arc<Kernel>,
         texels: &[&Texels],
@@ -94,14 +94,14 @@ impl Recorder {
         cost: u64,
     ) -> Result<()> {
         let textures = texels.iter().map(|texels| texels.view().clone()).collect();
-        self.push(ctx, label, kernel, textures, slices, params, workgroups, cost)
+        self.push(gpu, label, kernel, textures, slices, params, workgroups, cost)
     }
 
     /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `frame` is bound in front of `slices`.
     #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
     pub fn dispatch_frame<P: bytemuck::NoUninit>(
         &mut self,
-        ctx: &Context,
+        gpu: &Gpu,
         label: &str,
         kernel: Arc<Kernel>,
         frame: &FrameTexture,
@@ -110,13 +110,13 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        self.push(ctx, label, kernel, vec![frame.view().clone()], slices, params, workgroups, cost)
+        self.push(gpu, label, kernel, vec![frame.view().clone()], slices, params, workgroups, cost)
     }
 
     #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
     fn push<P: bytemuck::NoUninit>(
         &mut self,
-        ctx: &Context,
+        gpu: &Gpu,
         label: &str,
         kernel: Arc<Kernel>,
         textures: Vec<wgpu::TextureView>,
@@ -125,7 +125,7 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        let limit = ctx.limits().workgroups_per_dimension;
+        let limit = gpu.limits().workgroups_per_dimension;
         if let Some(count) = workgroups.into_iter().find(|count| *count > limit) {
             return Err(Error::Limit {
                 what: format!("the grid of `{label}` (in workgroups)"),
@@ -166,7 +166,7 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error::Limit`] when a texture cannot be that large.
-    pub fn stage(&mut self, ctx: &Context, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
+    pub fn stage(&mut self, gpu: &Gpu, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
         let kept = self.staged.iter().position(|staged| {
             staged.precision == precision
                 && staged.vec4s >= vec4s
@@ -183,7 +183,7 @@ impl Recorder {
             Some(oldest) if slots == TEXEL_SLOTS => self.staged.remove(oldest).slot,
             _ => slots,
         };
-        let to = ctx.texels(slot, precision, vec4s)?;
+        let to = gpu.texels(slot, precision, vec4s)?;
         self.steps.push(Pending::Stage { from: slice.clone(), vec4s: vec4s as u32, to: to.clone() });
         self.staged.push(Staged { slot, precision, from: Some(slice.clone()), vec4s, to: to.clone() });
         Ok(to)
@@ -210,18 +210,18 @@ impl Recorder {
     }
 
     /// Freezes the list of a forward pass, which makes a few submits at most.
-    pub fn finish(self, ctx: &Context) -> Recording {
-        self.freeze(ctx, MAX_SUBMITS)
+    pub fn finish(self, gpu: &Gpu) -> Recording {
+        self.freeze(gpu, MAX_SUBMITS)
     }
 
     /// Freezes a list of a training step's size: it is cut into as many submits as its work asks for, so that none runs long
     /// enough for a browser to give up the device.
-    pub fn finish_long(self, ctx: &Context) -> Recording {
-        self.freeze(ctx, u64::MAX)
+    pub fn finish_long(self, gpu: &Gpu) -> Recording {
+        self.freeze(gpu, u64::MAX)
     }
 
-    fn freeze(self, ctx: &Context, max_submits: u64) -> Recording {
-        let uniform = ctx.device().create_buffer(&wgpu::BufferDescriptor {
+    fn freeze(self, gpu: &Gpu, max_submits: u64) -> Recording {
+        let uniform = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("params"),
             size: self.uniforms.len().max(16).next_multiple_of(16) as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
@@ -229,7 +229,7 @@ impl Recorder {
         });
         let mut bytes = self.uniforms;
         bytes.resize(bytes.len().next_multiple_of(4), 0);
-        ctx.queue().write_buffer(&uniform, 0, &bytes);
+        gpu.queue().write_buffer(&uniform, 0, &bytes);
         let steps = self
             .steps
             .into_iter()
@@ -251,7 +251,7 @@ impl Recorder {
                         .enumerate()
                         .map(|(i, resource)| wgpu::BindGroupEntry { binding: i as u32, resource })
                         .collect();
-                    let bind_group = ctx.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                    let bind_group = gpu.device().create_bind_group(&wgpu::BindGroupDescriptor {
                         label: Some(&label),
                         layout: &kernel.layout,
                         entries: &entries,
@@ -371,12 +371,12 @@ impl Recording {
     }
 
     /// Queues one run. Results are there for any later read.
-    pub fn run(&self, ctx: &Context) -> Result<()> {
-        ctx.check()?;
+    pub fn run(&self, gpu: &Gpu) -> Result<()> {
+        gpu.check()?;
         for chunk in self.chunks() {
-            let mut encoder = ctx.device().create_command_encoder(&Default::default());
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
             encode(&self.steps[chunk], &mut encoder);
-            ctx.queue().submit([encoder.finish()]);
+            gpu.queue().submit([encoder.finish()]);
         }
         Ok(())
     }
@@ -385,10 +385,10 @@ impl Recording {
     ///
     /// # Errors
     /// [`Error::Usage`] when the adapter cannot time dispatches.
-    pub async fn profile(&self, ctx: &Context) -> Result<Vec<DispatchTime>> {
-        ctx.check()?;
-        let mut watch = Stopwatch::new(ctx, self.dispatches())?;
-        let mut encoder = ctx.device().create_command_encoder(&Default::default());
+    pub async fn profile(&self, gpu: &Gpu) -> Result<Vec<DispatchTime>> {
+        gpu.check()?;
+        let mut watch = Stopwatch::new(gpu, self.dispatches())?;
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
         let mut timed = Vec::new();
         for step in &self.steps {
             if let Step::Dispatch { label, kernel, bind_group, workgroups, cost, .. } = step {
@@ -401,7 +401,7 @@ impl Recording {
                 encode(std::slice::from_ref(step), &mut encoder);
             }
         }
-        let times = watch.finish(ctx, encoder).await?;
+        let times = watch.finish(gpu, encoder).await?;
         Ok(timed
             .into_iter()
             .zip(times)

@@ -3,10 +3,10 @@
 //! llvmpipe reads a storage buffer lane by lane, and puts every word into its vector register by way of the stack: 270 ns for one
 //! vec4 in each of 8 lanes on a CPU without AVX-512. The same values come out of a texture ten times faster, and copying a buffer
 //! into a texture is a `memcpy`. It is bound as a read-only storage texture: as a sampled one, a load would be 185 instructions
-//! instead of 50. So kernels that read much read it from a texture: [`Context::texels`] keeps a few, and
+//! instead of 50. So kernels that read much read it from a texture: [`Gpu::texels`] keeps a few, and
 //! [`Recorder::stage`](super::Recorder::stage) fills one in front of the dispatch that reads it.
 
-use super::{Context, Precision};
+use super::{Gpu, Precision};
 use crate::{Error, Result};
 
 /// Texels of a row; the shaders' `texel` functions say the same.
@@ -21,8 +21,8 @@ pub struct Texels {
 }
 
 impl Texels {
-    fn new(ctx: &Context, precision: Precision, rows: u32) -> Self {
-        let texture = ctx.device().create_texture(&wgpu::TextureDescriptor {
+    fn new(gpu: &Gpu, precision: Precision, rows: u32) -> Self {
+        let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
             label: Some("texels"),
             size: wgpu::Extent3d { width: COLUMNS, height: rows, depth_or_array_layers: 1 },
             mip_level_count: 1,
@@ -72,7 +72,7 @@ impl Texels {
     }
 }
 
-impl Context {
+impl Gpu {
     /// Texture number `slot` with room for `vec4s`. Recordings share the textures: each dispatch is preceded by the copies that
     /// fill its own.
     ///

@@ -12,7 +12,7 @@ use super::graph::{Graph, ValueId};
 use super::training::scribe::Scribe;
 use super::training::tape::Goal;
 use super::training::{Grouping, Parameters};
-use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::ops::{self, Statistics};
 use crate::weights::StateDict;
 use crate::{Error, Result};
@@ -78,7 +78,7 @@ impl GradCam {
     /// [`Error::Unknown`] for a layer that is not there, [`Error::Usage`] for one that the logits do not come from or that has no
     /// pixels, [`Error::TensorMismatch`] for weights of another net, [`Error::Limit`] when the adapter allows less.
     pub async fn new(
-        ctx: &Context,
+        ctx: &Device,
         graph: &Graph,
         weights: &StateDict,
         layer: &str,
@@ -124,7 +124,7 @@ impl GradCam {
     ///
     /// # Errors
     /// [`Error::Usage`] for a class that is not there.
-    pub async fn map(&self, ctx: &Context, class: usize) -> Result<Vec<f32>> {
+    pub async fn map(&self, ctx: &Device, class: usize) -> Result<Vec<f32>> {
         let classes = self.d_logits.shape.c;
         if class >= classes {
             return Err(Error::Usage(format!("class number {class} is not there: the network has {classes} classes")));

@@ -5,7 +5,7 @@
 
 use crate::{Error, Result};
 
-pub use crate::gpu::Shape;
+pub use crate::device::Shape;
 use crate::ops::{Input, LayerParam};
 pub use crate::ops::{Layer, Op, Padding};
 

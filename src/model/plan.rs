@@ -2,10 +2,10 @@
 
 use super::fuse::{Step, fuse};
 use super::graph::{Graph, Layer, Node, ValueId};
-use crate::gpu::{
-    Assignment, Context, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
+use crate::device::{
+    Assignment, Device, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
 };
-use crate::ops::{Constant, ConvKernel, Forward, Method, Purpose};
+use crate::ops::{Blocking, Constant, ConvKernel, Forward, Method, Purpose};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -46,8 +46,8 @@ pub struct MemoryUse {
 /// stay alive between layers.
 ///
 /// ```no_run
-/// # use reslab::{gpu::Context, model::{graph::Graph, PlanBuilder, PlanOptions}, weights::StateDict};
-/// # fn f(ctx: &Context, graph: &Graph, weights: &StateDict) -> reslab::Result<()> {
+/// # use reslab::{device::Device, model::{graph::Graph, PlanBuilder, PlanOptions}, weights::StateDict};
+/// # fn f(ctx: &Device, graph: &Graph, weights: &StateDict) -> reslab::Result<()> {
 /// let mut builder = PlanBuilder::new(ctx, graph, PlanOptions::new(224))?;
 /// builder.warm_up(ctx)?;
 /// while builder.advance(ctx, graph, weights)? {
@@ -73,7 +73,7 @@ impl PlanBuilder {
     /// # Errors
     /// [`Error::Spec`] when the image is too small, [`Error::Limit`] when a layer exceeds the adapter's binding size,
     /// [`Error::Unknown`] for a tap that is no layer, [`Error::Usage`] for f16 where the adapter has none.
-    pub fn new(ctx: &Context, graph: &Graph, options: PlanOptions) -> Result<Self> {
+    pub fn new(ctx: &Device, graph: &Graph, options: PlanOptions) -> Result<Self> {
         if options.precision == Precision::F16 && !ctx.has_f16() {
             return Err(Error::Usage("this adapter has no shader-f16; use f32".into()));
         }
@@ -151,7 +151,7 @@ impl PlanBuilder {
 
     /// Queues a pass with what weights there are: drivers compile a kernel, or the most of it, when it first runs, and may do
     /// so while weights are still fetched and packed. A batch is too much work to do in vain, and waits.
-    pub fn warm_up(&self, ctx: &Context) -> Result<()> {
+    pub fn warm_up(&self, ctx: &Device) -> Result<()> {
         if self.plan.options.batch > 1 {
             return Ok(());
         }
@@ -177,7 +177,7 @@ impl PlanBuilder {
     ///
     /// # Errors
     /// [`Error::TensorMismatch`] when a parameter is missing or has another shape.
-    pub fn advance(&mut self, ctx: &Context, graph: &Graph, weights: &StateDict) -> Result<bool> {
+    pub fn advance(&mut self, ctx: &Device, graph: &Graph, weights: &StateDict) -> Result<bool> {
         let Some(step) = self.steps.get(self.next) else { return Ok(false) };
         let (node, kernel) = (step.layer(graph), self.kernels[self.next]);
         let norm = match step.norm.map(|norm| &graph.nodes[norm]) {
@@ -218,7 +218,7 @@ impl InferencePlan {
     ///
     /// # Errors
     /// Those of [`PlanBuilder::new`] and [`PlanBuilder::advance`].
-    pub fn new(ctx: &Context, graph: &Graph, weights: &StateDict, options: PlanOptions) -> Result<Self> {
+    pub fn new(ctx: &Device, graph: &Graph, weights: &StateDict, options: PlanOptions) -> Result<Self> {
         let mut builder = PlanBuilder::new(ctx, graph, options)?;
         while builder.advance(ctx, graph, weights)? {}
         ctx.check()?;
@@ -246,12 +246,12 @@ impl InferencePlan {
     }
 
     /// Queues a forward pass over the input.
-    pub fn run(&self, ctx: &Context) -> Result<()> {
+    pub fn run(&self, ctx: &Device) -> Result<()> {
         self.recording.run(ctx)
     }
 
     /// Reads the layer `name` (`fc`, `softmax`, `avgpool` or a tap) of the last run as `(N, C, H, W)` values.
-    pub async fn read(&self, ctx: &Context, name: &str) -> Result<Vec<f32>> {
+    pub async fn read(&self, ctx: &Device, name: &str) -> Result<Vec<f32>> {
         self.output(name)?.read_nchw(ctx).await
     }
 
@@ -268,7 +268,7 @@ impl InferencePlan {
     }
 
     /// Runs once and times every layer.
-    pub async fn profile(&self, ctx: &Context) -> Result<Vec<DispatchTime>> {
+    pub async fn profile(&self, ctx: &Device) -> Result<Vec<DispatchTime>> {
         self.recording.profile(ctx).await
     }
 }
@@ -327,11 +327,16 @@ fn slot_bytes(bytes: u64) -> u64 {
 /// plan may grow by a tenth.
 const FULL_PLAN: usize = 60;
 
+/// Whether the kernel is three dispatches: Winograd's on a GPU. On the processor it is one step.
+fn takes_three(kernel: &ConvKernel) -> bool {
+    kernel.method != Method::Direct && matches!(kernel.blocking, Blocking::Gpu(_))
+}
+
 /// Takes Winograd from the layers it saves least, as `saving` tells by step and kernel, until the plan is not too full.
 fn limit_winograd(kernels: &mut [ConvKernel], saving: impl Fn(usize, ConvKernel) -> usize) {
     let full = FULL_PLAN.max(kernels.len() * 11 / 10);
     let affordable = full.saturating_sub(kernels.len()) / 2;
-    let mut layers: Vec<_> = kernels.iter_mut().enumerate().filter(|(_, kernel)| kernel.method != Method::Direct).collect();
+    let mut layers: Vec<_> = kernels.iter_mut().enumerate().filter(|(_, kernel)| takes_three(kernel)).collect();
     // The sort is stable: among equals the earlier layers keep it.
     layers.sort_by_cached_key(|(step, kernel)| std::cmp::Reverse(saving(*step, **kernel)));
     for (_, kernel) in layers.into_iter().skip(affordable) {
@@ -342,11 +347,11 @@ fn limit_winograd(kernels: &mut [ConvKernel], saving: impl Fn(usize, ConvKernel)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Blocking;
+    use crate::ops::Tiling;
 
     #[test]
     fn winograd_stays_where_it_saves_most_and_plans_stay_short() {
-        let kernel = |method| ConvKernel { method, blocking: Blocking::Subgroup8 };
+        let kernel = |method| ConvKernel { method, blocking: Blocking::Gpu(Tiling::Subgroup8) };
         let dispatches =
             |kernels: &[ConvKernel]| kernels.iter().map(|k| if k.method == Method::Direct { 1 } else { 3 }).sum::<usize>();
         // As ResNet-18: room for all.

@@ -4,23 +4,35 @@ use super::layer::{BackwardRule, Forward, Layer, LayerKind, Purpose, Tail};
 use super::onnx::Onnx;
 use super::{flag, grid};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Shape, Tensor};
+use crate::gpu::{Shader, shader};
 
 const ADD: Shader = shader!("add_forward");
 
 /// `output = a + b`, then ReLU where asked for; shapes equal.
 pub fn record_add(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     a: &Tensor,
     b: &Tensor,
     relu: bool,
     output: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Add {
+            count: a.shape.values(),
+            a: recorder.span(&a.slice),
+            b: recorder.span(&b.slice),
+            relu,
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let count = a.shape.vec4s();
-    let kernel = ctx.kernel(ADD, a.precision, &[("RELU", flag(relu))]);
-    recorder.dispatch(ctx, label, kernel, &[&a.slice, &b.slice, &output.slice], count as u32, grid(ctx, count), 0)
+    let kernel = gpu.kernel(ADD, a.precision, &[("RELU", flag(relu))]);
+    recorder.dispatch(gpu, label, kernel, &[&a.slice, &b.slice, &output.slice], count as u32, grid(gpu, count), 0)
 }
 
 /// Sum of two values of one shape.
@@ -51,7 +63,7 @@ impl Layer for Add {
         }
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         record_add(recorder, ctx, call.label, &call.inputs[0], &call.inputs[1], call.relu, call.output)
     }
 

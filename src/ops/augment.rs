@@ -1,6 +1,7 @@
 //! Augmentation: drawn on the CPU, a few numbers a picture, and done on the GPU while a batch is gathered from the
 //! [`ImageBank`], in one dispatch.
 
+use crate::cpu::Step;
 use rand_chacha::rand_core::Rng;
 
 use super::colour::Colour;
@@ -8,7 +9,8 @@ use super::image_bank::MAX_CHUNKS;
 use super::{ImageBank, Picture, expect_bytes, grid};
 use crate::data::random::{below, normal, shuffle, unit};
 use crate::data::{ChannelOrder, Preset};
-use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use crate::device::{Device, Recorder, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 /// Random resized crop: the side and the proportion of a window that is stretched onto the whole input (Szegedy et al. 2015;
@@ -352,7 +354,7 @@ struct Params {
 ///
 /// # Errors
 /// [`Error::Usage`] when the bank's channels are not the output's or there are too few draws.
-pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall<'_>) -> Result<()> {
+pub fn record_augment(recorder: &mut Recorder, device: &Device, call: &AugmentCall<'_>) -> Result<()> {
     let AugmentCall { label, bank, draws, preset, output } = *call;
     let shape = output.shape;
     if shape.c != bank.channels() {
@@ -366,6 +368,22 @@ pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall
     let (factor, offset) = preset.affine();
     let first = |values: [f32; 3]| std::array::from_fn(|c| if c < shape.c { values[c] } else { 0.0 });
     let (height, width) = bank.size();
+    let bgr = shape.c == 3 && preset.channel_order == ChannelOrder::Bgr;
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Augment {
+            output_shape: shape.into(),
+            picture_height: height as u32,
+            picture_width: width as u32,
+            chunk_pictures: bank.chunk_pictures() as u32,
+            bgr,
+            factor: first(factor),
+            offset: first(offset),
+            draws: recorder.span(draws),
+            bank: bank.chunks().iter().map(|chunk| recorder.span(chunk)).collect(),
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let params = Params {
         batch: shape.n as u32,
         height: shape.h as u32,
@@ -374,7 +392,7 @@ pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall
         picture_width: width as u32,
         picture_words: (ImageBank::bytes_for(1, height, width, shape.c) / 4) as u32,
         chunk_pictures: bank.chunk_pictures() as u32,
-        bgr: u32::from(shape.c == 3 && preset.channel_order == ChannelOrder::Bgr),
+        bgr: u32::from(bgr),
         factor: first(factor),
         offset: first(offset),
     };
@@ -383,8 +401,8 @@ pub fn record_augment(recorder: &mut Recorder, ctx: &Context, call: &AugmentCall
     // Bindings without pictures are never read.
     let bound = (0..MAX_CHUNKS).map(|i| chunks.get(i).unwrap_or(&chunks[0]));
     let operands: Vec<&Slice> = [draws, &output.slice].into_iter().chain(bound).collect();
-    let kernel = ctx.kernel(GATHER, output.precision, &constants);
-    recorder.dispatch(ctx, label, kernel, &operands, params, grid(ctx, shape.n * shape.h * shape.w), 0)
+    let kernel = gpu.kernel(GATHER, output.precision, &constants);
+    recorder.dispatch(gpu, label, kernel, &operands, params, grid(gpu, shape.n * shape.h * shape.w), 0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use super::layer::{
     TrainingStep, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute};
-use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, Texels, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
+use crate::gpu::{Gpu, Shader, Texels, shader};
 use crate::{Error, Result};
 
 /// What batch norm with fixed statistics amounts to: `y = scale * x + shift`, each of length C.
@@ -70,7 +72,7 @@ struct ForwardParams {
 #[allow(clippy::too_many_arguments)] // the operation's operands
 pub fn record_batch_norm(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     input: &Tensor,
     scale: &Slice,
@@ -78,10 +80,21 @@ pub fn record_batch_norm(
     relu: bool,
     output: &Tensor,
 ) -> Result<()> {
-    let params = ForwardParams { chunks: Chunks::new(ctx, input.shape), mean_at: 0, scale_at: 0, bias_at: 0, padding: 0 };
-    let kernel = ctx.kernel(FORWARD, input.precision, &[("MEAN", 0.0), ("RESIDUAL", 0.0), ("RELU", flag(relu))]);
+    let Some(gpu) = device.gpu() else {
+        let step = Step::NormInference {
+            shape: input.shape.into(),
+            input: recorder.span(&input.slice),
+            scale: recorder.span(scale),
+            shift: recorder.span(shift),
+            relu,
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
+    let params = ForwardParams { chunks: Chunks::new(gpu, input.shape), mean_at: 0, scale_at: 0, bias_at: 0, padding: 0 };
+    let kernel = gpu.kernel(FORWARD, input.precision, &[("MEAN", 0.0), ("RESIDUAL", 0.0), ("RELU", flag(relu))]);
     let slices = [&input.slice, scale, shift, &input.slice, &output.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, params.chunks.grid(ctx), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, params.chunks.grid(gpu), 0)
 }
 
 /// Which mean and variance a training step normalises with.
@@ -178,8 +191,8 @@ struct ScaleParams {
     momentum: f32,
 }
 
-fn stage(recorder: &mut Recorder, ctx: &Context, tensor: &Tensor) -> Result<Texels> {
-    recorder.stage(ctx, &tensor.slice, tensor.precision, tensor.shape.vec4s())
+fn stage(recorder: &mut Recorder, gpu: &Gpu, tensor: &Tensor) -> Result<Texels> {
+    recorder.stage(gpu, &tensor.slice, tensor.precision, tensor.shape.vec4s())
 }
 
 /// Bytes of [`NormForward::saved`]: mean, 1/std, scale and bias, each of C4 vec4s of f32.
@@ -188,8 +201,9 @@ pub fn norm_saved_bytes(shape: Shape) -> u64 {
 }
 
 /// Bytes of the scratch buffer that either pass needs for an input of `shape`: two sums a chunk of pixels and two coefficients.
-pub fn norm_scratch_bytes(ctx: &Context, shape: Shape) -> u64 {
-    Chunks::new(ctx, shape).bytes(2) + 2 * shape.c4() as u64 * 16
+pub fn norm_scratch_bytes(device: &Device, shape: Shape) -> u64 {
+    // The processor needs none.
+    device.gpu().map_or(0, |gpu| Chunks::new(gpu, shape).bytes(2) + 2 * shape.c4() as u64 * 16)
 }
 
 /// `output = [relu]((input - mean) * scale + bias [+ residual])` with `scale = weight / sqrt(var + eps)` (Ioffe and Szegedy 2015, arXiv:1502.03167). Three dispatches with batch statistics, two with
@@ -197,79 +211,117 @@ pub fn norm_scratch_bytes(ctx: &Context, shape: Shape) -> u64 {
 ///
 /// # Errors
 /// [`Error::Usage`] for batch statistics over a single value a channel, whose variance says nothing.
-pub fn record_norm_forward(recorder: &mut Recorder, ctx: &Context, call: &NormForward<'_>) -> Result<()> {
+pub fn record_norm_forward(recorder: &mut Recorder, device: &Device, call: &NormForward<'_>) -> Result<()> {
     let NormForward { label, input, params, saved, scratch, output, .. } = *call;
-    let chunks = Chunks::new(ctx, input.shape);
+    let pixels = input.shape.n * input.shape.h * input.shape.w;
     let (batch, momentum, unbiased) = match call.statistics {
         Statistics::Batch { momentum, unbiased } => (true, momentum, unbiased),
         Statistics::Running => (false, 0.0, false),
     };
-    if batch && chunks.pixels < 2 {
+    if batch && pixels < 2 {
         return Err(Error::Usage(format!(
             "batch norm `{label}` sees one value a channel and needs two or more for batch statistics: \
              use a larger batch or larger images, or freeze the statistics"
         )));
     }
+    let Some(gpu) = device.gpu() else {
+        let step = Step::NormForward {
+            shape: input.shape.into(),
+            statistics: match call.statistics {
+                Statistics::Batch { momentum, unbiased } => crate::cpu::Statistics::Batch { momentum, unbiased },
+                Statistics::Running => crate::cpu::Statistics::Running,
+            },
+            eps: params.eps,
+            input: recorder.span(&input.slice),
+            weight: recorder.span(params.weight),
+            bias: recorder.span(params.bias),
+            running_mean: recorder.span(params.running_mean),
+            running_var: recorder.span(params.running_var),
+            saved: recorder.span(saved),
+            residual: call.residual.map(|tensor| recorder.span(&tensor.slice)),
+            relu: call.relu,
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
+    let chunks = Chunks::new(gpu, input.shape);
     if batch {
-        if ctx.prefers_texels() {
-            let kernel = ctx.kernel(STATISTICS_TEXELS, input.precision, &[]);
-            let texels = stage(recorder, ctx, input)?;
-            recorder.dispatch_texels(ctx, label, kernel, &[&texels], &[scratch], chunks, chunks.grid(ctx), 0)?;
+        if gpu.prefers_texels() {
+            let kernel = gpu.kernel(STATISTICS_TEXELS, input.precision, &[]);
+            let texels = stage(recorder, gpu, input)?;
+            recorder.dispatch_texels(gpu, label, kernel, &[&texels], &[scratch], chunks, chunks.grid(gpu), 0)?;
         } else {
-            let kernel = ctx.kernel(STATISTICS, input.precision, &[]);
-            recorder.dispatch(ctx, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(ctx), 0)?;
+            let kernel = gpu.kernel(STATISTICS, input.precision, &[]);
+            recorder.dispatch(gpu, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(gpu), 0)?;
         }
     }
-    let constants = [("BATCH", flag(batch)), ("UNBIASED", flag(unbiased)), ("ROWS", Chunks::merge_rows(ctx))];
-    let kernel = ctx.kernel(SCALE, Precision::F32, &constants);
+    let constants = [("BATCH", flag(batch)), ("UNBIASED", flag(unbiased)), ("ROWS", Chunks::merge_rows(gpu))];
+    let kernel = gpu.kernel(SCALE, Precision::F32, &constants);
     let slices = [scratch, params.weight, params.bias, params.running_mean, params.running_var, saved];
     let scale = ScaleParams { chunks, eps: params.eps, momentum };
-    recorder.dispatch(ctx, label, kernel, &slices, scale, chunks.merge_grid(), 0)?;
+    recorder.dispatch(gpu, label, kernel, &slices, scale, chunks.merge_grid(), 0)?;
 
     let constants = [("MEAN", 1.0), ("RESIDUAL", flag(call.residual.is_some())), ("RELU", flag(call.relu))];
     let residual = call.residual.unwrap_or(input);
     let params = ForwardParams { chunks, mean_at: 0, scale_at: 2 * chunks.c4, bias_at: 3 * chunks.c4, padding: 0 };
-    if ctx.prefers_texels() {
-        let kernel = ctx.kernel(FORWARD_TEXELS, input.precision, &constants);
-        let texels = [&stage(recorder, ctx, input)?, &stage(recorder, ctx, residual)?];
+    if gpu.prefers_texels() {
+        let kernel = gpu.kernel(FORWARD_TEXELS, input.precision, &constants);
+        let texels = [&stage(recorder, gpu, input)?, &stage(recorder, gpu, residual)?];
         let slices = [saved, saved, &output.slice];
-        return recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, params, chunks.grid(ctx), 0);
+        return recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, params, chunks.grid(gpu), 0);
     }
-    let kernel = ctx.kernel(FORWARD, input.precision, &constants);
+    let kernel = gpu.kernel(FORWARD, input.precision, &constants);
     let slices = [&input.slice, saved, saved, &residual.slice, &output.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, chunks.grid(ctx), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, chunks.grid(gpu), 0)
 }
 
 /// The gradients: with `dz = d_output` where `output > 0` (everywhere without ReLU) and `x^ = (input - mean) / std`,
 /// `d_weight += sum dz * x^`, `d_bias += sum dz`, and `d_input = scale * dz`, with batch statistics
 /// `d_input = scale * (dz - mean(dz) - x^ * mean(dz * x^))`. Three dispatches, two without `d_input`.
-pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormBackward<'_>) -> Result<()> {
+pub fn record_norm_backward(recorder: &mut Recorder, device: &Device, call: &NormBackward<'_>) -> Result<()> {
     let NormBackward { label, input, output, d_output, saved, scratch, .. } = *call;
-    let chunks = Chunks::new(ctx, input.shape);
+    let Some(gpu) = device.gpu() else {
+        let step = Step::NormBackward {
+            shape: input.shape.into(),
+            batch: call.statistics != Statistics::Running,
+            input: recorder.span(&input.slice),
+            output: recorder.span(&output.slice),
+            d_output: recorder.span(&d_output.slice),
+            saved: recorder.span(saved),
+            relu: call.relu,
+            residual: call.d_residual,
+            d_weight: recorder.span(call.d_weight),
+            d_bias: recorder.span(call.d_bias),
+            accumulate: call.accumulate.map(|tensor| recorder.span(&tensor.slice)),
+            d_input: call.d_input.map(|tensor| recorder.span(&tensor.slice)),
+        };
+        return recorder.step(label, step, 0);
+    };
+    let chunks = Chunks::new(gpu, input.shape);
     // Without a residual the sign of the output follows from the input, which is read anyway.
     let relu = call.relu && !call.d_residual;
     let mask = call.relu && call.d_residual;
     // An output that is not looked at may lie in memory that belongs to another value by now.
     let output = if mask { output } else { input };
     let constants = [("RELU", flag(relu)), ("MASK", flag(mask))];
-    if ctx.prefers_texels() {
-        let kernel = ctx.kernel(BACKWARD_SUMS_TEXELS, input.precision, &constants);
-        let staged = [input, d_output, output].map(|tensor| stage(recorder, ctx, tensor));
+    if gpu.prefers_texels() {
+        let kernel = gpu.kernel(BACKWARD_SUMS_TEXELS, input.precision, &constants);
+        let staged = [input, d_output, output].map(|tensor| stage(recorder, gpu, tensor));
         let [input, gradient, output] = staged;
         let texels = [&input?, &gradient?, &output?];
         // Bound only where it is written, so that its copy in the texture stays good elsewhere.
         let masked = if mask { &d_output.slice } else { call.d_bias };
         let slices = [masked, saved, scratch];
-        recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, chunks, chunks.grid(ctx), 0)?;
+        recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, chunks, chunks.grid(gpu), 0)?;
     } else {
-        let kernel = ctx.kernel(BACKWARD_SUMS, input.precision, &constants);
+        let kernel = gpu.kernel(BACKWARD_SUMS, input.precision, &constants);
         let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
-        recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)?;
+        recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.grid(gpu), 0)?;
     }
 
-    let kernel = ctx.kernel(BACKWARD_SCALE, Precision::F32, &[("ROWS", Chunks::merge_rows(ctx))]);
+    let kernel = gpu.kernel(BACKWARD_SCALE, Precision::F32, &[("ROWS", Chunks::merge_rows(gpu))]);
     let slices = [scratch, saved, call.d_weight, call.d_bias];
-    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.merge_grid(), 0)?;
+    recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.merge_grid(), 0)?;
 
     let Some(d_input) = call.d_input else { return Ok(()) };
     let constants = [
@@ -278,16 +330,16 @@ pub fn record_norm_backward(recorder: &mut Recorder, ctx: &Context, call: &NormB
         ("ACCUMULATE", flag(call.accumulate.is_some())),
     ];
     let accumulate = call.accumulate.unwrap_or(input);
-    if ctx.prefers_texels() {
-        let kernel = ctx.kernel(BACKWARD_TEXELS, input.precision, &constants);
-        let [input, gradient, accumulate] = [input, d_output, accumulate].map(|tensor| stage(recorder, ctx, tensor));
+    if gpu.prefers_texels() {
+        let kernel = gpu.kernel(BACKWARD_TEXELS, input.precision, &constants);
+        let [input, gradient, accumulate] = [input, d_output, accumulate].map(|tensor| stage(recorder, gpu, tensor));
         let texels = [&input?, &gradient?, &accumulate?];
         let slices = [saved, scratch, &d_input.slice];
-        return recorder.dispatch_texels(ctx, label, kernel, &texels, &slices, chunks, chunks.grid(ctx), 0);
+        return recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, chunks, chunks.grid(gpu), 0);
     }
-    let kernel = ctx.kernel(BACKWARD, input.precision, &constants);
+    let kernel = gpu.kernel(BACKWARD, input.precision, &constants);
     let slices = [&input.slice, &d_output.slice, saved, scratch, &accumulate.slice, &d_input.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, chunks, chunks.grid(ctx), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.grid(gpu), 0)
 }
 
 /// A batch norm over the channels. Parameters `weight`, `bias`, `running_mean`, `running_var`, each `(C)`.
@@ -346,7 +398,7 @@ impl Layer for BatchNorm {
         self.affine(params).map_or_else(Vec::new, |affine| vec![affine.scale, affine.shift])
     }
 
-    fn training_scratch(&self, ctx: &Context, _: TrainingStep, _: ConvKernel, input: Shape) -> Vec<u64> {
+    fn training_scratch(&self, ctx: &Device, _: TrainingStep, _: ConvKernel, input: Shape) -> Vec<u64> {
         vec![norm_scratch_bytes(ctx, input)]
     }
 
@@ -354,7 +406,7 @@ impl Layer for BatchNorm {
         vec![norm_saved_bytes(input)]
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         let [scale, shift] = operands(call.label, call.parameters)?;
         record_batch_norm(recorder, ctx, call.label, &call.inputs[0], scale, shift, call.relu, call.output)
     }
@@ -362,7 +414,7 @@ impl Layer for BatchNorm {
     fn training_forward(
         &self,
         recorder: &mut Recorder,
-        ctx: &Context,
+        ctx: &Device,
         call: &Forward<'_>,
         saved: &[Slice],
         statistics: Statistics,
@@ -381,7 +433,7 @@ impl Layer for BatchNorm {
         BackwardRule::Parts(vec![BackwardPart { gradient: Gradient::All, reads }])
     }
 
-    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         let Backward { label, input, output, d_output, statistics, relu, accumulate, d_input, .. } = *call;
         let ([saved], [scratch]) = (operands(label, call.saved)?, operands(label, call.scratch)?);
         let [d_weight, d_bias] = operands(label, call.d_parameters)?;

@@ -1,7 +1,8 @@
 //! How sums over the pixels of a batch are split: chunks of pixels first, then the chunks' results together.
 
 use super::grid;
-use crate::gpu::{Context, Family, Shape};
+use crate::device::{Family, Shape};
+use crate::gpu::Gpu;
 
 /// The pixels `(N*H*W)` of a tensor in chunks; one invocation takes a chunk and four channels, `chunk * C4 + c4`.
 ///
@@ -24,8 +25,8 @@ pub(super) struct Chunks {
 const MIN_LENGTH: usize = 8;
 
 impl Chunks {
-    pub fn new(ctx: &Context, shape: Shape) -> Self {
-        Self::of(ctx.family(), shape.n * shape.h * shape.w, shape.c4())
+    pub fn new(gpu: &Gpu, shape: Shape) -> Self {
+        Self::of(gpu.family(), shape.n * shape.h * shape.w, shape.c4())
     }
 
     fn of(family: Family, pixels: usize, c4: usize) -> Self {
@@ -55,8 +56,8 @@ impl Chunks {
     }
 
     /// The grid of a pass with one invocation a chunk and four channels.
-    pub fn grid(&self, ctx: &Context) -> [u32; 3] {
-        grid(ctx, self.count as usize * self.c4 as usize)
+    pub fn grid(&self, gpu: &Gpu) -> [u32; 3] {
+        grid(gpu, self.count as usize * self.c4 as usize)
     }
 
     /// The grid of a pass that merges the chunks: a workgroup takes 8 groups of four channels.
@@ -65,8 +66,8 @@ impl Chunks {
     }
 
     /// Invocations of a merging workgroup that share the chunks of a group of channels: the shaders' `ROWS`.
-    pub fn merge_rows(ctx: &Context) -> f64 {
-        match ctx.family() {
+    pub fn merge_rows(gpu: &Gpu) -> f64 {
+        match gpu.family() {
             Family::Gpu => 16.0,
             Family::Cpu => 1.0,
         }

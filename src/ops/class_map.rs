@@ -4,7 +4,9 @@
 
 use super::{expect_bytes, grid};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 
 const CLASS_MAP: Shader = shader!("class_map_forward");
 
@@ -26,7 +28,7 @@ pub fn class_map_bytes(pixels: usize) -> u64 {
 /// [`Error::Usage`](crate::Error::Usage) for slices that are too short.
 pub fn record_class_map(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     features: &Tensor,
     weights: &Slice,
@@ -35,8 +37,17 @@ pub fn record_class_map(
     let (pixels, c4) = (features.shape.h * features.shape.w, features.shape.c4());
     expect_bytes(label, "weights", weights, c4 as u64 * 16)?;
     expect_bytes(label, "a map", map, class_map_bytes(pixels))?;
-    let kernel = ctx.kernel(CLASS_MAP, features.precision, &[]);
+    let Some(gpu) = device.gpu() else {
+        let step = Step::ClassMap {
+            shape: features.shape.into(),
+            features: recorder.span(&features.slice),
+            weights: recorder.span(weights),
+            map: recorder.span(map),
+        };
+        return recorder.step(label, step, 0);
+    };
+    let kernel = gpu.kernel(CLASS_MAP, features.precision, &[]);
     let params = Params { pixels: pixels as u32, c4: c4 as u32 };
     let cost = (pixels * features.shape.c) as u64;
-    recorder.dispatch(ctx, label, kernel, &[&features.slice, weights, map], params, grid(ctx, pixels), cost)
+    recorder.dispatch(gpu, label, kernel, &[&features.slice, weights, map], params, grid(gpu, pixels), cost)
 }

@@ -2,7 +2,9 @@
 
 use super::grid;
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Slice, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 
 const GATHER: Shader = shader!("gather_forward");
 
@@ -17,14 +19,24 @@ struct Params {
 /// each of the N images, below the number stored.
 pub fn record_gather(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     bank: &Slice,
     indices: &Slice,
     output: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Gather {
+            rows: output.shape.n as u32,
+            row: (output.shape.values() / output.shape.n as u64) as u32,
+            bank: recorder.span(bank),
+            indices: recorder.span(indices),
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let count = output.shape.vec4s();
     let params = Params { rows: output.shape.n as u32, row_vec4s: (count / output.shape.n) as u32 };
-    let kernel = ctx.kernel(GATHER, output.precision, &[]);
-    recorder.dispatch(ctx, label, kernel, &[bank, indices, &output.slice], params, grid(ctx, count), 0)
+    let kernel = gpu.kernel(GATHER, output.precision, &[]);
+    recorder.dispatch(gpu, label, kernel, &[bank, indices, &output.slice], params, grid(gpu, count), 0)
 }

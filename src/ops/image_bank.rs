@@ -1,6 +1,6 @@
 //! Training pictures that stay on the GPU, as bytes.
 
-use crate::gpu::{Context, Slice};
+use crate::device::{Device, Slice};
 use crate::{Error, Result};
 
 /// Buffers a bank may be spread over: with the draws and the output they fill the eight storage bindings WebGPU promises.
@@ -42,9 +42,9 @@ impl ImageBank {
     }
 
     /// How many pictures of this size one bank takes on this device, whatever memory is free.
-    pub fn capacity(ctx: &Context, height: usize, width: usize, channels: usize) -> usize {
+    pub fn capacity(device: &Device, height: usize, width: usize, channels: usize) -> usize {
         let picture = Self::bytes_for(1, height, width, channels).max(4);
-        MAX_CHUNKS * (ctx.limits().storage_binding_bytes / picture) as usize
+        MAX_CHUNKS * (device.limits().storage_binding_bytes / picture) as usize
     }
 
     /// A bank of `count` black pictures.
@@ -52,8 +52,8 @@ impl ImageBank {
     /// # Errors
     /// [`Error::Usage`] when a picture would be empty or has other than 1 or 3 channels, [`Error::Limit`] when the bank is
     /// larger than the device allows.
-    pub fn new(ctx: &Context, count: usize, height: usize, width: usize, channels: usize) -> Result<Self> {
-        Self::with_chunk_bytes(ctx, count, height, width, channels, ctx.limits().storage_binding_bytes)
+    pub fn new(device: &Device, count: usize, height: usize, width: usize, channels: usize) -> Result<Self> {
+        Self::with_chunk_bytes(device, count, height, width, channels, device.limits().storage_binding_bytes)
     }
 
     /// The same with at most `chunk_bytes` in a buffer.
@@ -61,7 +61,7 @@ impl ImageBank {
     /// # Errors
     /// As [`new`](Self::new), with six times `chunk_bytes` as the limit.
     pub fn with_chunk_bytes(
-        ctx: &Context,
+        device: &Device,
         count: usize,
         height: usize,
         width: usize,
@@ -75,7 +75,7 @@ impl ImageBank {
             )));
         }
         let picture = Self::bytes_for(1, height, width, channels);
-        let chunk_pictures = (chunk_bytes.min(ctx.limits().storage_binding_bytes) / picture) as usize;
+        let chunk_pictures = (chunk_bytes.min(device.limits().storage_binding_bytes) / picture) as usize;
         if count > MAX_CHUNKS * chunk_pictures {
             return Err(Error::Limit {
                 what: format!("keeping {count} pictures of {width} x {height} pixels"),
@@ -87,7 +87,7 @@ impl ImageBank {
         let chunk_pictures = chunk_pictures.min(count);
         let chunks = (0..count)
             .step_by(chunk_pictures)
-            .map(|first| Slice::new(ctx, "training pictures", chunk_pictures.min(count - first) as u64 * picture))
+            .map(|first| Slice::new(device, "training pictures", chunk_pictures.min(count - first) as u64 * picture))
             .collect::<Result<_>>()?;
         Ok(Self { count, height, width, channels, margin: 0, chunk_pictures, chunks, means: vec![[0.0; 3]; count] })
     }
@@ -106,7 +106,7 @@ impl ImageBank {
     ///
     /// # Errors
     /// [`Error::Usage`] when the index or the number of bytes does not fit.
-    pub fn write(&mut self, ctx: &Context, index: usize, pixels: &[u8]) -> Result<()> {
+    pub fn write(&mut self, device: &Device, index: usize, pixels: &[u8]) -> Result<()> {
         let expected = self.height * self.width * self.channels;
         if index >= self.count || pixels.len() != expected {
             return Err(Error::Usage(format!(
@@ -117,7 +117,7 @@ impl ImageBank {
         }
         let bytes = Self::bytes_for(1, self.height, self.width, self.channels);
         let place = (index % self.chunk_pictures) as u64 * bytes;
-        self.chunks[index / self.chunk_pictures].part(place, bytes).write(ctx, pixels);
+        self.chunks[index / self.chunk_pictures].part(place, bytes).write(device, pixels);
         let mut sums = [0u64; 3];
         for pixel in pixels.chunks_exact(self.channels) {
             for (sum, c) in sums.iter_mut().zip(0..) {

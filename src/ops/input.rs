@@ -3,7 +3,7 @@
 use super::layer::{BackwardRule, Forward, Layer, LayerKind};
 use super::onnx::Onnx;
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shape};
+use crate::device::{Device, Recorder, Shape};
 
 /// Images, or what frozen layers computed: `(N, C, H, W)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Layer for Input {
         Ok(Shape { c: self.channels, ..inputs[0] })
     }
 
-    fn forward(&self, _: &mut Recorder, _: &Context, _: &Forward<'_>) -> Result<()> {
+    fn forward(&self, _: &mut Recorder, _: &Device, _: &Forward<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use super::onnx::Onnx;
 use super::{Affine, ConvKernel, Statistics};
-use crate::gpu::{Context, Precision, Recorder, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use crate::{Error, Result};
 
 /// A layer of a network. Shapes are written `(N, C, H, W)`.
@@ -42,12 +42,12 @@ pub trait Layer {
     }
 
     /// How a forward pass computes it, for layers that have a choice; with `wanted` wherever that can.
-    fn kernel(&self, _ctx: &Context, _input: Shape, _precision: Precision, _wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, _ctx: &Device, _input: Shape, _precision: Precision, _wanted: Option<ConvKernel>) -> ConvKernel {
         ConvKernel::default()
     }
 
     /// How training computes it; decides the layout of its weights.
-    fn training_kernel(&self, _ctx: &Context, _input: Shape) -> ConvKernel {
+    fn training_kernel(&self, _ctx: &Device, _input: Shape) -> ConvKernel {
         ConvKernel::default()
     }
 
@@ -106,7 +106,7 @@ pub trait Layer {
     }
 
     /// Bytes of each temporary buffer that a step of training needs.
-    fn training_scratch(&self, _ctx: &Context, _step: TrainingStep, _kernel: ConvKernel, _input: Shape) -> Vec<u64> {
+    fn training_scratch(&self, _ctx: &Device, _step: TrainingStep, _kernel: ConvKernel, _input: Shape) -> Vec<u64> {
         Vec::new()
     }
 
@@ -119,7 +119,7 @@ pub trait Layer {
     ///
     /// # Errors
     /// [`Error::Limit`] when the device allows less, and what the layer says.
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()>;
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()>;
 
     /// Appends the dispatches of a forward pass in training, which leaves [`saved`](Self::saved).
     ///
@@ -128,7 +128,7 @@ pub trait Layer {
     fn training_forward(
         &self,
         recorder: &mut Recorder,
-        ctx: &Context,
+        ctx: &Device,
         call: &Forward<'_>,
         _saved: &[Slice],
         _statistics: Statistics,
@@ -143,7 +143,7 @@ pub trait Layer {
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    fn backward(&self, gradient: Gradient, _recorder: &mut Recorder, _ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, gradient: Gradient, _recorder: &mut Recorder, _ctx: &Device, call: &Backward<'_>) -> Result<()> {
         Err(Error::Usage(format!("`{}` does not know its gradient ({gradient:?})", call.label)))
     }
 
@@ -438,8 +438,8 @@ macro_rules! layers {
             tail() -> Option<Tail>;
             takes(purpose: Purpose) -> &'static [Tail];
             affine(params: &[&[f32]]) -> Option<Affine>;
-            kernel(ctx: &Context, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel;
-            training_kernel(ctx: &Context, input: Shape) -> ConvKernel;
+            kernel(ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel;
+            training_kernel(ctx: &Device, input: Shape) -> ConvKernel;
             saving(kernel: ConvKernel, input: Shape) -> usize;
             weight_len(kernel: ConvKernel) -> usize;
             pack_weight(kernel: ConvKernel, weight: &[f32]) -> Vec<f32>;
@@ -447,14 +447,14 @@ macro_rules! layers {
             constants(kernel: ConvKernel) -> Vec<Constant>;
             constant_values(kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Vec<f32>>;
             scratch(kernel: ConvKernel, input: Shape, precision: Precision) -> Vec<u64>;
-            training_scratch(ctx: &Context, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64>;
+            training_scratch(ctx: &Device, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64>;
             saved(input: Shape, output: Shape) -> Vec<u64>;
-            forward(recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()>;
+            forward(recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()>;
             training_forward(
-                recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>, saved: &[Slice], statistics: Statistics
+                recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>, saved: &[Slice], statistics: Statistics
             ) -> Result<()>;
             backward_rule(residual: bool) -> BackwardRule;
-            backward(gradient: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()>;
+            backward(gradient: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()>;
             onnx(onnx: &mut Onnx<'_>) -> ();
         }
     };

@@ -3,7 +3,9 @@
 use super::layer::{Backward, BackwardPart, BackwardRule, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, operands};
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{ConvKernel, grid};
-use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Shape, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 const LINEAR: Shader = shader!("linear_forward");
@@ -61,26 +63,37 @@ impl Params {
     }
 }
 
+/// Images, input features, output features.
+fn sizes(x: Shape, y: Shape) -> [u32; 3] {
+    [x.n as u32, x.c as u32, y.c as u32]
+}
+
 /// `output (N, O) = input (N, I) * weight^T + bias`. `weight` is packed by [`Linear::pack`] in the input's precision, `bias` f32.
 pub fn record_linear(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     input: &Tensor,
     weight: &Slice,
     bias: &Slice,
     output: &Tensor,
 ) -> Result<()> {
-    let params = Params::new(input.shape, output.shape);
-    let kernel = ctx.kernel(LINEAR, input.precision, &[]);
     let cost = (input.shape.n * input.shape.c * output.shape.c) as u64;
+    let Some(gpu) = device.gpu() else {
+        let [batch, inputs, outputs] = sizes(input.shape, output.shape);
+        let (input, output) = (recorder.span(&input.slice), recorder.span(&output.slice));
+        let (weight, bias) = (recorder.span(weight), recorder.span(bias));
+        return recorder.step(label, Step::Linear { batch, inputs, outputs, input, weight, bias, output }, cost);
+    };
+    let params = Params::new(input.shape, output.shape);
+    let kernel = gpu.kernel(LINEAR, input.precision, &[]);
     recorder.dispatch(
-        ctx,
+        gpu,
         label,
         kernel,
         &[&input.slice, weight, bias, &output.slice],
         params,
-        grid(ctx, output.shape.vec4s()),
+        grid(gpu, output.shape.vec4s()),
         cost,
     )
 }
@@ -88,25 +101,31 @@ pub fn record_linear(
 /// `d_input (N, I) = d_output (N, O) * weight`. `weight` is packed by [`Linear::pack`], in f32.
 pub fn record_linear_input_gradient(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     d_output: &Tensor,
     weight: &Slice,
     d_input: &Tensor,
 ) -> Result<()> {
     let (x, y) = (d_input.shape, d_output.shape);
-    let kernel = ctx.kernel(LINEAR_INPUT_GRADIENT, d_output.precision, &[]);
-    let slices = [&d_output.slice, weight, &d_input.slice];
     let cost = (x.n * x.c * y.c) as u64;
+    let Some(gpu) = device.gpu() else {
+        let [batch, inputs, outputs] = sizes(x, y);
+        let (d_output, d_input) = (recorder.span(&d_output.slice), recorder.span(&d_input.slice));
+        let weight = recorder.span(weight);
+        return recorder.step(label, Step::LinearInputGradient { batch, inputs, outputs, d_output, weight, d_input }, cost);
+    };
+    let kernel = gpu.kernel(LINEAR_INPUT_GRADIENT, d_output.precision, &[]);
+    let slices = [&d_output.slice, weight, &d_input.slice];
     // An invocation takes four images and four inputs.
-    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.n.div_ceil(4) * x.c4()), cost)
+    recorder.dispatch(gpu, label, kernel, &slices, Params::new(x, y), grid(gpu, x.n.div_ceil(4) * x.c4()), cost)
 }
 
 /// `d_weight (O, I) += d_output^T * input` and `d_bias (O) += sum over n of d_output`. `d_weight` is packed as
 /// [`Linear::pack`] does, `d_bias` padded to fours, both f32.
 pub fn record_linear_weight_gradient(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     input: &Tensor,
     d_output: &Tensor,
@@ -114,10 +133,17 @@ pub fn record_linear_weight_gradient(
     d_bias: &Slice,
 ) -> Result<()> {
     let (x, y) = (input.shape, d_output.shape);
-    let kernel = ctx.kernel(LINEAR_WEIGHT_GRADIENT, input.precision, &[]);
-    let slices = [&input.slice, &d_output.slice, d_weight, d_bias];
     let cost = (x.n * x.c * y.c) as u64;
-    recorder.dispatch(ctx, label, kernel, &slices, Params::new(x, y), grid(ctx, x.c4() * y.c4()), cost)
+    let Some(gpu) = device.gpu() else {
+        let [batch, inputs, outputs] = sizes(x, y);
+        let (input, d_output) = (recorder.span(&input.slice), recorder.span(&d_output.slice));
+        let (d_weight, d_bias) = (recorder.span(d_weight), recorder.span(d_bias));
+        let step = Step::LinearWeightGradient { batch, inputs, outputs, input, d_output, d_weight, d_bias };
+        return recorder.step(label, step, cost);
+    };
+    let kernel = gpu.kernel(LINEAR_WEIGHT_GRADIENT, input.precision, &[]);
+    let slices = [&input.slice, &d_output.slice, d_weight, d_bias];
+    recorder.dispatch(gpu, label, kernel, &slices, Params::new(x, y), grid(gpu, x.c4() * y.c4()), cost)
 }
 
 impl Layer for Linear {
@@ -153,7 +179,7 @@ impl Layer for Linear {
         self.unpack(packed)
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         let [weight, bias] = operands(call.label, call.parameters)?;
         record_linear(recorder, ctx, call.label, &call.inputs[0], weight, bias, call.output)
     }
@@ -162,7 +188,7 @@ impl Layer for Linear {
         BackwardRule::Parts(vec![BackwardPart { gradient: Gradient::All, reads: &[Operand::Input] }])
     }
 
-    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         if call.accumulate.is_some() {
             return Err(Error::Spec(format!("`{}` must be the only reader of its features", call.label)));
         }

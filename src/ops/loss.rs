@@ -1,7 +1,9 @@
 //! Classification losses with their gradient and the counts behind loss and accuracy.
 
 use super::{expect_bytes, flag};
-use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Family, Precision, Recorder, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 /// What is minimised.
@@ -133,7 +135,7 @@ struct RowsParams {
 ///
 /// # Errors
 /// [`Error::Usage`] when an operand is too small or of another shape, or the smoothing makes no sense.
-pub fn record_loss(recorder: &mut Recorder, ctx: &Context, call: &LossCall<'_>) -> Result<()> {
+pub fn record_loss(recorder: &mut Recorder, device: &Device, call: &LossCall<'_>) -> Result<()> {
     let LossCall { label, kind, logits, targets, class_weights, rows, totals, .. } = *call;
     kind.validate()?;
     let shape = logits.shape;
@@ -145,19 +147,34 @@ pub fn record_loss(recorder: &mut Recorder, ctx: &Context, call: &LossCall<'_>) 
     expect_bytes(label, "class weights", class_weights, c4 * 16)?;
     expect_bytes(label, "rows", rows, n * 16)?;
     expect_bytes(label, "totals", totals, 32)?;
+    let other = |tensor: &&Tensor| (tensor.shape, tensor.precision) != (shape, logits.precision);
+    if let Some(tensor) = call.d_logits.filter(other) {
+        return Err(Error::Usage(format!("the loss `{label}` wants a gradient like the logits, {shape:?}, found {tensor:?}")));
+    }
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Loss {
+            batch: shape.n as u32,
+            classes: shape.c as u32,
+            sigmoid: matches!(kind, LossKind::SigmoidCrossEntropy { .. }),
+            smoothing: kind.label_smoothing(),
+            share: call.share,
+            logits: recorder.span(&logits.slice),
+            targets: recorder.span(targets),
+            class_weights: recorder.span(class_weights),
+            d_logits: call.d_logits.map(|tensor| recorder.span(&tensor.slice)),
+            rows: recorder.span(rows),
+            totals: recorder.span(totals),
+        };
+        return recorder.step(label, step, 0);
+    };
     let d_logits = match call.d_logits {
-        Some(tensor) if (tensor.shape, tensor.precision) == (shape, logits.precision) => tensor.slice.clone(),
-        Some(tensor) => {
-            return Err(Error::Usage(format!(
-                "the loss `{label}` wants a gradient like the logits, {shape:?}, found {tensor:?}"
-            )));
-        }
+        Some(tensor) => tensor.slice.clone(),
         // The shader declares the binding whether or not it writes to it.
-        None => Slice::new(ctx, "no gradient", 16)?,
+        None => Slice::new(device, "no gradient", 16)?,
     };
     let sigmoid = flag(matches!(kind, LossKind::SigmoidCrossEntropy { .. }));
     // Each thread reads what the others found: a software adapter wants few.
-    let threads = match ctx.family() {
+    let threads = match gpu.family() {
         Family::Gpu => 64.0,
         Family::Cpu => 8.0,
     };
@@ -171,15 +188,15 @@ pub fn record_loss(recorder: &mut Recorder, ctx: &Context, call: &LossCall<'_>) 
         not_a_number: f32::NAN.to_bits(),
     };
     recorder.dispatch(
-        ctx,
+        gpu,
         label,
-        ctx.kernel(ROWS, logits.precision, &constants),
+        gpu.kernel(ROWS, logits.precision, &constants),
         &[&logits.slice, targets, class_weights, &d_logits, rows],
         params,
         [shape.n as u32, 1, 1],
         0,
     )?;
-    let kernel = ctx.kernel(TOTALS, Precision::F32, &constants[..1]);
+    let kernel = gpu.kernel(TOTALS, Precision::F32, &constants[..1]);
     let operands = [rows, targets, class_weights, totals];
-    recorder.dispatch(ctx, &format!("{label}.totals"), kernel, &operands, shape.n as u32, [1, 1, 1], 0)
+    recorder.dispatch(gpu, &format!("{label}.totals"), kernel, &operands, shape.n as u32, [1, 1, 1], 0)
 }

@@ -1,6 +1,6 @@
 //! One file an operation. Those that are layers of a network implement [`Layer`] there and are in the list [`Op`].
 //!
-//! Activations are [`Tensor`](crate::gpu::Tensor)s: NHWC, channels in fours. Every `record_*` function appends dispatches to a
+//! Activations are [`Tensor`](crate::device::Tensor)s: NHWC, channels in fours. Every `record_*` function appends dispatches to a
 //! [`Recorder`]; nothing runs before the recording does.
 //!
 //! Backward passes stand beside their forward passes and keep one convention: the gradient of an activation is written (`=`),
@@ -39,7 +39,7 @@ pub use batch_norm::{
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use class_map::{class_map_bytes, record_class_map};
-pub use conv2d::{Blocking, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method};
+pub use conv2d::{Blocking, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method, Tiling};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
 pub use layer::{
@@ -60,7 +60,8 @@ pub use relu::{record_relu, record_relu_backward};
 pub use shortcut::{record_shortcut, record_shortcut_backward};
 pub use softmax::record_softmax;
 
-use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, shader};
+use crate::device::{Device, Precision, Recorder, Shape, Slice};
+use crate::gpu::{Gpu, Shader, shader};
 use crate::{Error, Result};
 
 use layer::layers;
@@ -93,9 +94,9 @@ const ELEMENTWISE_WORKGROUP: usize = 64;
 
 /// A grid of at least `threads` invocations in rows: one dimension alone ends at 65535 workgroups. Kernels compute their index
 /// as `id.x + id.y * workgroups.x * 64` and return past the end.
-fn grid(ctx: &Context, threads: usize) -> [u32; 3] {
+fn grid(gpu: &Gpu, threads: usize) -> [u32; 3] {
     let groups = threads.div_ceil(ELEMENTWISE_WORKGROUP).max(1);
-    let x = groups.min(ctx.limits().workgroups_per_dimension as usize);
+    let x = groups.min(gpu.limits().workgroups_per_dimension as usize);
     [x as u32, groups.div_ceil(x) as u32, 1]
 }
 

@@ -1,7 +1,7 @@
 //! Layers as nodes of an ONNX graph, as data; `weights::onnx` writes the file.
 
 use super::Padding;
-use crate::gpu::Shape;
+use crate::device::Shape;
 
 /// A part of an ONNX graph, in the order of the file.
 #[derive(Debug, Clone, PartialEq)]

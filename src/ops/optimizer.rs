@@ -1,7 +1,9 @@
 //! Optimizers: element-wise updates of flat f32 parameters, with weight decay and clipping of the global gradient norm.
 
 use super::{expect_bytes, flag, grid};
-use crate::gpu::{Context, Precision, Recorder, Shader, Slice, Texels, shader};
+use crate::cpu::{Rule, Step};
+use crate::device::{Device, Precision, Recorder, Slice};
+use crate::gpu::{Shader, Texels, shader};
 use crate::{Error, Result};
 
 /// The rule that turns gradients into a step, with the numbers that do not change from step to step.
@@ -197,7 +199,7 @@ struct UpdateParams {
 ///
 /// # Errors
 /// [`Error::Usage`] when an operand has another size or number than its description says, or a number makes no sense.
-pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'_>) -> Result<()> {
+pub fn record_update(recorder: &mut Recorder, device: &Device, call: &UpdateCall<'_>) -> Result<()> {
     let UpdateCall { label, optimizer, params, gradients, state, values, norm, .. } = *call;
     optimizer.validate()?;
     for (name, number) in [("weight decay", call.weight_decay), ("learning-rate multiplier", call.learning_rate_multiplier)] {
@@ -218,7 +220,28 @@ pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'
     }
     expect_bytes(label, "step values", values, size_of::<StepValues>() as u64)?;
     expect_bytes(label, "a gradient norm", norm, 16)?;
-    let decoupled = ("DECOUPLED", flag(call.decoupled || matches!(optimizer, Optimizer::AdamW { .. })));
+    let decoupled = call.decoupled || matches!(optimizer, Optimizer::AdamW { .. });
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Update {
+            rule: match *optimizer {
+                Optimizer::Sgd { momentum: 0.0, .. } => Rule::Sgd,
+                Optimizer::Sgd { momentum, nesterov } => Rule::Momentum { momentum, nesterov },
+                Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+                    Rule::Adam { beta1, beta2, eps }
+                }
+            },
+            params: recorder.span(params),
+            gradients: recorder.span(gradients),
+            state: state.iter().map(|slice| recorder.span(slice)).collect(),
+            values: recorder.span(values),
+            norm: recorder.span(norm),
+            multiplier: call.learning_rate_multiplier,
+            decay: call.weight_decay,
+            decoupled,
+        };
+        return recorder.step(label, step, 0);
+    };
+    let decoupled = ("DECOUPLED", flag(decoupled));
     let (shader, texels_shader, constants, numbers) = match *optimizer {
         Optimizer::Sgd { momentum: 0.0, .. } => (SGD, SGD_TEXELS, vec![decoupled], [0.0; 3]),
         Optimizer::Sgd { momentum, nesterov } => {
@@ -234,25 +257,25 @@ pub fn record_update(recorder: &mut Recorder, ctx: &Context, call: &UpdateCall<'
         decay: call.weight_decay,
         numbers,
     };
-    let threads = |bytes: u64| grid(ctx, ((bytes / 16) as usize).div_ceil(UPDATE_THREAD_VEC4S));
+    let threads = |bytes: u64| grid(gpu, ((bytes / 16) as usize).div_ceil(UPDATE_THREAD_VEC4S));
     let bytes = params.bytes();
-    if !ctx.prefers_texels() {
-        let kernel = ctx.kernel(shader, Precision::F32, &constants);
+    if !gpu.prefers_texels() {
+        let kernel = gpu.kernel(shader, Precision::F32, &constants);
         let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
-        return recorder.dispatch(ctx, label, kernel, &operands, uniform(bytes), threads(bytes), 0);
+        return recorder.dispatch(gpu, label, kernel, &operands, uniform(bytes), threads(bytes), 0);
     }
-    let kernel = ctx.kernel(texels_shader, Precision::F32, &constants);
+    let kernel = gpu.kernel(texels_shader, Precision::F32, &constants);
     for (offset, bytes) in parts(bytes) {
         let part = |slice: &Slice| slice.part(offset, bytes);
         let read: Vec<Slice> = [params, gradients].into_iter().chain(state).map(part).collect();
         let mut texels = Vec::new();
         for slice in &read {
-            texels.push(recorder.stage(ctx, slice, Precision::F32, (bytes / 16) as usize)?);
+            texels.push(recorder.stage(gpu, slice, Precision::F32, (bytes / 16) as usize)?);
         }
         let texels: Vec<&Texels> = texels.iter().collect();
         let written: Vec<Slice> = std::iter::once(params).chain(state).map(part).collect();
         let operands: Vec<&Slice> = written.iter().chain([values, norm]).collect();
-        recorder.dispatch_texels(ctx, label, kernel.clone(), &texels, &operands, uniform(bytes), threads(bytes), 0)?;
+        recorder.dispatch_texels(gpu, label, kernel.clone(), &texels, &operands, uniform(bytes), threads(bytes), 0)?;
     }
     Ok(())
 }
@@ -278,7 +301,7 @@ pub fn gradient_norm_scratch_bytes(total_bytes: u64) -> u64 {
 /// [`Error::Usage`] when there are more than 64 regions or `scratch` is smaller than [`gradient_norm_scratch_bytes`] says.
 pub fn record_gradient_norm(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     gradients: &[Slice],
     scratch: &Slice,
@@ -292,8 +315,13 @@ pub fn record_gradient_norm(
     }
     expect_bytes(label, "scratch", scratch, gradient_norm_scratch_bytes(gradients.iter().map(Slice::bytes).sum()))?;
     expect_bytes(label, "a gradient norm", norm, 16)?;
-    let texels = ctx.prefers_texels();
-    let kernel = ctx.kernel(if texels { NORM_PARTIAL_TEXELS } else { NORM_PARTIAL }, Precision::F32, &[]);
+    let Some(gpu) = device.gpu() else {
+        let gradients = gradients.iter().map(|slice| recorder.span(slice)).collect();
+        let norm = recorder.span(norm);
+        return recorder.step(label, Step::GradientNorm { gradients, norm }, 0);
+    };
+    let texels = gpu.prefers_texels();
+    let kernel = gpu.kernel(if texels { NORM_PARTIAL_TEXELS } else { NORM_PARTIAL }, Precision::F32, &[]);
     let mut first = 0;
     for region in gradients {
         let whole = (0, region.bytes());
@@ -303,15 +331,15 @@ pub fn record_gradient_norm(
             let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
             let params = [count as u32, first];
             if texels {
-                let texels = recorder.stage(ctx, &region, Precision::F32, count as usize)?;
+                let texels = recorder.stage(gpu, &region, Precision::F32, count as usize)?;
                 let (texels, kernel) = ([&texels], kernel.clone());
-                recorder.dispatch_texels(ctx, label, kernel, &texels, &[scratch], params, [groups, 1, 1], 0)?;
+                recorder.dispatch_texels(gpu, label, kernel, &texels, &[scratch], params, [groups, 1, 1], 0)?;
             } else {
-                recorder.dispatch(ctx, label, kernel.clone(), &[&region, scratch], params, [groups, 1, 1], 0)?;
+                recorder.dispatch(gpu, label, kernel.clone(), &[&region, scratch], params, [groups, 1, 1], 0)?;
             }
             first += groups;
         }
     }
-    let kernel = ctx.kernel(NORM_TOTAL, Precision::F32, &[]);
-    recorder.dispatch(ctx, &format!("{label}.total"), kernel, &[scratch, norm], first, [1, 1, 1], 0)
+    let kernel = gpu.kernel(NORM_TOTAL, Precision::F32, &[]);
+    recorder.dispatch(gpu, &format!("{label}.total"), kernel, &[scratch, norm], first, [1, 1, 1], 0)
 }

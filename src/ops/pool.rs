@@ -3,7 +3,9 @@
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind, Operand, operands};
 use super::onnx::{Onnx, OnnxAttribute, OnnxValues, pads, window};
 use super::{Padding, Statistics, flag, grid};
-use crate::gpu::{Context, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::cpu::{Step, Window};
+use crate::device::{Device, Recorder, Shape, Slice, Tensor};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 /// A square max pool.
@@ -26,6 +28,13 @@ impl MaxPool {
         let (_, _, w) = self.padding.resolve(input.w, self.kernel, self.stride);
         Shape::new(input.n, input.c, h, w)
     }
+
+    fn window(&self, input: Shape) -> Window {
+        let (pad_top, _, _) = self.padding.resolve(input.h, self.kernel, self.stride);
+        let (pad_left, _, _) = self.padding.resolve(input.w, self.kernel, self.stride);
+        let [kernel, stride, pad_top, pad_left] = [self.kernel, self.stride, pad_top, pad_left].map(|n| n as u32);
+        Window { kernel, stride, pad_top, pad_left }
+    }
 }
 
 impl Layer for MaxPool {
@@ -42,14 +51,14 @@ impl Layer for MaxPool {
         vec![max_pool_argmax_bytes(output)]
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         record_max_pool(recorder, ctx, call.label, self, &call.inputs[0], call.output)
     }
 
     fn training_forward(
         &self,
         recorder: &mut Recorder,
-        ctx: &Context,
+        ctx: &Device,
         call: &Forward<'_>,
         saved: &[Slice],
         _: Statistics,
@@ -62,7 +71,7 @@ impl Layer for MaxPool {
         BackwardRule::input(&[Operand::Saved])
     }
 
-    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         let ([argmax], d_input) = (operands(call.label, call.saved)?, call.d_input()?);
         record_max_pool_backward(recorder, ctx, call.label, self, argmax, call.d_output, call.accumulate, d_input)
     }
@@ -102,7 +111,7 @@ impl Layer for GlobalAvgPool {
         Ok(Shape { h: 1, w: 1, ..inputs[0] })
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         record_global_avg_pool(recorder, ctx, call.label, &call.inputs[0], call.output)
     }
 
@@ -110,7 +119,7 @@ impl Layer for GlobalAvgPool {
         BackwardRule::input(&[])
     }
 
-    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         record_global_avg_pool_backward(recorder, ctx, call.label, call.d_output, call.accumulate, call.d_input()?)
     }
 
@@ -164,15 +173,27 @@ impl MaxPoolParams {
 /// `output[n, c, y, x]` is the maximum over the window at `(y, x) * stride - pad`.
 pub fn record_max_pool(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     pool: &MaxPool,
     input: &Tensor,
     output: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::MaxPool {
+            input_shape: input.shape.into(),
+            output_shape: output.shape.into(),
+            window: pool.window(input.shape),
+            zeros: pool.zeros,
+            input: recorder.span(&input.slice),
+            argmax: None,
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let params = MaxPoolParams::new(pool, input.shape, output.shape);
-    let kernel = ctx.kernel(MAX_POOL, input.precision, &[("ZEROS", flag(pool.zeros))]);
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, output.shape.vec4s()), 0)
+    let kernel = gpu.kernel(MAX_POOL, input.precision, &[("ZEROS", flag(pool.zeros))]);
+    recorder.dispatch(gpu, label, kernel, &[&input.slice, &output.slice], params, grid(gpu, output.shape.vec4s()), 0)
 }
 
 /// Bytes of the places that [`record_max_pool_train`] stores for an output of this shape: a byte a value.
@@ -187,7 +208,7 @@ pub fn max_pool_argmax_bytes(output: Shape) -> u64 {
 /// [`Error::Spec`] for a window of more than 255 cells, whose places do not fit a byte.
 pub fn record_max_pool_train(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     pool: &MaxPool,
     input: &Tensor,
@@ -200,10 +221,22 @@ pub fn record_max_pool_train(
             pool.kernel
         )));
     }
+    let Some(gpu) = device.gpu() else {
+        let step = Step::MaxPool {
+            input_shape: input.shape.into(),
+            output_shape: output.shape.into(),
+            window: pool.window(input.shape),
+            zeros: pool.zeros,
+            input: recorder.span(&input.slice),
+            argmax: Some(recorder.span(argmax)),
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let params = MaxPoolParams::new(pool, input.shape, output.shape);
-    let kernel = ctx.kernel(MAX_POOL_TRAIN, input.precision, &[("ZEROS", flag(pool.zeros))]);
+    let kernel = gpu.kernel(MAX_POOL_TRAIN, input.precision, &[("ZEROS", flag(pool.zeros))]);
     let slices = [&input.slice, argmax, &output.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, output.shape.vec4s()), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, output.shape.vec4s()), 0)
 }
 
 /// `d_input` = the sum of `d_output` over the windows whose maximum the pixel was, plus `accumulate` (another buffer of
@@ -211,7 +244,7 @@ pub fn record_max_pool_train(
 #[allow(clippy::too_many_arguments)] // the operation's operands
 pub fn record_max_pool_backward(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     pool: &MaxPool,
     argmax: &Slice,
@@ -219,10 +252,22 @@ pub fn record_max_pool_backward(
     accumulate: Option<&Tensor>,
     d_input: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::MaxPoolBackward {
+            input_shape: d_input.shape.into(),
+            output_shape: d_output.shape.into(),
+            window: pool.window(d_input.shape),
+            argmax: recorder.span(argmax),
+            d_output: recorder.span(&d_output.slice),
+            accumulate: accumulate.map(|tensor| recorder.span(&tensor.slice)),
+            d_input: recorder.span(&d_input.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let params = MaxPoolParams::new(pool, d_input.shape, d_output.shape);
-    let kernel = ctx.kernel(MAX_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
+    let kernel = gpu.kernel(MAX_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [argmax, &d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, d_input.shape.vec4s()), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, d_input.shape.vec4s()), 0)
 }
 
 #[repr(C)]
@@ -242,27 +287,41 @@ impl GlobalAvgPoolParams {
 /// `(N, C, H, W) -> (N, C, 1, 1)`: the mean over H and W.
 pub fn record_global_avg_pool(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     input: &Tensor,
     output: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let shape = input.shape.into();
+        let (input, output) = (recorder.span(&input.slice), recorder.span(&output.slice));
+        return recorder.step(label, Step::GlobalAvgPool { shape, input, output }, 0);
+    };
     let params = GlobalAvgPoolParams::new(input.shape);
-    let kernel = ctx.kernel(GLOBAL_AVG_POOL, input.precision, &[]);
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, output.shape.vec4s()), 0)
+    let kernel = gpu.kernel(GLOBAL_AVG_POOL, input.precision, &[]);
+    recorder.dispatch(gpu, label, kernel, &[&input.slice, &output.slice], params, grid(gpu, output.shape.vec4s()), 0)
 }
 
 /// `d_input[n, c, y, x] = d_output[n, c] / (H * W)`, plus `accumulate` (another buffer of `d_input`'s shape).
 pub fn record_global_avg_pool_backward(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     d_output: &Tensor,
     accumulate: Option<&Tensor>,
     d_input: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::GlobalAvgPoolBackward {
+            shape: d_input.shape.into(),
+            d_output: recorder.span(&d_output.slice),
+            accumulate: accumulate.map(|tensor| recorder.span(&tensor.slice)),
+            d_input: recorder.span(&d_input.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let params = GlobalAvgPoolParams::new(d_input.shape);
-    let kernel = ctx.kernel(GLOBAL_AVG_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
+    let kernel = gpu.kernel(GLOBAL_AVG_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [&d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, d_input.shape.vec4s()), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, d_input.shape.vec4s()), 0)
 }

@@ -4,7 +4,9 @@ use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind};
 use super::onnx::{Onnx, OnnxValues, window};
 use super::{flag, grid};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Shape, Tensor};
+use crate::gpu::{Shader, shader};
 
 const SHORTCUT: Shader = shader!("shortcut_forward");
 const SHORTCUT_BACKWARD: Shader = shader!("shortcut_backward");
@@ -43,17 +45,28 @@ impl Params {
 /// `output[n, offset + c, y, x] = input[n, c, y * stride, x * stride]`, zero in the other channels.
 pub fn record_shortcut(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     stride: usize,
     offset: usize,
     input: &Tensor,
     output: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::Shortcut {
+            input_shape: input.shape.into(),
+            output_shape: output.shape.into(),
+            stride: stride as u32,
+            offset: offset as u32,
+            input: recorder.span(&input.slice),
+            output: recorder.span(&output.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let count = output.shape.vec4s();
     let params = Params::new(stride, offset, input.shape, output.shape, count);
-    let kernel = ctx.kernel(SHORTCUT, input.precision, &[]);
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, grid(ctx, count), 0)
+    let kernel = gpu.kernel(SHORTCUT, input.precision, &[]);
+    recorder.dispatch(gpu, label, kernel, &[&input.slice, &output.slice], params, grid(gpu, count), 0)
 }
 
 /// `d_input[n, c, y * stride, x * stride] = d_output[n, offset + c, y, x]`, zero at the pixels that were left out, plus
@@ -61,7 +74,7 @@ pub fn record_shortcut(
 #[allow(clippy::too_many_arguments)] // the operation's operands
 pub fn record_shortcut_backward(
     recorder: &mut Recorder,
-    ctx: &Context,
+    device: &Device,
     label: &str,
     stride: usize,
     offset: usize,
@@ -69,11 +82,23 @@ pub fn record_shortcut_backward(
     accumulate: Option<&Tensor>,
     d_input: &Tensor,
 ) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let step = Step::ShortcutBackward {
+            input_shape: d_input.shape.into(),
+            output_shape: d_output.shape.into(),
+            stride: stride as u32,
+            offset: offset as u32,
+            d_output: recorder.span(&d_output.slice),
+            accumulate: accumulate.map(|tensor| recorder.span(&tensor.slice)),
+            d_input: recorder.span(&d_input.slice),
+        };
+        return recorder.step(label, step, 0);
+    };
     let count = d_input.shape.vec4s();
     let params = Params::new(stride, offset, d_input.shape, d_output.shape, count);
-    let kernel = ctx.kernel(SHORTCUT_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
+    let kernel = gpu.kernel(SHORTCUT_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [&d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
-    recorder.dispatch(ctx, label, kernel, &slices, params, grid(ctx, count), 0)
+    recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, count), 0)
 }
 
 /// A shortcut without parameters: every `stride`-th row and column, and new channels of zeros.
@@ -99,7 +124,7 @@ impl Layer for ZeroPadShortcut {
         Ok(Shape { c: self.out_channels, h: x.h.div_ceil(stride), w: x.w.div_ceil(stride), ..x })
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         record_shortcut(recorder, ctx, call.label, self.stride, self.offset, &call.inputs[0], call.output)
     }
 
@@ -107,7 +132,7 @@ impl Layer for ZeroPadShortcut {
         BackwardRule::input(&[])
     }
 
-    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, _: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         let (label, d_output, d_input) = (call.label, call.d_output, call.d_input()?);
         record_shortcut_backward(recorder, ctx, label, self.stride, self.offset, d_output, call.accumulate, d_input)
     }

@@ -3,7 +3,9 @@
 use super::layer::{BackwardRule, Forward, Layer, LayerKind};
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::Result;
-use crate::gpu::{Context, Recorder, Shader, Shape, Tensor, shader};
+use crate::cpu::Step;
+use crate::device::{Device, Recorder, Shape, Tensor};
+use crate::gpu::{Shader, shader};
 
 const SOFTMAX: Shader = shader!("softmax_forward");
 
@@ -15,12 +17,17 @@ struct Params {
 }
 
 /// `output[n, c] = exp(input[n, c] - max) / sum`, over the channels of each image.
-pub fn record_softmax(recorder: &mut Recorder, ctx: &Context, label: &str, input: &Tensor, output: &Tensor) -> Result<()> {
+pub fn record_softmax(recorder: &mut Recorder, device: &Device, label: &str, input: &Tensor, output: &Tensor) -> Result<()> {
+    let Some(gpu) = device.gpu() else {
+        let Shape { n, c, .. } = input.shape;
+        let (input, output) = (recorder.span(&input.slice), recorder.span(&output.slice));
+        return recorder.step(label, Step::Softmax { batch: n as u32, channels: c as u32, input, output }, 0);
+    };
     let params = Params { channels: input.shape.c as u32, c4: input.shape.c4() as u32 };
-    let kernel = ctx.kernel(SOFTMAX, input.precision, &[]);
+    let kernel = gpu.kernel(SOFTMAX, input.precision, &[]);
     // One workgroup an image.
     let images = input.shape.n as u32;
-    recorder.dispatch(ctx, label, kernel, &[&input.slice, &output.slice], params, [images, 1, 1], 0)
+    recorder.dispatch(gpu, label, kernel, &[&input.slice, &output.slice], params, [images, 1, 1], 0)
 }
 
 /// Probabilities over the channel axis.
@@ -36,7 +43,7 @@ impl Layer for Softmax {
         Ok(inputs[0])
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         record_softmax(recorder, ctx, call.label, &call.inputs[0], call.output)
     }
 

@@ -4,7 +4,8 @@
 //! Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. B and A stand in the shaders.
 //! Error against a direct sum in f32, relative to the largest output: F(2x2) none, F(4x4) five to ten times (3e-6).
 
-use crate::gpu::{Shader, Shape, shader};
+use crate::device::Shape;
+use crate::gpu::{Shader, shader};
 
 /// A filter size: F(m x m, 3x3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::Recipe;
 use super::machine::Graphs;
 use crate::Result;
 use crate::data::ImageSize;
-use crate::gpu::{Precision, Shape};
+use crate::device::{Precision, Shape};
 use crate::model::ResNetSpec;
 use crate::model::graph::{Graph, Layer, Node};
 use crate::ops::LayerKind;

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::setup::{Budget, Setup};
 use crate::Result;
 use crate::data::{ImageSet, ImageSize};
-use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, Turns};
 use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank, Picture, Target};
@@ -94,7 +94,7 @@ impl Feed {
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) when not even a few batches of pictures fit.
     pub(super) async fn new(
-        ctx: &Context,
+        ctx: &Device,
         setup: &Setup,
         batch: usize,
         frozen: Option<(&Graph, &StateDict)>,
@@ -169,7 +169,7 @@ impl Feed {
     /// Without `rng` they stay as they are.
     pub(super) fn fill(
         &mut self,
-        ctx: &Context,
+        ctx: &Device,
         set: &ImageSet,
         pictures: &[usize],
         rng: Option<&mut ChaCha8Rng>,
@@ -200,7 +200,7 @@ impl Feed {
     }
 
     /// Writes the pictures that are not in the bank.
-    fn bring_in(&mut self, ctx: &Context, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Picture>> {
+    fn bring_in(&mut self, ctx: &Device, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Picture>> {
         let mut stored = Vec::with_capacity(self.batch);
         for (picture, (place, missing)) in pictures.iter().zip(self.places.take(pictures)) {
             if missing {
@@ -211,7 +211,7 @@ impl Feed {
         Ok(stored)
     }
 
-    fn run_images(&self, ctx: &Context, mut draws: Vec<Draw>) -> Result<()> {
+    fn run_images(&self, ctx: &Device, mut draws: Vec<Draw>) -> Result<()> {
         if let Some(first) = draws.first().copied() {
             // Rows that fill the batch show the first picture, unmixed, and count nowhere.
             let filler = Draw { partner: 0, lambda: 1.0, ..first };
@@ -223,7 +223,7 @@ impl Feed {
     }
 
     /// Computes and keeps the features of pictures that have none yet.
-    fn learn_features(&mut self, ctx: &Context, set: &ImageSet, pictures: &[usize]) -> Result<()> {
+    fn learn_features(&mut self, ctx: &Device, set: &ImageSet, pictures: &[usize]) -> Result<()> {
         let Some(features) = &self.features else { return Ok(()) };
         let mut unknown: Vec<usize> = pictures.iter().copied().filter(|picture| !features.known[*picture]).collect();
         unknown.dedup();
@@ -236,7 +236,7 @@ impl Feed {
                 let bytes = features.row_bytes;
                 let part = |slice: &Slice, row: usize| slice.part(row as u64 * bytes, bytes);
                 let pairs = chunk.iter().enumerate().map(|(row, picture)| (part(rows, row), part(&features.bank, *picture)));
-                Slice::copy_all(ctx, &pairs.collect::<Vec<_>>());
+                Slice::copy_all(ctx, &pairs.collect::<Vec<_>>())?;
                 chunk.iter().for_each(|picture| features.known[*picture] = true);
             }
         }
@@ -246,7 +246,7 @@ impl Feed {
 
 impl Frozen {
     async fn new(
-        ctx: &Context,
+        ctx: &Device,
         graph: &Graph,
         weights: &StateDict,
         batch: usize,
@@ -268,7 +268,7 @@ impl Frozen {
 
 impl Features {
     /// None when they would not fit.
-    fn new(ctx: &Context, output: &Tensor, pictures: usize, budget: Budget) -> Result<Option<Self>> {
+    fn new(ctx: &Device, output: &Tensor, pictures: usize, budget: Budget) -> Result<Option<Self>> {
         let row_bytes = output.slice.bytes() / output.shape.n as u64;
         let bytes = row_bytes * pictures as u64;
         if bytes > budget.feature_bytes.min(ctx.limits().storage_binding_bytes) {

@@ -2,7 +2,7 @@
 
 use crate::data::random::{Stream, generator};
 use crate::data::{ChannelOrder, ImageSet, ImageSize, Preset, RgbaImage};
-use crate::gpu::{Context, Precision, Recorder, Recording, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, Turns};
 use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank};
@@ -20,7 +20,7 @@ struct Gather {
 
 impl Gather {
     /// For as many pictures at a time as `output` has rows.
-    fn new(ctx: &Context, preset: &Preset, size: ImageSize, output: &Tensor) -> Result<Self> {
+    fn new(ctx: &Device, preset: &Preset, size: ImageSize, output: &Tensor) -> Result<Self> {
         let (width, height) = size.stored();
         let batch = output.shape.n;
         let bank = ImageBank::new(ctx, batch, height, width, 3)?.with_margin(size.margin as usize);
@@ -37,7 +37,7 @@ impl Gather {
     }
 
     /// Puts pictures of the set into the bank, the first at place 0.
-    fn put(&mut self, ctx: &Context, set: &ImageSet, pictures: impl Iterator<Item = usize>) -> Result<Vec<ops::Picture>> {
+    fn put(&mut self, ctx: &Device, set: &ImageSet, pictures: impl Iterator<Item = usize>) -> Result<Vec<ops::Picture>> {
         let mut put = Vec::new();
         for (place, picture) in pictures.enumerate() {
             self.bank.write(ctx, place, set.image(picture))?;
@@ -47,7 +47,7 @@ impl Gather {
     }
 
     /// Queues the batch.
-    fn run(&self, ctx: &Context, draws: &[Draw]) -> Result<()> {
+    fn run(&self, ctx: &Device, draws: &[Draw]) -> Result<()> {
         self.draws.write(ctx, bytemuck::cast_slice(draws));
         self.recording.run(ctx)
     }
@@ -67,7 +67,7 @@ impl Judge {
     /// # Errors
     /// [`Error::Limit`] when a buffer exceeds what the adapter allows; [`Error::TensorMismatch`] when a weight is missing.
     pub async fn new(
-        ctx: &Context,
+        ctx: &Device,
         graph: &Graph,
         weights: &StateDict,
         preset: &Preset,
@@ -96,12 +96,12 @@ impl Judge {
     }
 
     /// Queues a batch of whatever the input holds: to measure how long one takes.
-    pub fn idle_run(&self, ctx: &Context) -> Result<()> {
+    pub fn idle_run(&self, ctx: &Device) -> Result<()> {
         self.plan.run(ctx)
     }
 
     /// Waits for what is queued.
-    pub async fn wait(&self, ctx: &Context) -> Result<()> {
+    pub async fn wait(&self, ctx: &Device) -> Result<()> {
         self.plan.read(ctx, "fc").await.map(drop)
     }
 
@@ -109,7 +109,7 @@ impl Judge {
     ///
     /// # Errors
     /// [`Error::Usage`] for more pictures than a batch or pictures of another size, else those of the device.
-    pub async fn logits(&mut self, ctx: &Context, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Vec<f32>>> {
+    pub async fn logits(&mut self, ctx: &Device, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Vec<f32>>> {
         if set.size() != self.gather.size || pictures.len() > self.batch {
             return Err(Error::Usage(format!(
                 "{} pictures of {:?} for a network that judges {} of {:?} at a time",
@@ -138,7 +138,7 @@ impl Judge {
 /// # Errors
 /// [`Error::Usage`] for a strength that makes no sense or an empty set, else those of the device.
 pub async fn preview(
-    ctx: &Context,
+    ctx: &Device,
     set: &ImageSet,
     preset: &Preset,
     augmentation: &Augmentation,

@@ -8,7 +8,7 @@ use super::feed::Feed;
 use super::recipe::{Recipe, TrainDepth};
 use super::setup::Setup;
 use crate::data::ImageSet;
-use crate::gpu::{Context, Precision, Shape};
+use crate::device::{Device, Precision, Shape};
 use crate::model::Turns;
 use crate::model::graph::{Graph, Param};
 use crate::model::training::{Grouping, Parameters, Totals, TrainingMemory, TrainingOptions, TrainingPlan};
@@ -53,7 +53,7 @@ impl Graphs {
 
 #[derive(Debug)]
 pub(super) struct Machine {
-    ctx: Context,
+    ctx: Device,
     feed: Feed,
     parameters: Parameters,
     plan: TrainingPlan,
@@ -67,7 +67,7 @@ impl Machine {
     /// # Errors
     /// [`Error::Limit`] with numbers and a proposal when not even one image at a time fits.
     pub(super) async fn new(
-        ctx: &Context,
+        ctx: &Device,
         setup: &Setup,
         graphs: &Graphs,
         recipe: &mut Recipe,
@@ -86,7 +86,7 @@ impl Machine {
     }
 
     async fn with_recipe(
-        ctx: &Context,
+        ctx: &Device,
         setup: &Setup,
         graphs: &Graphs,
         recipe: &Recipe,

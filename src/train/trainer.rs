@@ -14,7 +14,7 @@ use super::{Outcome, Position, Progress, Summary};
 use crate::data::ImageSet;
 use crate::data::random::{Stream, generator, shuffle};
 use crate::data::split::Split;
-use crate::gpu::Context;
+use crate::device::Device;
 use crate::model::Turns;
 use crate::model::graph::Graph;
 use crate::model::training::{Totals, TrainingMemory};
@@ -128,7 +128,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Usage`] for a recipe or a set nothing can be trained with, [`Error::Limit`] when it does not fit, with numbers
     /// and a proposal.
-    pub async fn new(ctx: &Context, setup: Setup, weights: StateDict, turns: &mut Turns<'_>) -> Result<Self> {
+    pub async fn new(ctx: &Device, setup: Setup, weights: StateDict, turns: &mut Turns<'_>) -> Result<Self> {
         let state = Checkpoint {
             spec: setup.spec.clone(),
             classes: setup.images.classes.clone(),
@@ -153,7 +153,7 @@ impl Trainer {
     /// # Errors
     /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
     pub async fn resume(
-        ctx: &Context,
+        ctx: &Device,
         checkpoint: Checkpoint,
         images: ImageSet,
         split: Split,
@@ -185,7 +185,7 @@ impl Trainer {
         Self::start(ctx, setup, checkpoint, turns).await
     }
 
-    async fn start(ctx: &Context, mut setup: Setup, mut state: Checkpoint, turns: &mut Turns<'_>) -> Result<Self> {
+    async fn start(ctx: &Device, mut setup: Setup, mut state: Checkpoint, turns: &mut Turns<'_>) -> Result<Self> {
         setup.check()?;
         // A set smaller than a batch is one batch.
         let recipe = &mut state.recipe;
@@ -211,7 +211,7 @@ impl Trainer {
     ///
     /// # Errors
     /// Those of the device.
-    pub async fn recover(&mut self, ctx: &Context, turns: &mut Turns<'_>) -> Result<()> {
+    pub async fn recover(&mut self, ctx: &Device, turns: &mut Turns<'_>) -> Result<()> {
         let weights = dict(self.state.latest());
         self.machine = Machine::new(ctx, &self.setup, &self.graphs, &mut self.state.recipe, &weights, turns).await?;
         self.go_back(turns).await

@@ -15,8 +15,8 @@ use super::notice;
 use super::screen::{Screen, follow_address};
 use super::workshop::Opening;
 use crate::Error;
+use crate::device::{DeviceOptions, DispatchTime};
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
-use crate::gpu::{ContextOptions, DispatchTime};
 use crate::web;
 
 /// Why the page cannot work here.
@@ -202,7 +202,7 @@ impl Lab {
             return lab;
         }
         let (sender, events) = mpsc::unbounded();
-        spawn_local(engine::serve(ContextOptions::default(), command_queue, sender));
+        spawn_local(engine::serve(DeviceOptions::default(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
         lab.refresh_kept();

@@ -5,7 +5,7 @@ use rust_i18n::t;
 
 use super::format;
 use super::lab::{Lab, Layers};
-use crate::gpu::DispatchTime;
+use crate::device::DispatchTime;
 
 /// Folded away until it is wanted; opening it measures.
 #[component]

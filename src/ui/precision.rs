@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use rust_i18n::t;
 
 use super::lab::Lab;
+use crate::device::Precision;
 use crate::engine::PrecisionChoice;
-use crate::gpu::Precision;
 
 /// Two choices; the one in use is marked.
 #[component]

@@ -151,7 +151,7 @@ pub(super) fn canvas(width: u32, height: u32) -> Result<OffscreenCanvasRendering
     context.ok_or("there is no canvas for it")?.dyn_into().map_err(JsValue::from)
 }
 
-fn read(context: &OffscreenCanvasRenderingContext2d, width: u32, height: u32) -> Result<Vec<u8>, JsValue> {
+pub(super) fn read(context: &OffscreenCanvasRenderingContext2d, width: u32, height: u32) -> Result<Vec<u8>, JsValue> {
     let data = context.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
     Ok(data.data().0)
 }

@@ -7,7 +7,9 @@ use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{HtmlVideoElement, ImageBitmap};
 
+use super::decode::{canvas, read};
 use super::js::{get, wait, window, words};
+use crate::data::RgbaImage;
 use crate::{Error, Result};
 
 thread_local! {
@@ -60,6 +62,15 @@ impl VideoSource {
         let bitmap = make.await.map_err(|error| Error::Io { path: "the video's frame".into(), reason: words(&error) })?;
         Ok(FrameBitmap(bitmap))
     }
+
+    /// The frame's pixels.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the browser's words.
+    pub async fn pixels(&self) -> Result<RgbaImage> {
+        let bitmap = self.bitmap().await?;
+        bitmap.pixels().map_err(|error| Error::Io { path: "the video's frame".into(), reason: words(&error) })
+    }
 }
 
 /// Closed when it is dropped: it holds memory that no garbage collector sees.
@@ -70,6 +81,13 @@ impl FrameBitmap {
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.0.width(), self.0.height())
+    }
+
+    fn pixels(&self) -> Result<RgbaImage, JsValue> {
+        let (width, height) = self.size();
+        let context = canvas(width, height)?;
+        context.draw_image_with_image_bitmap(&self.0, 0.0, 0.0)?;
+        Ok(RgbaImage { width, height, pixels: read(&context, width, height)? })
     }
 
     /// The bitmap itself.

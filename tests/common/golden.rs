@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reslab::gpu::Shape;
+use reslab::device::Shape;
 use reslab::model::ResNetSpec;
 use safetensors::SafeTensors;
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use indexmap::IndexMap;
-use reslab::gpu::Shape;
+use reslab::device::Shape;
 use reslab::model::ResNetSpec;
 use reslab::ops::Optimizer;
 use reslab::weights::{HostTensor, StateDict};

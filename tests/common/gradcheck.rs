@@ -3,20 +3,20 @@
 
 use std::sync::LazyLock;
 
-use reslab::gpu::{Context, ContextOptions, Family, Precision, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceOptions, Family, Precision, Shape, Slice, Tensor};
 
 /// Allowed error of a gradient, relative to the norm of the whole tensor; issue 3 asks for 1e-3.
 pub const TOLERANCE: f64 = 2e-5;
 
-static CONTEXTS: LazyLock<[Context; 2]> = LazyLock::new(|| {
+static CONTEXTS: LazyLock<[Device; 2]> = LazyLock::new(|| {
     [Family::Gpu, Family::Cpu].map(|family| {
-        let options = ContextOptions { family: Some(family), ..ContextOptions::default() };
-        pollster::block_on(Context::new(options)).expect("a Vulkan, Metal or DX12 adapter")
+        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
+        pollster::block_on(Device::new(options)).expect("a Vulkan, Metal or DX12 adapter")
     })
 });
 
 /// One context for each kernel family, on the same adapter.
-pub fn contexts() -> &'static [Context] {
+pub fn contexts() -> &'static [Device] {
     &*CONTEXTS
 }
 
@@ -83,19 +83,19 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
 }
 
 /// An f32 tensor of these `(N, C, H, W)` values.
-pub fn tensor(ctx: &Context, shape: Shape, values: &[f32]) -> Tensor {
+pub fn tensor(ctx: &Device, shape: Shape, values: &[f32]) -> Tensor {
     Tensor::from_nchw(ctx, "test", shape, Precision::F32, values).unwrap()
 }
 
 /// A tensor to be written, full of garbage, its padding channels too.
-pub fn garbage(ctx: &Context, shape: Shape) -> Tensor {
+pub fn garbage(ctx: &Device, shape: Shape) -> Tensor {
     let tensor = Tensor::zeros(ctx, "test", shape, Precision::F32).unwrap();
     tensor.slice.write(ctx, bytemuck::cast_slice(&vec![7.0f32; shape.vec4s() * 4]));
     tensor
 }
 
 /// The `(N, C, H, W)` values of a tensor; its padding channels are asserted to be zero.
-pub fn read(ctx: &Context, tensor: &Tensor) -> Vec<f32> {
+pub fn read(ctx: &Device, tensor: &Tensor) -> Vec<f32> {
     let shape = tensor.shape;
     let raw = vector(ctx, &tensor.slice);
     for pixel in raw[..shape.vec4s() * 4].chunks(shape.c4() * 4) {
@@ -105,19 +105,19 @@ pub fn read(ctx: &Context, tensor: &Tensor) -> Vec<f32> {
 }
 
 /// A buffer of f32, padded with zeros to whole fours.
-pub fn slice(ctx: &Context, values: &[f32]) -> Slice {
+pub fn slice(ctx: &Device, values: &[f32]) -> Slice {
     let mut padded = values.to_vec();
     padded.resize(values.len().next_multiple_of(4), 0.0);
     Slice::with_bytes(ctx, "test", bytemuck::cast_slice(&padded)).unwrap()
 }
 
 /// All f32 of a buffer.
-pub fn vector(ctx: &Context, slice: &Slice) -> Vec<f32> {
+pub fn vector(ctx: &Device, slice: &Slice) -> Vec<f32> {
     Precision::F32.decode(&pollster::block_on(slice.read(ctx)).unwrap())
 }
 
 /// The first `len` f32 of a buffer; those up to the next four are asserted to be zero.
-pub fn padded_vector(ctx: &Context, slice: &Slice, len: usize) -> Vec<f32> {
+pub fn padded_vector(ctx: &Device, slice: &Slice, len: usize) -> Vec<f32> {
     let mut all = vector(ctx, slice);
     assert!(all[len..len.next_multiple_of(4)].iter().all(|v| *v == 0.0), "padding of a vector of {len} is zero");
     all.truncate(len);

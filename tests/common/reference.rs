@@ -1,7 +1,7 @@
 //! A plain interpreter of [`Graph`] on the CPU: the definition of every layer in loops, f32, nothing folded or fused.
 //! What the GPU computes, layer by layer, can be held against it.
 
-use reslab::gpu::Shape;
+use reslab::device::Shape;
 use reslab::model::graph::{Graph, Op};
 use reslab::ops::{BatchNorm, Conv2d, Linear, MaxPool, ZeroPadShortcut};
 

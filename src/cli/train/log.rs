@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::report::Report;
 use crate::data::Preset;
-use crate::gpu::Adapter;
+use crate::device::Adapter;
 use crate::train::{Epoch, Outline, Recipe, Trainer};
 use crate::{Error, Result};
 

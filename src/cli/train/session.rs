@@ -11,7 +11,7 @@ use super::curves;
 use super::log::{Line, Log};
 use super::report::Report;
 use crate::cli::{Global, Stop, output};
-use crate::gpu::Context;
+use crate::device::Device;
 use crate::model::Turns;
 use crate::train::checkpoint::write_atomically;
 use crate::train::{Epoch, Event, Outcome, Steps, Trainer};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// A run under way.
 pub(super) struct Session<'a> {
     global: &'a Global,
-    ctx: Context,
+    ctx: Device,
     trainer: Trainer,
     out: PathBuf,
     log: Log,
@@ -36,7 +36,7 @@ const MOST_LOST: u32 = 3;
 impl<'a> Session<'a> {
     pub(super) fn new(
         global: &'a Global,
-        ctx: Context,
+        ctx: Device,
         trainer: Trainer,
         out: PathBuf,
         log: Log,

@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use super::{BenchmarkWork, Noise};
-use crate::gpu::{Context, DispatchTime, Precision, Shape, Tensor};
+use crate::device::{Device, DispatchTime, Precision, Shape, Tensor};
 use crate::model::graph::Graph;
 use crate::model::training::{Grouping, Parameters, Pass, TrainingMemory, TrainingOptions, TrainingPlan};
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
@@ -18,7 +18,7 @@ const MEMORY_LIMIT_BYTES: u64 = 8_000_000_000;
 ///
 /// # Errors
 /// [`Error::Limit`], and [`Error::Spec`] when the images are too small.
-fn check_size(ctx: &Context, graph: &Graph, input: Shape, precision: Precision) -> Result<()> {
+fn check_size(ctx: &Device, graph: &Graph, input: Shape, precision: Precision) -> Result<()> {
     let limit = ctx.limits().storage_binding_bytes;
     let shapes = graph.shapes(input.n, input.h, input.w)?;
     for (node, shape) in graph.nodes.iter().zip(shapes) {
@@ -93,7 +93,7 @@ impl Bench {
     /// # Errors
     /// [`Error::Spec`] when the images are too small or what is trained has no classes, [`Error::Limit`] when the plan is too
     /// large, [`Error::Usage`] for an empty batch or f16 where the adapter has none.
-    pub async fn new(ctx: &Context, job: &BenchmarkJob, turns: &mut Turns<'_>) -> Result<Self> {
+    pub async fn new(ctx: &Device, job: &BenchmarkJob, turns: &mut Turns<'_>) -> Result<Self> {
         let BenchmarkJob { spec, batch, size, .. } = job;
         let graph = spec.build()?;
         if *batch == 0 {
@@ -135,7 +135,7 @@ impl Bench {
     }
 
     /// Queues a forward pass with what weights there are: see [`PlanBuilder::warm_up`].
-    pub fn warm_up(&self, ctx: &Context) -> Result<()> {
+    pub fn warm_up(&self, ctx: &Device) -> Result<()> {
         self.forward.as_ref().map_or(Ok(()), |(_, builder)| builder.warm_up(ctx))
     }
 
@@ -143,7 +143,7 @@ impl Bench {
     ///
     /// # Errors
     /// [`Error::TensorMismatch`] when one is missing or has another shape, and what did not fit the device.
-    pub async fn load(&mut self, ctx: &Context, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
+    pub async fn load(&mut self, ctx: &Device, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
         if let Some((graph, builder)) = &mut self.forward {
             while builder.advance(ctx, graph, weights)? {
                 turns.offer().await;
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     /// Random images, the same one everywhere (a whole batch in the page's memory would be large), and classes in turn.
-    pub async fn fill(&self, ctx: &Context, turns: &mut Turns<'_>) {
+    pub async fn fill(&self, ctx: &Device, turns: &mut Turns<'_>) {
         let input = self.input();
         let one = Shape { n: 1, ..input.shape };
         let values = Noise::new("input").values(one.c * one.h * one.w, 1.0);
@@ -176,20 +176,20 @@ impl Bench {
     }
 
     /// The classes of the images, where something is trained.
-    pub fn set_targets(&self, ctx: &Context, targets: &[Target]) {
+    pub fn set_targets(&self, ctx: &Device, targets: &[Target]) {
         if let Some(training) = &self.training {
             training.plan.set_targets(ctx, targets);
         }
     }
 
     /// A run from images on the GPU to its result on the CPU: the logits, or the loss, which is read after the update.
-    pub async fn run(&mut self, ctx: &Context) -> Result<Vec<f32>> {
+    pub async fn run(&mut self, ctx: &Device) -> Result<Vec<f32>> {
         self.queue(ctx)?;
         self.result(ctx).await
     }
 
     /// Queues a run.
-    pub fn queue(&mut self, ctx: &Context) -> Result<()> {
+    pub fn queue(&mut self, ctx: &Device) -> Result<()> {
         if let Some((_, builder)) = &self.forward {
             builder.plan().run(ctx)?;
         }
@@ -203,7 +203,7 @@ impl Bench {
     }
 
     /// The result of the run that was queued last. It comes when all that was queued is done.
-    pub async fn result(&self, ctx: &Context) -> Result<Vec<f32>> {
+    pub async fn result(&self, ctx: &Device) -> Result<Vec<f32>> {
         if let Some(training) = &self.training {
             let totals = training.plan.totals(ctx).await?;
             return Ok(vec![(totals.loss / totals.weight) as f32]);
@@ -215,7 +215,7 @@ impl Bench {
     }
 
     /// Milliseconds of a [`run`](Self::run). What others have queued is not its work.
-    pub async fn time(&mut self, ctx: &Context) -> Result<f64> {
+    pub async fn time(&mut self, ctx: &Device) -> Result<f64> {
         self.result(ctx).await?;
         let start = Instant::now();
         self.run(ctx).await?;
@@ -225,7 +225,7 @@ impl Bench {
     }
 
     /// A run with a clock around every dispatch.
-    pub async fn profile(&self, ctx: &Context) -> Result<Vec<(Pass, DispatchTime)>> {
+    pub async fn profile(&self, ctx: &Device) -> Result<Vec<(Pass, DispatchTime)>> {
         let mut times = Vec::new();
         if let Some(plan) = self.plan() {
             times.extend(plan.profile(ctx).await?.into_iter().map(|time| (Pass::Forward, time)));
@@ -279,7 +279,7 @@ fn result(graph: &Graph) -> &str {
 
 impl Training {
     /// SGD with momentum and PyTorch's batch statistics.
-    async fn new(ctx: &Context, graph: &Graph, input: &Tensor, job: &BenchmarkJob, turns: &mut Turns<'_>) -> Result<Self> {
+    async fn new(ctx: &Device, graph: &Graph, input: &Tensor, job: &BenchmarkJob, turns: &mut Turns<'_>) -> Result<Self> {
         let optimizer = Optimizer::Sgd { momentum: job.momentum, nesterov: false };
         let grouping = Grouping { state_buffers: optimizer.state_buffers(), group: &|_| (1.0, 0.0) };
         let parameters = Parameters::new(ctx, graph, input.shape, &grouping)?;

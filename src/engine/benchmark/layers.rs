@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::gpu::DispatchTime;
+use crate::device::DispatchTime;
 use crate::model::graph::{Graph, Layer};
 use crate::model::training::Pass;
 use crate::ops::LayerKind;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use crate::Result;
-use crate::gpu::{Context, Precision, Shape, Slice};
+use crate::device::{Device, Precision, Shape, Slice};
 use crate::model::Turns;
 use crate::model::graph::{Graph, Layer, Node, Op, Param};
 use crate::ops::ConvKernel;
@@ -78,7 +78,7 @@ impl Parameters {
     ///
     /// # Errors
     /// [`Error::Spec`] when the input is too small, [`Error::Limit`] when one parameter alone is larger than a binding.
-    pub fn new(ctx: &Context, graph: &Graph, input: Shape, grouping: &Grouping<'_>) -> Result<Self> {
+    pub fn new(ctx: &Device, graph: &Graph, input: Shape, grouping: &Grouping<'_>) -> Result<Self> {
         let shapes = graph.shapes(input.n, input.h, input.w)?;
         let mut layout = Layout {
             alignment: ctx.limits().offset_alignment,
@@ -121,7 +121,7 @@ impl Parameters {
     ///
     /// # Errors
     /// [`Error::TensorMismatch`] when one is missing or has another shape.
-    pub async fn load(&self, ctx: &Context, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
+    pub async fn load(&self, ctx: &Device, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
         for entry in &self.entries {
             let packed = entry.pack(&weights.get(&entry.name, &entry.shape)?.data);
             self.slice_of(entry, |region| &region.values).write(ctx, &Precision::F32.encode(&packed));
@@ -131,22 +131,22 @@ impl Parameters {
     }
 
     /// Reads every parameter and running statistic back, in graph order, under checkpoint names.
-    pub async fn read(&self, ctx: &Context, turns: &mut Turns<'_>) -> Result<StateDict> {
+    pub async fn read(&self, ctx: &Device, turns: &mut Turns<'_>) -> Result<StateDict> {
         self.read_from(ctx, |region| Some(&region.values), true, turns).await
     }
 
     /// Reads the gradients back in the parameters' shapes.
-    pub async fn read_gradients(&self, ctx: &Context) -> Result<StateDict> {
+    pub async fn read_gradients(&self, ctx: &Device) -> Result<StateDict> {
         self.read_from(ctx, |region| Some(&region.gradients), false, &mut Turns::none()).await
     }
 
     /// Reads the optimizer's state buffer `index` back in the parameters' shapes.
-    pub async fn read_state(&self, ctx: &Context, index: usize, turns: &mut Turns<'_>) -> Result<StateDict> {
+    pub async fn read_state(&self, ctx: &Device, index: usize, turns: &mut Turns<'_>) -> Result<StateDict> {
         self.read_from(ctx, |region| region.state.get(index), false, turns).await
     }
 
     /// Zeroes the optimizer's state.
-    pub fn clear_state(&self, ctx: &Context) {
+    pub fn clear_state(&self, ctx: &Device) {
         for slice in self.regions.iter().flat_map(|region| &region.state) {
             slice.write(ctx, &vec![0; slice.bytes() as usize]);
         }
@@ -158,7 +158,7 @@ impl Parameters {
     /// [`Error::TensorMismatch`](crate::Error::TensorMismatch) when a tensor is missing or has another shape.
     pub async fn load_state(
         &self,
-        ctx: &Context,
+        ctx: &Device,
         index: usize,
         state: &IndexMap<String, HostTensor>,
         turns: &mut Turns<'_>,
@@ -173,7 +173,7 @@ impl Parameters {
 
     async fn read_from<'a>(
         &'a self,
-        ctx: &Context,
+        ctx: &Device,
         buffer: impl Fn(&'a Region) -> Option<&'a Slice>,
         statistics: bool,
         turns: &mut Turns<'_>,

@@ -3,7 +3,7 @@
 use super::parameters::Parameters;
 use super::scribe::{self, Scribe};
 use super::tape::{BufferId, Goal, Step};
-use crate::gpu::{Context, DispatchTime, Precision, Recorder, Recording, Shape, Slice, Tensor};
+use crate::device::{Device, DispatchTime, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::Turns;
 use crate::model::graph::{Graph, Layer};
 use crate::ops::{self, LayerKind, LossCall, LossKind, Optimizer, Statistics, StepValues, Target, UpdateCall};
@@ -134,7 +134,7 @@ impl TrainingPlan {
     /// [`Error::Limit`] when a buffer exceeds what the adapter allows, [`Error::Spec`] when the input is too small or the net
     /// has no classifier.
     pub async fn new(
-        ctx: &Context,
+        ctx: &Device,
         graph: &Graph,
         parameters: &Parameters,
         input: &Tensor,
@@ -217,7 +217,7 @@ impl TrainingPlan {
     }
 
     /// What a plan for `input` would need, without making it.
-    pub fn estimate(ctx: &Context, graph: &Graph, parameters: &Parameters, input: Shape) -> Result<TrainingMemory> {
+    pub fn estimate(ctx: &Device, graph: &Graph, parameters: &Parameters, input: Shape) -> Result<TrainingMemory> {
         let activation_bytes = scribe::tape(ctx, graph, parameters, input, Goal::Loss)?.assignment().total_bytes();
         let (parameter_bytes, gradient_bytes, optimizer_bytes) = parameters.bytes();
         Ok(TrainingMemory { parameter_bytes, gradient_bytes, optimizer_bytes, activation_bytes })
@@ -239,48 +239,48 @@ impl TrainingPlan {
     }
 
     /// Sets the classes of the images in the input, one for each of the N.
-    pub fn set_targets(&self, ctx: &Context, targets: &[Target]) {
+    pub fn set_targets(&self, ctx: &Device, targets: &[Target]) {
         self.targets.write(ctx, bytemuck::cast_slice(targets));
     }
 
     /// Queues forward and backward of one micro-batch; gradients and totals add up.
-    pub fn accumulate(&self, ctx: &Context) -> Result<()> {
+    pub fn accumulate(&self, ctx: &Device) -> Result<()> {
         self.step.run(ctx)
     }
 
     /// Queues the update with the gradients summed so far and clears them. Steps count from 1. A step whose gradient is not
     /// finite changes nothing and is counted, see [`skipped`](Self::skipped).
-    pub fn update(&self, ctx: &Context, learning_rate: f32, step: u32, clip_norm: Option<f32>) -> Result<()> {
+    pub fn update(&self, ctx: &Device, learning_rate: f32, step: u32, clip_norm: Option<f32>) -> Result<()> {
         let values = StepValues::new(&self.optimizer, learning_rate, step, clip_norm);
         self.values.write(ctx, bytemuck::bytes_of(&values));
         self.update.run(ctx)
     }
 
     /// Queues a forward pass with the running statistics, and its loss.
-    pub fn evaluate(&self, ctx: &Context) -> Result<()> {
+    pub fn evaluate(&self, ctx: &Device) -> Result<()> {
         self.evaluate.run(ctx)
     }
 
     /// Starts new totals.
-    pub fn reset_totals(&self, ctx: &Context) {
+    pub fn reset_totals(&self, ctx: &Device) {
         self.totals.write(ctx, &[0; 32]);
     }
 
     /// Waits for the queued work and reads the sums.
-    pub async fn totals(&self, ctx: &Context) -> Result<Totals> {
+    pub async fn totals(&self, ctx: &Device) -> Result<Totals> {
         let values = Precision::F32.decode(&self.totals.read(ctx).await?);
         let at = |i: usize| f64::from(values[i]);
         Ok(Totals { loss: at(0), weight: at(1), top1: at(2), top5: at(3), not_finite: at(4) })
     }
 
     /// Gradient norm of the last update, and how many updates were left out because it was not finite.
-    pub async fn skipped(&self, ctx: &Context) -> Result<(f32, u32)> {
+    pub async fn skipped(&self, ctx: &Device) -> Result<(f32, u32)> {
         let values = Precision::F32.decode(&self.norm.read(ctx).await?);
         Ok((values[0].sqrt(), values[1] as u32))
     }
 
     /// Forgets totals and skipped updates, and gradients that no update has used.
-    pub fn forget(&self, ctx: &Context) {
+    pub fn forget(&self, ctx: &Device) {
         self.reset_totals(ctx);
         self.norm.write(ctx, &[0; 16]);
         self.gradients.iter().for_each(|slice| slice.write(ctx, &vec![0; slice.bytes() as usize]));
@@ -307,7 +307,7 @@ impl TrainingPlan {
     }
 
     /// Runs one step and times every dispatch.
-    pub async fn profile(&self, ctx: &Context) -> Result<Vec<(Pass, DispatchTime)>> {
+    pub async fn profile(&self, ctx: &Device) -> Result<Vec<(Pass, DispatchTime)>> {
         let step = self.step.profile(ctx).await?;
         let update = self.update.profile(ctx).await?;
         let times = self.passes.iter().copied().zip(step);
@@ -316,7 +316,7 @@ impl TrainingPlan {
 }
 
 fn record_update(
-    ctx: &Context,
+    ctx: &Device,
     parameters: &Parameters,
     options: &TrainingOptions,
     values: &Slice,

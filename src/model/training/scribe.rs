@@ -3,7 +3,7 @@
 use super::parameters::Parameters;
 use super::tape::{self, BufferId, Goal, LayerStep, Step, Tape};
 use crate::Result;
-use crate::gpu::{Context, Precision, Recorder, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use crate::model::graph::{Graph, Layer};
 use crate::ops::{self, Backward, Forward, Statistics};
 
@@ -11,7 +11,7 @@ use crate::ops::{self, Backward, Forward, Statistics};
 ///
 /// # Errors
 /// [`Error::Spec`](crate::Error::Spec) when the input is too small or a layer has no gradient.
-pub(crate) fn tape(ctx: &Context, graph: &Graph, parameters: &Parameters, input: Shape, goal: Goal) -> Result<Tape> {
+pub(crate) fn tape(ctx: &Device, graph: &Graph, parameters: &Parameters, input: Shape, goal: Goal) -> Result<Tape> {
     let shapes = graph.shapes(input.n, input.h, input.w)?;
     tape::write(graph, &shapes, goal, &|index, step| {
         let node = &graph.nodes[index];
@@ -21,7 +21,7 @@ pub(crate) fn tape(ctx: &Context, graph: &Graph, parameters: &Parameters, input:
 
 /// Turns steps of a tape into dispatches.
 pub(crate) struct Scribe<'a> {
-    ctx: &'a Context,
+    ctx: &'a Device,
     graph: &'a Graph,
     parameters: &'a Parameters,
     pub tape: Tape,
@@ -35,7 +35,7 @@ impl<'a> Scribe<'a> {
     ///
     /// # Errors
     /// Those of [`tape`], and [`Error::Limit`](crate::Error::Limit) when a buffer exceeds what the adapter allows.
-    pub fn new(ctx: &'a Context, graph: &'a Graph, parameters: &'a Parameters, input: &Tensor, goal: Goal) -> Result<Self> {
+    pub fn new(ctx: &'a Device, graph: &'a Graph, parameters: &'a Parameters, input: &Tensor, goal: Goal) -> Result<Self> {
         let tape = tape(ctx, graph, parameters, input.shape, goal)?;
         let assignment = tape.assignment();
         let own = &tape.buffers[1..];

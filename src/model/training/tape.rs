@@ -5,7 +5,7 @@
 //! readers were visited. The first reader's contribution is written (`=`); each further one is computed as
 //! `new = contribution + old` into another buffer, because a dispatch cannot read and write one buffer.
 
-use crate::gpu::{Assignment, Lifetime, Precision, Shape, assign_slots};
+use crate::device::{Assignment, Lifetime, Precision, Shape, assign_slots};
 use crate::model::fuse::{self, fuse};
 use crate::model::graph::{Graph, Layer, ValueId};
 use crate::ops::{BackwardRule, Gradient, Operand, Purpose, TrainingStep};

@@ -6,20 +6,33 @@
 //! row, the same ones for all rows with the same `(y + pad) % s`: the gradient falls apart into `s * s` such convolutions
 //! without stride, so that no product with a zero is computed, and a last dispatch interleaves them.
 
-use super::blocking::Call;
+use super::tiling::Call;
+use super::tiling::Tiling;
 use super::weight_gradient::WeightGradient;
 use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, Params};
 use crate::Result;
-use crate::gpu::{Context, Precision, Recorder, Shader, Shape, Slice, Tensor, shader};
+use crate::cpu::{ConvMethod, Step};
+use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
+use crate::gpu::{Gpu, Shader, shader};
 use crate::ops::grid;
 
 /// How the gradients of one convolution are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvBackward {
+pub struct ConvBackward(Way);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Gpu(GpuBackward),
+    /// The method in whose packing weights and their gradient are.
+    Cpu(ConvMethod),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GpuBackward {
     /// The packing of the weights and of their gradient.
-    forward: Blocking,
+    forward: Tiling,
     /// The kernel of the convolution that gives `d_input`.
-    input: Blocking,
+    input: Tiling,
     /// The kernel that gives `d_weight`.
     weight: WeightGradient,
 }
@@ -103,29 +116,38 @@ const VEC4_BYTES: u64 = 16;
 const PHASE_ALIGNMENT: usize = 256 / VEC4_BYTES as usize;
 
 impl ConvBackward {
-    /// The kernels for this layer on this adapter. `forward` is the kernel in whose packing the weights lie.
+    /// The kernels for this layer on this device. `forward` is the kernel in whose packing the weights are.
     ///
     /// # Panics
-    /// When `forward` is a Winograd kernel, whose weights are not the layer's: see [`ConvKernel::choose_for_training`].
-    pub fn choose(ctx: &Context, conv: &Conv2d, input: Shape, forward: ConvKernel) -> Self {
+    /// When `forward` is a Winograd kernel, whose weights are not the layer's (see [`ConvKernel::choose_for_training`]), or another
+    /// device's.
+    pub fn choose(device: &Device, conv: &Conv2d, input: Shape, forward: ConvKernel) -> Self {
         assert_eq!(forward.method, Method::Direct, "gradients are taken by directly packed weights");
-        Self {
-            forward: forward.blocking,
-            input: Blocking::choose(ctx, input.n * input.h * input.w, input.c),
-            weight: WeightGradient::choose(ctx, conv, input, forward.blocking),
-        }
+        Self(match (forward.blocking, device.gpu()) {
+            (Blocking::Gpu(forward), Some(gpu)) => Way::Gpu(GpuBackward {
+                forward,
+                input: Tiling::choose(gpu, input.n * input.h * input.w, input.c),
+                weight: WeightGradient::choose(gpu, conv, input, forward),
+            }),
+            (Blocking::Cpu { panel }, None) => Way::Cpu(ConvMethod { method: crate::cpu::Method::Direct, panel }),
+            _ => panic!("{forward:?} was chosen for another device"),
+        })
     }
 
-    /// Every way that the device can run, for the test that compares them all with the naive reference.
-    pub fn all(ctx: &Context, conv: &Conv2d, input: Shape) -> Vec<Self> {
-        let blockings = || Blocking::ALL.iter().copied().filter(|blocking| blocking.available(ctx));
-        let weights = WeightGradient::all(ctx, conv, input);
+    /// Every way that the device can run, for the test that compares them all with a reference.
+    pub fn all(device: &Device, conv: &Conv2d, input: Shape) -> Vec<Self> {
+        let Some(gpu) = device.gpu() else {
+            return vec![Self::choose(device, conv, input, ConvKernel::choose_for_training(device, conv, input))];
+        };
+        let tilings = || Tiling::ALL.iter().copied().filter(|tiling| tiling.available(gpu));
+        let weights = WeightGradient::all(gpu, conv, input);
         let mut all = Vec::new();
-        for forward in blockings() {
+        for forward in tilings() {
             // Each input kernel with some weight kernel and each weight kernel with some input kernel: they do not meet.
-            let inputs: Vec<_> = blockings().collect();
+            let inputs: Vec<_> = tilings().collect();
             for i in 0..inputs.len().max(weights.len()) {
-                all.push(Self { forward, input: inputs[i % inputs.len()], weight: weights[i % weights.len()] });
+                let (input, weight) = (inputs[i % inputs.len()], weights[i % weights.len()]);
+                all.push(Self(Way::Gpu(GpuBackward { forward, input, weight })));
             }
         }
         all
@@ -133,13 +155,17 @@ impl ConvBackward {
 
     /// The forward kernel whose packing this one's weights have.
     pub fn forward(&self) -> ConvKernel {
-        ConvKernel { method: Method::Direct, blocking: self.forward }
+        match self.0 {
+            Way::Gpu(GpuBackward { forward, .. }) => ConvKernel { method: Method::Direct, blocking: Blocking::Gpu(forward) },
+            Way::Cpu(method) => method.into(),
+        }
     }
 
     /// Bytes of each temporary buffer that [`record_input`](Self::record_input) needs.
     pub fn input_scratch(&self, conv: &Conv2d, input: Shape) -> Vec<u64> {
+        let Way::Gpu(kernels) = self.0 else { return Vec::new() };
         let phases = Phases::new(conv, input);
-        let weights = (phases.count() * phases.weight_vec4s(conv, self.input)) as u64 * VEC4_BYTES;
+        let weights = (phases.count() * phases.weight_vec4s(conv, kernels.input)) as u64 * VEC4_BYTES;
         if conv.stride == 1 {
             return vec![weights];
         }
@@ -148,17 +174,68 @@ impl ConvBackward {
 
     /// Bytes of each temporary buffer that [`record_weight`](Self::record_weight) needs.
     pub fn weight_scratch(&self, conv: &Conv2d, input: Shape) -> Vec<u64> {
-        self.weight.scratch(conv, input, self.forward)
+        match self.0 {
+            Way::Gpu(GpuBackward { forward, weight, .. }) => weight.scratch(conv, input, forward),
+            Way::Cpu(_) => Vec::new(),
+        }
     }
 
     /// Appends the dispatches of `d_input = gradient + accumulate`.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) when a grid needs more workgroups than the device allows.
-    pub fn record_input(&self, recorder: &mut Recorder, ctx: &Context, call: &ConvInputGradient<'_>) -> Result<()> {
+    ///
+    /// # Panics
+    /// When it was [chosen](Self::choose) for another device.
+    pub fn record_input(&self, recorder: &mut Recorder, device: &Device, call: &ConvInputGradient<'_>) -> Result<()> {
+        let (conv, input) = (call.conv, call.d_input.shape);
+        assert_eq!(call.d_output.shape, conv.output_shape(input), "d_output of `{}`", call.label);
+        match (self.0, device.gpu()) {
+            (Way::Gpu(kernels), Some(gpu)) => kernels.record_input(recorder, gpu, call),
+            (Way::Cpu(method), None) => {
+                let step = Step::ConvInputGradient {
+                    conv: conv.on(input),
+                    method,
+                    d_output: recorder.span(&call.d_output.slice),
+                    weight: recorder.span(call.weight),
+                    accumulate: call.accumulate.map(|tensor| recorder.span(&tensor.slice)),
+                    d_input: recorder.span(&call.d_input.slice),
+                };
+                recorder.step(call.label, step, conv.multiply_adds(input))
+            }
+            _ => panic!("{self:?} was recorded for another device"),
+        }
+    }
+
+    /// Appends the dispatches of `d_weight += gradient`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::Error::Limit) when a grid needs more workgroups than the device allows.
+    ///
+    /// # Panics
+    /// When it was [chosen](Self::choose) for another device.
+    pub fn record_weight(&self, recorder: &mut Recorder, device: &Device, call: &ConvWeightGradient<'_>) -> Result<()> {
+        match (self.0, device.gpu()) {
+            (Way::Gpu(GpuBackward { forward, weight, .. }), Some(gpu)) => weight.record(forward, recorder, gpu, call),
+            (Way::Cpu(method), None) => {
+                let step = Step::ConvWeightGradient {
+                    conv: call.conv.on(call.input.shape),
+                    method,
+                    input: recorder.span(&call.input.slice),
+                    d_output: recorder.span(&call.d_output.slice),
+                    d_weight: recorder.span(call.d_weight),
+                };
+                recorder.step(call.label, step, call.conv.multiply_adds(call.input.shape))
+            }
+            _ => panic!("{self:?} was recorded for another device"),
+        }
+    }
+}
+
+impl GpuBackward {
+    fn record_input(&self, recorder: &mut Recorder, gpu: &Gpu, call: &ConvInputGradient<'_>) -> Result<()> {
         let (conv, d_input, d_output) = (call.conv, call.d_input, call.d_output);
         let (input, precision) = (d_input.shape, d_input.precision);
-        assert_eq!(d_output.shape, conv.output_shape(input), "d_output of `{}`", call.label);
         let phases = Phases::new(conv, input);
         let [weights, parts @ ..] = call.scratch else {
             unreachable!("the caller passes the buffers that `input_scratch` asked for");
@@ -178,10 +255,10 @@ impl ConvBackward {
         };
         let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
         let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
-        let kernel = ctx.kernel(REVERSE_WEIGHTS, precision, &[]);
+        let kernel = gpu.kernel(REVERSE_WEIGHTS, precision, &[]);
         let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
-        let texels = recorder.stage(ctx, call.weight, Precision::F32, vec4s)?;
-        recorder.dispatch_texels(ctx, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
+        let texels = recorder.stage(gpu, call.weight, Precision::F32, vec4s)?;
+        recorder.dispatch_texels(gpu, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
 
         let cost = conv.multiply_adds(input) / (phases.count() as u64);
         for row in 0..phases.side {
@@ -226,7 +303,7 @@ impl ConvBackward {
                     output: &output,
                     cost,
                 };
-                self.input.record(recorder, ctx, &call, params)?;
+                self.input.record(recorder, gpu, &call, params)?;
             }
         }
 
@@ -247,17 +324,9 @@ impl ConvBackward {
             add: u32::from(call.accumulate.is_some()),
         };
         let addend = call.accumulate.map_or(parts, |tensor| &tensor.slice);
-        let kernel = ctx.kernel(JOIN_PHASES, precision, &[]);
+        let kernel = gpu.kernel(JOIN_PHASES, precision, &[]);
         let slices = [parts, addend, &d_input.slice];
-        recorder.dispatch(ctx, call.label, kernel, &slices, params, grid(ctx, input.vec4s()), 0)
-    }
-
-    /// Appends the dispatches of `d_weight += gradient`.
-    ///
-    /// # Errors
-    /// [`Error::Limit`](crate::Error::Limit) when a grid needs more workgroups than the device allows.
-    pub fn record_weight(&self, recorder: &mut Recorder, ctx: &Context, call: &ConvWeightGradient<'_>) -> Result<()> {
-        self.weight.record(self.forward, recorder, ctx, call)
+        recorder.dispatch(gpu, call.label, kernel, &slices, params, grid(gpu, input.vec4s()), 0)
     }
 }
 
@@ -287,9 +356,9 @@ impl Phases {
     }
 
     /// vec4s from one phase's weights to the next.
-    fn weight_vec4s(&self, conv: &Conv2d, blocking: Blocking) -> usize {
+    fn weight_vec4s(&self, conv: &Conv2d, tiling: Tiling) -> usize {
         let taps = conv.kernel.div_ceil(conv.stride).pow(2);
-        (blocking.packed_len(conv.in_channels, conv.out_channels, taps) / 4).next_multiple_of(PHASE_ALIGNMENT)
+        (tiling.packed_len(conv.in_channels, conv.out_channels, taps) / 4).next_multiple_of(PHASE_ALIGNMENT)
     }
 
     /// `(kernel height, padding above)` and `(kernel width, padding on the left)` of one phase. A padding may be negative:

@@ -7,13 +7,13 @@
 //! product over all pixels.
 
 mod backward;
-mod blocking;
 mod kernel;
+mod tiling;
 mod weight_gradient;
 
 pub use backward::{ConvBackward, ConvInputGradient, ConvWeightGradient};
-pub use blocking::Blocking;
-pub use kernel::{ConvCall, ConvKernel, Method};
+pub use kernel::{Blocking, ConvCall, ConvKernel, Method};
+pub use tiling::Tiling;
 
 use super::layer::{
     Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
@@ -22,7 +22,7 @@ use super::layer::{
 use super::onnx::{Onnx, OnnxAttribute, pads, window};
 use super::{Affine, Padding, channel_sum_scratch_bytes, record_channel_sum};
 use crate::Result;
-use crate::gpu::{Context, Precision, Recorder, Shape, Slice};
+use crate::device::{Device, Precision, Recorder, Shape, Slice};
 
 /// A square 2-D convolution (cross-correlation, as every framework has it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,19 @@ impl Conv2d {
     fn pads(&self, input: Shape) -> (usize, usize) {
         let before = |size| self.padding.resolve(size, self.kernel, self.stride).0;
         (before(input.h), before(input.w))
+    }
+
+    /// As the processor's kernels have it, over an input of this shape.
+    fn on(&self, input: Shape) -> crate::cpu::Conv {
+        let (pad_top, pad_left) = self.pads(input);
+        let [kernel, stride, pad_top, pad_left] = [self.kernel, self.stride, pad_top, pad_left].map(|n| n as u32);
+        let window = crate::cpu::Window { kernel, stride, pad_top, pad_left };
+        crate::cpu::Conv { input: input.into(), output: self.output_shape(input).into(), window, groups: 1 }
+    }
+
+    /// What the packing of weights depends on, whatever the images' size.
+    fn geometry(&self) -> crate::cpu::Conv {
+        self.on(Shape::new(1, self.in_channels, self.kernel, self.kernel))
     }
 
     /// Multiply-adds for one run over `input`.
@@ -116,12 +129,12 @@ impl Layer for Conv2d {
         }
     }
 
-    fn kernel(&self, ctx: &Context, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel {
         let wanted = wanted.filter(|kernel| kernel.supports(self));
         wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input, precision))
     }
 
-    fn training_kernel(&self, ctx: &Context, input: Shape) -> ConvKernel {
+    fn training_kernel(&self, ctx: &Device, input: Shape) -> ConvKernel {
         ConvKernel::choose_for_training(ctx, self, input)
     }
 
@@ -157,7 +170,7 @@ impl Layer for Conv2d {
         kernel.scratch(self, input, precision)
     }
 
-    fn training_scratch(&self, ctx: &Context, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64> {
+    fn training_scratch(&self, ctx: &Device, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64> {
         let backward = || ConvBackward::choose(ctx, self, input, kernel);
         match step {
             TrainingStep::Backward(Gradient::Weight) => backward().weight_scratch(self, input),
@@ -167,7 +180,7 @@ impl Layer for Conv2d {
         }
     }
 
-    fn forward(&self, recorder: &mut Recorder, ctx: &Context, call: &Forward<'_>) -> Result<()> {
+    fn forward(&self, recorder: &mut Recorder, ctx: &Device, call: &Forward<'_>) -> Result<()> {
         let Forward { label, residual, relu, output, scratch, .. } = *call;
         let bias = match call.parameters.get(1) {
             Some(bias) => bias.clone(),
@@ -185,7 +198,7 @@ impl Layer for Conv2d {
         BackwardRule::Parts([Some(weight), bias, Some(input)].into_iter().flatten().collect())
     }
 
-    fn backward(&self, gradient: Gradient, recorder: &mut Recorder, ctx: &Context, call: &Backward<'_>) -> Result<()> {
+    fn backward(&self, gradient: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()> {
         let Backward { label, input, d_output, accumulate, scratch, .. } = *call;
         let backward = || ConvBackward::choose(ctx, self, input.shape, call.kernel);
         match gradient {

@@ -5,21 +5,22 @@
 //! each output channel. It is small where the sums are longest (a first layer of 64 channels: 147 x 64 over all pixels), so the
 //! pixels are cut into chunks, summed side by side, until there are enough workgroups; a last dispatch adds the partial sums.
 
-use super::{Blocking, Conv2d, ConvWeightGradient};
+use super::{Conv2d, ConvWeightGradient, Tiling};
 use crate::Result;
-use crate::gpu::{Context, Family, Precision, Recorder, Shader, Shape, shader};
+use crate::device::{Family, Precision, Recorder, Shape};
+use crate::gpu::{Gpu, Shader, shader};
 use crate::ops::grid;
 
 /// A kernel, and how many pixels each of its workgroups sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WeightGradient {
-    blocking: WeightBlocking,
+    tiling: WeightTiling,
     chunk: usize,
 }
 
 /// How the sums are spread over invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WeightBlocking {
+enum WeightTiling {
     /// 8 rows x 8 channels an invocation, in registers.
     Registers,
     /// 16 rows x 32 channels a subgroup of 4 lanes: SwiftShader.
@@ -85,35 +86,35 @@ const CPU_WORKGROUPS: usize = 16;
 const PARTIAL_BYTES: usize = 16 << 20;
 
 impl WeightGradient {
-    pub(super) fn choose(ctx: &Context, conv: &Conv2d, input: Shape, forward: Blocking) -> Self {
-        let blocking = if ctx.family() == Family::Gpu {
-            WeightBlocking::Tiled
+    pub(super) fn choose(gpu: &Gpu, conv: &Conv2d, input: Shape, forward: Tiling) -> Self {
+        let tiling = if gpu.family() == Family::Gpu {
+            WeightTiling::Tiled
         } else {
-            match Blocking::choose(ctx, 0, conv.out_channels) {
-                Blocking::Subgroup8 => WeightBlocking::Subgroup8,
-                Blocking::Subgroup8x32 => WeightBlocking::Subgroup8x32,
-                Blocking::Subgroup8x16 => WeightBlocking::Subgroup8x16,
-                Blocking::Subgroup4 => WeightBlocking::Subgroup4,
-                _ => WeightBlocking::Registers,
+            match Tiling::choose(gpu, 0, conv.out_channels) {
+                Tiling::Subgroup8 => WeightTiling::Subgroup8,
+                Tiling::Subgroup8x32 => WeightTiling::Subgroup8x32,
+                Tiling::Subgroup8x16 => WeightTiling::Subgroup8x16,
+                Tiling::Subgroup4 => WeightTiling::Subgroup4,
+                _ => WeightTiling::Registers,
             }
         };
         let matrix = Matrix::new(conv, forward);
-        let [x, y] = blocking.tiles(matrix);
-        let wanted = if ctx.family() == Family::Gpu { GPU_WORKGROUPS } else { CPU_WORKGROUPS };
-        let most = PARTIAL_BYTES.min(ctx.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16);
+        let [x, y] = tiling.tiles(matrix);
+        let wanted = if gpu.family() == Family::Gpu { GPU_WORKGROUPS } else { CPU_WORKGROUPS };
+        let most = PARTIAL_BYTES.min(gpu.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16);
         let pixels = pixels(conv, input);
         let chunks = wanted.div_ceil(x * y).min(pixels / MIN_CHUNK).max(pixels.div_ceil(MAX_CHUNK)).clamp(1, most.max(1));
-        Self { blocking, chunk: pixels.div_ceil(chunks).next_multiple_of(CHUNK_STEP) }
+        Self { tiling, chunk: pixels.div_ceil(chunks).next_multiple_of(CHUNK_STEP) }
     }
 
     /// Every kernel that the device can run, with one chunk and with many.
-    pub(super) fn all(ctx: &Context, conv: &Conv2d, input: Shape) -> Vec<Self> {
+    pub(super) fn all(gpu: &Gpu, conv: &Conv2d, input: Shape) -> Vec<Self> {
         let whole = pixels(conv, input).next_multiple_of(CHUNK_STEP);
-        WeightBlocking::ALL
+        WeightTiling::ALL
             .iter()
             .copied()
-            .filter(|blocking| blocking.available(ctx))
-            .flat_map(|blocking| [CHUNK_STEP, whole].map(|chunk| Self { blocking, chunk }))
+            .filter(|tiling| tiling.available(gpu))
+            .flat_map(|tiling| [CHUNK_STEP, whole].map(|chunk| Self { tiling, chunk }))
             .collect()
     }
 
@@ -121,7 +122,7 @@ impl WeightGradient {
         pixels(conv, input).div_ceil(self.chunk).max(1)
     }
 
-    pub(super) fn scratch(self, conv: &Conv2d, input: Shape, forward: Blocking) -> Vec<u64> {
+    pub(super) fn scratch(self, conv: &Conv2d, input: Shape, forward: Tiling) -> Vec<u64> {
         match self.chunks(conv, input) {
             1 => Vec::new(),
             chunks => vec![(chunks * Matrix::new(conv, forward).vec4s() * 16) as u64],
@@ -130,9 +131,9 @@ impl WeightGradient {
 
     pub(super) fn record(
         self,
-        forward: Blocking,
+        forward: Tiling,
         recorder: &mut Recorder,
-        ctx: &Context,
+        gpu: &Gpu,
         call: &ConvWeightGradient<'_>,
     ) -> Result<()> {
         let (conv, input, output) = (call.conv, call.input.shape, call.d_output.shape);
@@ -164,32 +165,32 @@ impl WeightGradient {
             [partials, ..] => Some(partials),
             [] => unreachable!("the caller passes the buffer that `weight_scratch` asked for"),
         };
-        let kernel = ctx.kernel(self.blocking.shader(), precision, &[]);
-        let [x, y] = self.blocking.tiles(matrix);
+        let kernel = gpu.kernel(self.tiling.shader(), precision, &[]);
+        let [x, y] = self.tiling.tiles(matrix);
         let blocks = [x as u32, y as u32, chunks as u32];
         let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
-        if self.blocking.reads_texels() {
-            let values = recorder.stage(ctx, &call.input.slice, precision, input.vec4s())?;
-            let gradients = recorder.stage(ctx, &call.d_output.slice, precision, output.vec4s())?;
+        if self.tiling.reads_texels() {
+            let values = recorder.stage(gpu, &call.input.slice, precision, input.vec4s())?;
+            let gradients = recorder.stage(gpu, &call.d_output.slice, precision, output.vec4s())?;
             let earlier = match partials {
-                None => recorder.stage(ctx, call.d_weight, Precision::F32, matrix.vec4s())?,
+                None => recorder.stage(gpu, call.d_weight, Precision::F32, matrix.vec4s())?,
                 Some(_) => values.clone(),
             };
             let texels = [&values, &gradients, &earlier];
-            recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[target], params, blocks, cost)?;
+            recorder.dispatch_texels(gpu, call.label, kernel, &texels, &[target], params, blocks, cost)?;
         } else {
             let slices = [&call.input.slice, &call.d_output.slice, target];
-            recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, cost)?;
+            recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, cost)?;
         }
 
         let Some(partials) = partials else { return Ok(()) };
         let params = SumParams { count: matrix.vec4s() as u32, chunks: chunks as u32 };
-        let kernel = ctx.kernel(SUM, precision, &[]);
-        recorder.dispatch(ctx, call.label, kernel, &[partials, call.d_weight], params, grid(ctx, matrix.vec4s()), 0)
+        let kernel = gpu.kernel(SUM, precision, &[]);
+        recorder.dispatch(gpu, call.label, kernel, &[partials, call.d_weight], params, grid(gpu, matrix.vec4s()), 0)
     }
 }
 
-impl WeightBlocking {
+impl WeightTiling {
     const ALL: &[Self] =
         &[Self::Registers, Self::Subgroup4, Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16, Self::Tiled];
 
@@ -209,10 +210,10 @@ impl WeightBlocking {
         }
     }
 
-    fn available(self, ctx: &Context) -> bool {
+    fn available(self, gpu: &Gpu) -> bool {
         match self {
-            Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
-            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => ctx.subgroup_lanes() == Some(8),
+            Self::Subgroup4 => gpu.subgroup_lanes() == Some(4),
+            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => gpu.subgroup_lanes() == Some(8),
             Self::Registers | Self::Tiled => true,
         }
     }
@@ -242,7 +243,7 @@ struct Matrix {
 }
 
 impl Matrix {
-    fn new(conv: &Conv2d, forward: Blocking) -> Self {
+    fn new(conv: &Conv2d, forward: Tiling) -> Self {
         let (_, tile) = forward.tile();
         Self {
             rows: conv.taps() * conv.in_channels.div_ceil(4),

@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use crate::device::Precision;
 use crate::engine::{BenchmarkPhase, BenchmarkWork};
-use crate::gpu::Precision;
 use crate::model::ResNetSpec;
 use crate::model::resnet::NAMED;
 use crate::ui::notice::Notice;

@@ -82,8 +82,8 @@ fn kind(kind: LayerKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{Adapter, Precision};
     use crate::engine::{BenchmarkOrder, LayerTime, RunTimes};
-    use crate::gpu::{Adapter, Precision};
     use crate::model::training::TrainingMemory;
 
     fn report() -> BenchmarkReport {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use crate::device::Precision;
 use crate::engine::{BenchmarkEvent, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, Command};
-use crate::gpu::Precision;
 use crate::model::ResNetSpec;
 use crate::ui::format;
 use crate::ui::notice;

@@ -16,21 +16,11 @@ pub enum Family {
     Cpu,
 }
 
-/// Which adapter to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AdapterChoice {
-    /// The fastest one.
-    #[default]
-    Fastest,
-    /// A software adapter, for tests of that path.
-    Software,
-}
-
 /// How to open a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ContextOptions {
-    /// Which adapter to ask for.
-    pub adapter: AdapterChoice,
+pub struct GpuOptions {
+    /// Ask for a software adapter even where there is a real GPU.
+    pub software: bool,
     /// Kernel family to use whatever the adapter is (tests run both on one adapter).
     pub family: Option<Family>,
     /// Stay within WebGPU's default limits even where the adapter offers more.
@@ -63,7 +53,7 @@ pub struct Limits {
 
 /// A device with its queue, limits and compiled kernels. Cheap to clone.
 #[derive(Clone)]
-pub struct Context {
+pub struct Gpu {
     inner: Arc<Inner>,
 }
 
@@ -88,27 +78,27 @@ struct DeviceState {
     error: Option<Error>,
 }
 
-impl std::fmt::Debug for Context {
+impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Context({:?})", self.inner.adapter)
+        write!(f, "Gpu({:?})", self.inner.adapter)
     }
 }
 
-impl Context {
+impl Gpu {
     /// Opens a device.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] when there is no WebGPU, Vulkan, Metal or DX12 adapter or it gives no device.
     // In the browser the handles inside stay on their thread anyway; natively they are shared between threads.
     #[cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
-    pub async fn new(options: ContextOptions) -> Result<Self> {
+    pub async fn new(options: GpuOptions) -> Result<Self> {
         let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
         descriptor.flags = wgpu::InstanceFlags::empty();
         let instance = wgpu::Instance::new(descriptor);
         let adapter = instance
             .request_adapter(&wgpu::RequestAdapterOptions {
                 power_preference: wgpu::PowerPreference::HighPerformance,
-                force_fallback_adapter: options.adapter == AdapterChoice::Software,
+                force_fallback_adapter: options.software,
                 ..Default::default()
             })
             .await

@@ -1,15 +1,16 @@
-//! How sums are cut into workgroups, and the weight layout that goes with it.
+//! How sums are cut into workgroups on a GPU, and the weight layout that goes with it.
 
 use super::Params;
 use crate::Result;
-use crate::gpu::{Context, Family, Precision, Recorder, Shader, Slice, shader};
+use crate::device::{Family, Precision, Recorder, Slice};
+use crate::gpu::{Gpu, Shader, shader};
 
 /// Workgroups of 64 x 64 outputs below which the small tile fills a GPU better.
 const FEW_WORKGROUPS: usize = 64;
 
 /// How a convolution's sums are spread over invocations; each is a shader with its weight layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Blocking {
+pub enum Tiling {
     /// 8 pixels x 8 channels an invocation, in registers: software adapters without subgroups, and few channels there.
     #[default]
     Registers,
@@ -41,7 +42,7 @@ pub(super) struct Call<'a> {
     pub(super) cost: u64,
 }
 
-impl Blocking {
+impl Tiling {
     pub(super) const ALL: &[Self] = &[
         Self::Registers,
         Self::Subgroup4,
@@ -53,12 +54,12 @@ impl Blocking {
     ];
 
     /// For sums over `pixels` output pixels and `channels` output channels on this adapter.
-    pub(super) fn choose(ctx: &Context, pixels: usize, channels: usize) -> Self {
-        if ctx.family() == Family::Gpu {
+    pub(super) fn choose(gpu: &Gpu, pixels: usize, channels: usize) -> Self {
+        if gpu.family() == Family::Gpu {
             let (x, y) = Self::Tiled64.tiles(pixels, channels);
             return if x * y < FEW_WORKGROUPS { Self::Tiled32 } else { Self::Tiled64 };
         }
-        match ctx.subgroup_lanes() {
+        match gpu.subgroup_lanes() {
             // A tile more than half empty costs more than subgroups save.
             Some(4) if channels.next_multiple_of(32) < 2 * channels => Self::Subgroup4,
             // The least work, empty parts too; among equals the widest, which loads least.
@@ -71,10 +72,10 @@ impl Blocking {
     }
 
     /// Whether the device can run it.
-    pub(super) fn available(self, ctx: &Context) -> bool {
+    pub(super) fn available(self, gpu: &Gpu) -> bool {
         match self {
-            Self::Subgroup4 => ctx.subgroup_lanes() == Some(4),
-            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => ctx.subgroup_lanes() == Some(8),
+            Self::Subgroup4 => gpu.subgroup_lanes() == Some(4),
+            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => gpu.subgroup_lanes() == Some(8),
             Self::Registers | Self::Tiled64 | Self::Tiled32 => true,
         }
     }
@@ -97,9 +98,9 @@ impl Blocking {
     }
 
     /// Appends the dispatch, and the copies into textures where it reads those.
-    pub(super) fn record(self, recorder: &mut Recorder, ctx: &Context, call: &Call<'_>, params: Params) -> Result<()> {
+    pub(super) fn record(self, recorder: &mut Recorder, gpu: &Gpu, call: &Call<'_>, params: Params) -> Result<()> {
         let precision = call.precision;
-        let kernel = ctx.kernel(self.shader(), precision, &[]);
+        let kernel = gpu.kernel(self.shader(), precision, &[]);
         let size = |value: u32| value as usize;
         let (pixels, count) = (size(params.batch * params.out_h * params.out_w), call.count);
         let blocks = self.grid(pixels, size(params.out_c4) * 4, count);
@@ -107,20 +108,20 @@ impl Blocking {
         if !self.reads_texels() {
             let residual = call.residual.unwrap_or(call.bias);
             let slices = [call.input, call.weight, call.bias, residual, call.output];
-            return recorder.dispatch(ctx, call.label, kernel, &slices, params, blocks, call.cost);
+            return recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, call.cost);
         }
         let rows = size(params.in_c4 * params.kernel_h * params.kernel_w);
         let vec4s = count * size(params.batch * params.in_h * params.in_w * params.in_c4);
-        let input = recorder.stage(ctx, call.input, precision, vec4s)?;
+        let input = recorder.stage(gpu, call.input, precision, vec4s)?;
         let vec4s = count * rows * 4 * size(params.out_c4).next_multiple_of(self.tile().1 / 4);
-        let weight = recorder.stage(ctx, call.weight, precision, vec4s)?;
+        let weight = recorder.stage(gpu, call.weight, precision, vec4s)?;
         let vec4s = count * pixels * size(params.out_c4);
         let residual = match call.residual {
-            Some(residual) => recorder.stage(ctx, residual, precision, vec4s)?,
+            Some(residual) => recorder.stage(gpu, residual, precision, vec4s)?,
             None => input.clone(),
         };
         let texels = [&input, &weight, &residual];
-        recorder.dispatch_texels(ctx, call.label, kernel, &texels, &[call.bias, call.output], params, blocks, call.cost)
+        recorder.dispatch_texels(gpu, call.label, kernel, &texels, &[call.bias, call.output], params, blocks, call.cost)
     }
 
     /// Output pixels and output channels of a workgroup.
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn weights_are_packed_tile_by_tile_in_reading_order() {
         let weight: Vec<f32> = (1..=9 * 3 * 4).map(|v| v as f32).collect();
-        let packed = Blocking::Registers.pack(9, 3, 4, &weight);
+        let packed = Tiling::Registers.pack(9, 3, 4, &weight);
         // Two tiles of 8 outputs, 4 taps, 3 inputs padded to 4.
         assert_eq!(packed.len(), 2 * 4 * 4 * 8);
         let at = |out: usize, input: usize, tap: usize| weight[(out * 3 + input) * 4 + tap];
@@ -202,7 +203,7 @@ mod tests {
         assert_eq!(packed[24..32], [0.0; 8], "the fourth input does not exist");
         assert_eq!(packed[32], at(0, 0, 1), "after the inputs comes the next tap");
         assert_eq!(packed[128..136], [at(8, 0, 0), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], "the second tile has one output");
-        assert_eq!(Blocking::Registers.packed_len(9, 3, 4), packed.len());
-        assert_eq!(Blocking::Registers.unpack(9, 3, 4, &packed), weight);
+        assert_eq!(Tiling::Registers.packed_len(9, 3, 4), packed.len());
+        assert_eq!(Tiling::Registers.unpack(9, 3, 4, &packed), weight);
     }
 }

@@ -1,0 +1,102 @@
+//! Buffers by number, and a loop over steps.
+
+use crate::Result;
+use crate::memory::{Line, Memory};
+use crate::pool::Pool;
+use crate::program::Step;
+use crate::run::Run;
+use crate::simd::Level;
+
+/// Runs programs: keeps their buffers and, natively, the threads.
+pub struct Executor {
+    memory: Memory,
+    pool: Pool,
+    level: Level,
+    /// For the turned weights of an input gradient.
+    turned: Vec<Line>,
+}
+
+impl Executor {
+    /// With this many threads; 0 takes as many as the machine offers. In WebAssembly it is always one.
+    ///
+    /// # Errors
+    /// [`Error::Threads`](crate::Error::Threads) when the system starts none.
+    pub fn new(threads: usize) -> Result<Self> {
+        Ok(Self { memory: Memory::default(), pool: Pool::new(threads)?, level: Level::detect(), turned: Vec::new() })
+    }
+
+    /// Threads that work on a step.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// The instruction set in use, for people: "AVX-512".
+    pub fn instructions(&self) -> &'static str {
+        self.level.name()
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+
+    /// A buffer of zeros.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) when the system gives none of this size.
+    pub fn alloc(&mut self, bytes: u64) -> Result<u32> {
+        self.memory.alloc(bytes)
+    }
+
+    /// Gives a buffer back; its number may be given again. Unknown numbers are ignored.
+    pub fn free(&mut self, id: u32) {
+        self.memory.free(id);
+    }
+
+    /// Writes `bytes` from `offset` on, both in bytes of any number.
+    ///
+    /// # Errors
+    /// [`Error::Program`](crate::Error::Program) for an unknown buffer or a place past its end.
+    pub fn write(&mut self, id: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.memory.write(id, offset, bytes)
+    }
+
+    /// Reads `len` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Program`](crate::Error::Program) for an unknown buffer or a place past its end.
+    pub fn read(&self, id: u32, offset: u64, len: u64) -> Result<Vec<u8>> {
+        self.memory.read(id, offset, len).map(<[u8]>::to_vec)
+    }
+
+    /// Runs the steps in order.
+    ///
+    /// # Errors
+    /// [`Error::Program`](crate::Error::Program) for the first step that does not fit its operands. Steps before it have run.
+    pub fn run(&mut self, steps: &[Step]) -> Result<()> {
+        self.each(steps, |_| {})
+    }
+
+    /// Runs the steps in order; `clock` says milliseconds since any moment. The time of each step, in milliseconds.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_timed(&mut self, steps: &[Step], clock: impl Fn() -> f64 + Sync + Send) -> Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(steps.len());
+        let mut before = clock();
+        self.each(steps, |()| {
+            let now = clock();
+            times.push(now - before);
+            before = now;
+        })?;
+        Ok(times)
+    }
+
+    fn each(&mut self, steps: &[Step], mut done: impl FnMut(()) + Send) -> Result<()> {
+        let Self { memory, pool, level, turned } = self;
+        pool.enter(|| {
+            let mut run = Run { memory, pool, level: *level, turned };
+            steps.iter().try_for_each(|step| run.step(step).map(&mut done))
+        })
+    }
+}

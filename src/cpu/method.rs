@@ -1,0 +1,159 @@
+//! How a convolution is computed, and the packing of its weights.
+//!
+//! Weights are packed in panels of output channels, a few SIMD vectors wide, so that the innermost loop reads them in order:
+//! `[group][panel][tap][input channel][output channel of the panel]`, for Winograd
+//! `[element of the transformed tile][panel][input channel][output channel of the panel]`. Missing channels are zeros.
+
+use serde::{Deserialize, Serialize};
+
+use crate::program::Conv;
+
+/// What is multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Method {
+    /// Every weight with every value under it.
+    Direct,
+    /// Winograd's F(2x2, 3x3): 2.25 times fewer products.
+    Winograd2,
+    /// Winograd's F(4x4, 3x3): 4 times fewer products.
+    Winograd4,
+}
+
+/// How a convolution is computed on this machine: plain data that says how weights are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ConvMethod {
+    /// What is multiplied.
+    pub method: Method,
+    /// Output channels of a panel.
+    pub panel: u32,
+}
+
+/// What a convolution's weights are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Purpose {
+    /// They stay as they are.
+    Inference,
+    /// They change from step to step, and gradients are taken: a direct method.
+    Training,
+}
+
+/// G for the points 0, 1, -1 and infinity (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016).
+const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+/// G for the points 0, 1, -1, 2, -2 and infinity.
+const G4: [[f64; 3]; 6] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+impl Method {
+    fn g(self) -> Option<&'static [[f64; 3]]> {
+        match self {
+            Self::Direct => None,
+            Self::Winograd2 => Some(&G2),
+            Self::Winograd4 => Some(&G4),
+        }
+    }
+}
+
+impl Conv {
+    /// Input channels of a group as the kernels read them: padded to fours.
+    pub(crate) fn depth(&self) -> usize {
+        ((self.input.c / self.groups.max(1)) as usize).next_multiple_of(4)
+    }
+
+    /// Output channels of a group.
+    pub(crate) fn width(&self) -> usize {
+        (self.output.c / self.groups.max(1)) as usize
+    }
+
+    /// Kernel positions.
+    pub(crate) fn taps(&self) -> usize {
+        (self.window.kernel * self.window.kernel) as usize
+    }
+
+    /// Multiply-adds of one run.
+    pub fn multiply_adds(&self) -> u64 {
+        let inputs = self.input.c / self.groups.max(1);
+        self.output.pixels() as u64 * u64::from(self.output.c) * u64::from(inputs) * self.taps() as u64
+    }
+}
+
+impl ConvMethod {
+    /// The method for this convolution on this machine.
+    pub fn choose(conv: &Conv, purpose: Purpose) -> Self {
+        let _ = purpose;
+        Self { method: Method::Direct, panel: crate::simd::panel(conv.width()) as u32 }
+    }
+
+    /// Whether it can compute this geometry at all.
+    pub fn supports(&self, conv: &Conv) -> bool {
+        let whole = conv.groups >= 1 && conv.input.c % conv.groups == 0 && conv.output.c % conv.groups == 0;
+        let three = (conv.window.kernel, conv.window.stride, conv.groups) == (3, 1, 1);
+        self.panel > 0 && whole && (self.method == Method::Direct || three)
+    }
+
+    /// Panels of a group.
+    pub(crate) fn panels(&self, conv: &Conv) -> usize {
+        conv.width().div_ceil(self.panel as usize)
+    }
+
+    /// Number of packed weights, padding entries included.
+    pub fn packed_len(&self, conv: &Conv) -> usize {
+        let matrices = self.method.g().map_or(conv.taps(), |g| g.len() * g.len());
+        conv.groups as usize * self.panels(conv) * matrices * conv.depth() * self.panel as usize
+    }
+
+    /// Where a direct method keeps `weight[o, i, tap]`, `i` counted in the group.
+    fn place(&self, conv: &Conv, o: usize, i: usize, tap: usize) -> usize {
+        let (group, o) = (o / conv.width(), o % conv.width());
+        let panel = self.panel as usize;
+        (((group * self.panels(conv) + o / panel) * conv.taps() + tap) * conv.depth() + i) * panel + o % panel
+    }
+
+    /// From torch's `(O, I / groups, K, K)`.
+    ///
+    /// # Panics
+    /// When there are other than `O * I / groups * K * K` weights, or the method does not [support](Self::supports) the geometry:
+    /// bugs of the caller.
+    pub fn pack(&self, conv: &Conv, weight: &[f32]) -> Vec<f32> {
+        let (inputs, taps) = ((conv.input.c / conv.groups) as usize, conv.taps());
+        assert_eq!(weight.len(), conv.output.c as usize * inputs * taps, "weights of {conv:?}");
+        assert!(self.supports(conv), "{self:?} does not compute {conv:?}");
+        let mut packed = vec![0.0; self.packed_len(conv)];
+        let Some(g) = self.method.g() else {
+            for (at, value) in weight.iter().enumerate() {
+                packed[self.place(conv, at / taps / inputs, at / taps % inputs, at % taps)] = *value;
+            }
+            return packed;
+        };
+        let (size, panel, depth) = (g.len(), self.panel as usize, conv.depth());
+        for (filter, taps) in weight.as_chunks::<9>().0.iter().enumerate() {
+            let (o, i) = (filter / inputs, filter % inputs);
+            for (y, gy) in g.iter().enumerate() {
+                let row: [f64; 3] = std::array::from_fn(|x| (0..3).map(|k| gy[k] * f64::from(taps[k * 3 + x])).sum());
+                for (x, gx) in g.iter().enumerate() {
+                    let sum: f64 = row.iter().zip(gx).map(|(a, b)| a * b).sum();
+                    let matrix = (y * size + x) * self.panels(conv) + o / panel;
+                    packed[(matrix * depth + i) * panel + o % panel] = sum as f32;
+                }
+            }
+        }
+        packed
+    }
+
+    /// The inverse of [`pack`](Self::pack): to torch's `(O, I / groups, K, K)`.
+    ///
+    /// # Panics
+    /// For a Winograd method, whose weights have no inverse: training keeps its weights for direct ones.
+    pub fn unpack(&self, conv: &Conv, packed: &[f32]) -> Vec<f32> {
+        assert_eq!(self.method, Method::Direct, "only directly packed weights can be unpacked");
+        let (inputs, taps) = ((conv.input.c / conv.groups) as usize, conv.taps());
+        let count = conv.output.c as usize * inputs * taps;
+        (0..count).map(|at| packed[self.place(conv, at / taps / inputs, at / taps % inputs, at % taps)]).collect()
+    }
+}
