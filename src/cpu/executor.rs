@@ -40,12 +40,13 @@ impl Executor {
         self.memory.bytes()
     }
 
-    /// A buffer of zeros.
+    /// A buffer of zeros under this number, in place of any that had it. Whoever asks chooses the number, so that commands can be
+    /// queued without waiting for answers.
     ///
     /// # Errors
     /// [`Error::Memory`](crate::Error::Memory) when the system gives none of this size.
-    pub fn alloc(&mut self, bytes: u64) -> Result<u32> {
-        self.memory.alloc(bytes)
+    pub fn alloc(&mut self, id: u32, bytes: u64) -> Result<()> {
+        self.memory.alloc(id, bytes)
     }
 
     /// Gives a buffer back; its number may be given again. Unknown numbers are ignored.

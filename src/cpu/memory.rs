@@ -22,6 +22,9 @@ impl Buffer {
     }
 }
 
+/// The largest number of a buffer: the table of buffers has a place for every number below.
+const MAX_BUFFERS: u32 = 1 << 20;
+
 /// All buffers.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -39,17 +42,20 @@ impl Memory {
         self.bytes
     }
 
-    pub fn alloc(&mut self, bytes: u64) -> Result<u32> {
+    pub fn alloc(&mut self, id: u32, bytes: u64) -> Result<()> {
         let count = usize::try_from(bytes.div_ceil(64)).map_err(|_| Error::Memory { bytes })?;
         let lines = bytemuck::allocation::try_zeroed_vec::<Line>(count).map_err(|()| Error::Memory { bytes })?;
-        self.bytes += bytes;
-        let buffer = Some(Buffer { lines, bytes });
-        let free = self.buffers.iter().position(Option::is_none);
-        match free {
-            Some(id) => self.buffers[id] = buffer,
-            None => self.buffers.push(buffer),
+        if id > MAX_BUFFERS {
+            return Err(wrong("alloc", format!("buffers are numbered up to {MAX_BUFFERS}, and {id} came")));
         }
-        Ok(free.unwrap_or(self.buffers.len() - 1) as u32)
+        self.free(id);
+        self.bytes += bytes;
+        let place = id as usize;
+        if place >= self.buffers.len() {
+            self.buffers.resize_with(place + 1, || None);
+        }
+        self.buffers[place] = Some(Buffer { lines, bytes });
+        Ok(())
     }
 
     pub fn free(&mut self, id: u32) {

@@ -336,3 +336,41 @@ pub enum Step {
         output: Span,
     },
 }
+
+impl Step {
+    /// The operation's name, for profiles.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Copy { .. } => "copy",
+            Self::Clear { .. } => "clear",
+            Self::Conv { .. } => "conv",
+            Self::ConvInputGradient { .. } => "conv_input_gradient",
+            Self::ConvWeightGradient { .. } => "conv_weight_gradient",
+            Self::ChannelSum { .. } => "channel_sum",
+            Self::NormInference { .. } => "norm_inference",
+            Self::NormForward { .. } => "norm_forward",
+            Self::NormBackward { .. } => "norm_backward",
+            Self::Relu { .. } => "relu",
+            Self::ReluBackward { .. } => "relu_backward",
+            Self::Add { .. } => "add",
+            Self::MaxPool { .. } => "max_pool",
+            Self::MaxPoolBackward { .. } => "max_pool_backward",
+            Self::GlobalAvgPool { .. } => "global_avg_pool",
+            Self::GlobalAvgPoolBackward { .. } => "global_avg_pool_backward",
+            Self::Shortcut { .. } => "shortcut",
+            Self::ShortcutBackward { .. } => "shortcut_backward",
+            Self::Linear { .. } => "linear",
+            Self::LinearInputGradient { .. } => "linear_input_gradient",
+            Self::LinearWeightGradient { .. } => "linear_weight_gradient",
+            Self::Softmax { .. } => "softmax",
+            Self::Loss { .. } => "loss",
+            Self::GradientNorm { .. } => "gradient_norm",
+            Self::Update { .. } => "update",
+            Self::Augment { .. } => "augment",
+            Self::Gather { .. } => "gather",
+            Self::ClassMap { .. } => "class_map",
+            Self::ResizeRows { .. } => "resize_rows",
+            Self::ResizeColumns { .. } => "resize_columns",
+        }
+    }
+}

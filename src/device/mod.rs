@@ -3,6 +3,8 @@
 //! A [`Device`] holds [`Slice`]s and [`Tensor`]s. Operations append steps to a [`Recorder`]; the finished [`Recording`] is replayed as
 //! often as wanted. Only `ops` looks at what is behind: it asks for the [`Gpu`](crate::gpu::Gpu) and dispatches kernels there.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod here;
 mod kind;
 mod memory;
 mod open;
@@ -10,6 +12,8 @@ mod processor;
 mod recorder;
 mod slice;
 mod tensor;
+#[cfg(target_arch = "wasm32")]
+mod worker;
 
 pub use crate::gpu::{Adapter, DispatchTime, Family, FrameTexture, Gpu, Limits, Precision};
 pub use kind::{DeviceChoice, DeviceKind, DeviceOptions};

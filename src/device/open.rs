@@ -24,7 +24,7 @@ impl Device {
     pub async fn new(options: DeviceOptions) -> Result<Self> {
         match options.choice {
             DeviceChoice::Kind(DeviceKind::Software) => Self::open_gpu(options, true).await,
-            DeviceChoice::Kind(DeviceKind::Cpu) => Self::open_cpu(options),
+            DeviceChoice::Kind(DeviceKind::Cpu) => Self::open_cpu(options).await,
             DeviceChoice::Kind(DeviceKind::Gpu) => {
                 let device = Self::open_gpu(options, false).await?;
                 match device.kind() {
@@ -35,9 +35,9 @@ impl Device {
             DeviceChoice::Auto => match graphics_card_possible() {
                 true => match Self::open_gpu(options, false).await {
                     Ok(device) if device.kind() == DeviceKind::Gpu => Ok(device),
-                    _ => Self::open_cpu(options),
+                    _ => Self::open_cpu(options).await,
                 },
-                false => Self::open_cpu(options),
+                false => Self::open_cpu(options).await,
             },
         }
     }
@@ -47,8 +47,8 @@ impl Device {
         Ok(Self(Backend::Gpu(Gpu::new(GpuOptions { software, family, default_limits }).await?)))
     }
 
-    fn open_cpu(options: DeviceOptions) -> Result<Self> {
-        Ok(Self(Backend::Cpu(Processor::open(options.threads)?)))
+    async fn open_cpu(options: DeviceOptions) -> Result<Self> {
+        Ok(Self(Backend::Cpu(Processor::open(options.threads).await?)))
     }
 
     /// The WebGPU device, where this is one.

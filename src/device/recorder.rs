@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::open::Backend;
+use super::processor::Program;
 use super::{Device, DispatchTime, FrameTexture, Precision, Slice};
 use crate::Result;
 use crate::cpu::{Span, Step};
@@ -143,9 +144,10 @@ impl Recorder {
     fn freeze(self, device: &Device, finish: fn(gpu::Recorder, &Gpu) -> gpu::Recording) -> Recording {
         Recording(match device.backend() {
             Backend::Gpu(gpu) => List::Gpu(finish(self.gpu, gpu)),
-            Backend::Cpu(_) => {
-                let (labels, steps) = self.cpu.into_iter().map(|task| ((task.label, task.cost), task.step)).unzip();
-                List::Cpu { steps, labels, _kept: self.kept }
+            Backend::Cpu(processor) => {
+                let parts = self.cpu.into_iter().map(|Task { label, cost, step }| ((label, step.name(), cost), step));
+                let (labels, steps) = parts.unzip::<Label, Step, Vec<_>, Vec<_>>();
+                List::Cpu { program: processor.program(steps), labels, _kept: self.kept }
             }
         })
     }
@@ -155,15 +157,13 @@ impl Recorder {
 #[derive(Debug)]
 pub struct Recording(List);
 
+/// A step of the processor without its operands: its label, its kernel, and its cost in multiply-adds.
+type Label = (Option<String>, &'static str, u64);
+
 #[derive(Debug)]
 enum List {
     Gpu(gpu::Recording),
-    Cpu {
-        steps: Vec<Step>,
-        /// By step: its label, and its cost in multiply-adds.
-        labels: Vec<(Option<String>, u64)>,
-        _kept: Vec<Slice>,
-    },
+    Cpu { program: Program, labels: Vec<Label>, _kept: Vec<Slice> },
 }
 
 impl Recording {
@@ -171,7 +171,7 @@ impl Recording {
     pub fn dispatches(&self) -> usize {
         match &self.0 {
             List::Gpu(recording) => recording.dispatches(),
-            List::Cpu { labels, .. } => labels.iter().filter(|(label, _)| label.is_some()).count(),
+            List::Cpu { labels, .. } => labels.iter().filter(|(label, ..)| label.is_some()).count(),
         }
     }
 
@@ -179,7 +179,9 @@ impl Recording {
     pub fn list(&self) -> Vec<String> {
         match &self.0 {
             List::Gpu(recording) => recording.list(),
-            List::Cpu { steps, .. } => steps.iter().map(|step| format!("{step:?}")).collect(),
+            List::Cpu { labels, .. } => {
+                labels.iter().map(|(label, kernel, _)| format!("{}: {kernel}", label.as_deref().unwrap_or_default())).collect()
+            }
         }
     }
 
@@ -187,7 +189,7 @@ impl Recording {
     pub fn cost(&self) -> u64 {
         match &self.0 {
             List::Gpu(recording) => recording.cost(),
-            List::Cpu { labels, .. } => labels.iter().map(|(_, cost)| cost).sum(),
+            List::Cpu { labels, .. } => labels.iter().map(|(.., cost)| cost).sum(),
         }
     }
 
@@ -203,7 +205,7 @@ impl Recording {
     pub fn run(&self, device: &Device) -> Result<()> {
         match (&self.0, device.backend()) {
             (List::Gpu(recording), Backend::Gpu(gpu)) => recording.run(gpu),
-            (List::Cpu { steps, .. }, Backend::Cpu(processor)) => processor.run(steps),
+            (List::Cpu { program, .. }, Backend::Cpu(_)) => program.run(),
             _ => panic!("a recording of one device was run on another"),
         }
     }
@@ -215,15 +217,12 @@ impl Recording {
     pub async fn profile(&self, device: &Device) -> Result<Vec<DispatchTime>> {
         match (&self.0, device.backend()) {
             (List::Gpu(recording), Backend::Gpu(gpu)) => recording.profile(gpu).await,
-            (List::Cpu { steps, labels, .. }, Backend::Cpu(processor)) => {
-                let times = processor.time(steps).await?;
-                let timed = labels.iter().zip(steps).zip(times);
-                Ok(timed
-                    .filter_map(|(((label, cost), _step), ms)| {
-                        let label = label.clone()?;
-                        Some(DispatchTime { label, kernel: "processor", ms, multiply_adds: *cost })
-                    })
-                    .collect())
+            (List::Cpu { program, labels, .. }, Backend::Cpu(_)) => {
+                let times = program.time().await?;
+                let timed = |((label, kernel, cost), ms): (&Label, f64)| {
+                    Some(DispatchTime { label: label.clone()?, kernel, ms, multiply_adds: *cost })
+                };
+                Ok(labels.iter().zip(times).filter_map(timed).collect())
             }
             _ => panic!("a recording of one device was run on another"),
         }

@@ -30,9 +30,7 @@ impl Slice {
         let bytes = bytes.max(16).next_multiple_of(16);
         Ok(Self(match device.backend() {
             Backend::Gpu(gpu) => Memory::Gpu(gpu::Slice::new(gpu, what, bytes)),
-            Backend::Cpu(processor) => {
-                Memory::Cpu(processor.alloc(bytes).map_err(|_| too_large(what, bytes, processor.bytes()))?)
-            }
+            Backend::Cpu(processor) => Memory::Cpu(processor.alloc(what, bytes)?),
         }))
     }
 
@@ -131,7 +129,7 @@ impl Slice {
     }
 }
 
-fn too_large(what: &str, needed: u64, limit: u64) -> Error {
+pub(super) fn too_large(what: &str, needed: u64, limit: u64) -> Error {
     let hint = "use a smaller batch or image, f16, or a narrower network".into();
     Error::Limit { what: what.into(), needed, limit, hint }
 }

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// The features rustc's wasm32 target and wasm-bindgen use; all of them are in every browser with WebGPU.
-const FEATURES: [&str; 7] = [
+const FEATURES: [&str; 8] = [
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-multivalue",
@@ -27,6 +27,8 @@ const FEATURES: [&str; 7] = [
     "--enable-nontrapping-float-to-int",
     "--enable-reference-types",
     "--enable-sign-ext",
+    // The processor's part alone.
+    "--enable-simd",
 ];
 
 pub fn run() -> Result<ExitCode> {

@@ -45,12 +45,12 @@ pub fn count(shape: Shape) -> usize {
     shape.pixels() * shape.c as usize
 }
 
-/// An executor and its buffers.
-pub struct Machine(pub Executor);
+/// An executor, and the number of its next buffer.
+pub struct Machine(pub Executor, u32);
 
 impl Machine {
     pub fn new(threads: usize) -> Self {
-        Self(Executor::new(threads).unwrap())
+        Self(Executor::new(threads).unwrap(), 0)
     }
 
     /// A buffer with these values.
@@ -60,7 +60,9 @@ impl Machine {
 
     pub fn bytes(&mut self, bytes: &[u8]) -> Span {
         let len = (bytes.len() as u64).next_multiple_of(4);
-        let span = Span { buffer: self.0.alloc(len).unwrap(), offset: 0, bytes: len };
+        self.0.alloc(self.1, len).unwrap();
+        let span = Span { buffer: self.1, offset: 0, bytes: len };
+        self.1 += 1;
         self.0.write(span.buffer, 0, bytes).unwrap();
         span
     }
