@@ -15,7 +15,7 @@ mod classifier {
 
     use futures_util::lock::Mutex;
     use js_sys::{Array, Float32Array, Function, JSON, JsString, Object, Promise, Reflect};
-    use reslab::device::DeviceOptions;
+    use reslab::device::{DeviceChoice, DeviceKind, DeviceOptions};
     use reslab::engine::{Classification, DeviceInfo, Engine, Heatmap, HeatmapKind, ModelInfo, Origin, PrecisionChoice};
     use reslab::{Error, data, engine, web};
     use serde::{Deserialize, de::DeserializeOwned};
@@ -36,6 +36,11 @@ export interface LoadOptions {
   labels?: string[];
   /** Name of a preset of the pixels (`imagenet`, `timm-a1`, `cifar`, ...); by default what the file says. */
   preset?: string;
+  /**
+   * What computes: `auto`, the default, is a graphics card, else the processor (in a Web Worker); `gpu`, `cpu` and `software` are that one
+   * or an error.
+   */
+  device?: 'auto' | 'gpu' | 'cpu' | 'software';
   /** Element type on the GPU. `auto`, the default, is f16 on a real GPU that has it and f32 elsewhere. */
   precision?: 'auto' | 'f32' | 'f16';
   /** Hears of the share done, 0 to 1. */
@@ -79,6 +84,7 @@ export interface Classification {
 
 /** What the network runs on. */
 export interface Device {
+  kind: 'gpu' | 'cpu' | 'software';
   name: string;
   /** A CPU that stands in for a GPU: slow. */
   software: boolean;
@@ -97,6 +103,7 @@ export interface Device {
         engine: Mutex<Engine>,
         info: ModelInfo,
         device: DeviceInfo,
+        options: DeviceOptions,
     }
 
     impl Drop for Shared {
@@ -113,6 +120,7 @@ export interface Device {
         labels: Option<Vec<String>>,
         preset: Option<String>,
         precision: Option<String>,
+        device: Option<String>,
     }
 
     #[derive(Default, Deserialize)]
@@ -152,22 +160,24 @@ export interface Device {
                 Some(other) => return Err(JsError::new(&format!("precision is 'auto', 'f32' or 'f16', not '{other}'"))),
             };
             let pixels = options.preset.as_deref().map(data::Preset::named).transpose()?;
-            if !web::webgpu_available() {
+            let choice = options.device.as_deref().map(str::parse::<DeviceChoice>).transpose()?;
+            let device = DeviceOptions { choice: choice.unwrap_or_default(), ..DeviceOptions::default() };
+            if choice == Some(DeviceChoice::Kind(DeviceKind::Gpu)) && !web::webgpu_available() {
                 let why =
                     "this browser has no WebGPU here; it needs a newer browser, and a page served over https or from localhost";
                 return Err(Error::NoAdapter(why.into()).into());
             }
             let (file, bytes) = web::file_of(&source, |share| progress(share / 2.0)).await?;
             let name = options.name.unwrap_or(file);
-            let mut engine = open().await?;
+            let mut engine = open(device).await?;
             engine.set_precision(precision, &mut |_| ()).await?;
             let load = engine::LoadOptions { origin: Origin::OwnFile, pixels, labels: options.labels, ..Default::default() };
             let info = engine.load(&name, &bytes, &load, &mut |share| progress(0.5 + share / 2.0)).await?;
             if info.labels.is_empty() {
                 return Err(JsError::new(&format!("`{name}` ends in features without a head, so it names no classes")));
             }
-            let device = engine.device();
-            Ok(Self { shared: Rc::new(Shared { engine: Mutex::new(engine), info, device }) })
+            let shared = Shared { device: engine.device(), engine: Mutex::new(engine), info, options: device };
+            Ok(Self { shared: Rc::new(shared) })
         }
 
         /// Says what a picture shows. Calls that come while one is under way wait for it.
@@ -210,13 +220,17 @@ export interface Device {
         #[wasm_bindgen(getter, unchecked_return_type = "Device")]
         pub fn device(&self) -> Object {
             let adapter = &self.shared.device.adapter;
-            object(&[("name", adapter.name.as_str().into()), ("software", adapter.software.into())])
+            object(&[
+                ("kind", self.shared.device.kind.to_string().into()),
+                ("name", adapter.name.as_str().into()),
+                ("software", adapter.software.into()),
+            ])
         }
     }
 
-    async fn open() -> Result<Engine, Error> {
+    async fn open(device: DeviceOptions) -> Result<Engine, Error> {
         let _asked = web::ask_for_subgroups();
-        Engine::open(DeviceOptions::default()).await
+        Engine::open(device).await
     }
 
     async fn classify(shared: &Shared, source: &JsValue, options: &JsValue) -> Result<JsValue, JsError> {
@@ -227,7 +241,7 @@ export interface Device {
             Err(Error::DeviceLost(_)) => {
                 // The weights are still here: a new device, and once more.
                 let _asked = web::ask_for_subgroups();
-                engine.reopen(DeviceOptions::default()).await?;
+                engine.reopen(shared.options).await?;
                 engine.replan(&mut |_| ()).await?;
                 look(&mut engine, &image, &options).await?
             }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::model::ModelArgs;
 use super::{Global, PrecisionArg, Stop, output};
-use crate::device::{Device, DispatchTime, Precision};
+use crate::device::{Device, DeviceKind, DispatchTime, Precision};
 use crate::engine::{Bench, BenchmarkJob, BenchmarkWork, Engine, RunTimes, random_weights};
 use crate::model::training::{Pass, TrainingMemory};
 use crate::model::{ResNetSpec, Turns};
@@ -60,6 +60,7 @@ struct Report {
     arch: String,
     device: String,
     backend: String,
+    device_kind: DeviceKind,
     software: bool,
     /// Forward, backward and update instead of forward.
     training: bool,
@@ -163,6 +164,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         arch: spec.arch,
         device: ctx.adapter().name.clone(),
         backend: ctx.adapter().backend.clone(),
+        device_kind: ctx.kind(),
         software: ctx.adapter().software,
         training: arguments.train,
         precision: job.precision,

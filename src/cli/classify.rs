@@ -9,7 +9,7 @@ use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
 use crate::data::{decode, labels};
-use crate::device::Precision;
+use crate::device::{DeviceKind, Precision};
 use crate::engine::{Classification, Engine, ModelInfo};
 use crate::{Error, Result};
 
@@ -44,6 +44,7 @@ struct Report {
     precision: Precision,
     preset: String,
     device: String,
+    device_kind: DeviceKind,
     software: bool,
     images: Vec<Answer>,
 }
@@ -97,8 +98,16 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     if arguments.json {
         let ModelInfo { name, arch, precision, preset, .. } = model;
         let adapter = device.adapter;
-        let report =
-            Report { model: name, arch, precision, preset, device: adapter.name, software: adapter.software, images: answers };
+        let report = Report {
+            model: name,
+            arch,
+            precision,
+            preset,
+            device: adapter.name,
+            device_kind: device.kind,
+            software: adapter.software,
+            images: answers,
+        };
         output::print_json(&report)?;
     }
     if failed { Err(Stop::Reported) } else { Ok(()) }

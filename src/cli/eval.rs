@@ -13,7 +13,7 @@ use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
 use crate::data::dataset::{ImageFolder, Sample};
 use crate::data::{Preset, RgbaImage, decode};
-use crate::device::Precision;
+use crate::device::{DeviceKind, Precision};
 use crate::engine::{Engine, ModelInfo};
 use crate::{Error, Result};
 
@@ -51,6 +51,7 @@ struct Report {
     preset: String,
     batch: usize,
     device: String,
+    device_kind: DeviceKind,
     software: bool,
     /// Pictures evaluated.
     images: usize,
@@ -112,6 +113,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         preset: model.preset,
         batch,
         device: device.adapter.name,
+        device_kind: device.kind,
         software: device.adapter.software,
         images: tally.images,
         failed: tally.failed,

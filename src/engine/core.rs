@@ -125,7 +125,14 @@ impl Engine {
 
     /// The device as shown to people.
     pub fn device(&self) -> DeviceInfo {
-        DeviceInfo { adapter: self.ctx.adapter().clone(), f16: self.ctx.has_f16(), timestamps: self.ctx.has_timestamps() }
+        DeviceInfo {
+            kind: self.ctx.kind(),
+            threads: self.ctx.threads(),
+            memory_bytes: self.ctx.limits().buffer_bytes,
+            adapter: self.ctx.adapter().clone(),
+            f16: self.ctx.has_f16(),
+            timestamps: self.ctx.has_timestamps(),
+        }
     }
 
     /// The device itself, for benchmarks.

@@ -11,7 +11,7 @@ use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, Trai
 use crate::Error;
 use crate::data::Preset;
 use crate::data::image::RgbaImage;
-use crate::device::{Adapter, DispatchTime, Precision};
+use crate::device::{Adapter, DeviceKind, DispatchTime, Precision};
 use crate::model::MemoryUse;
 
 /// Element type the user asks for.
@@ -197,6 +197,12 @@ pub enum Event {
 /// The device as shown to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Threads of a processor; 0 for a graphics card.
+    pub threads: usize,
+    /// Largest piece of memory it gives.
+    pub memory_bytes: u64,
     /// Name, backend and whether it is software.
     pub adapter: Adapter,
     /// Whether f16 storage is possible.

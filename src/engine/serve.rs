@@ -16,7 +16,7 @@ use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
 use super::workshop;
 use crate::data::{RgbaImage, decode_later};
-use crate::device::DeviceOptions;
+use crate::device::{DeviceChoice, DeviceKind, DeviceOptions};
 use crate::{Error, Result, web};
 
 /// Predictions a result carries.
@@ -33,6 +33,35 @@ pub async fn serve(options: DeviceOptions, commands: UnboundedReceiver<Command>,
     }
 }
 
+/// How a lost device is opened again.
+#[derive(Debug)]
+pub(super) struct Reopening {
+    options: DeviceOptions,
+    /// Losses since a command was last finished.
+    losses: u32,
+}
+
+impl Reopening {
+    fn new(options: DeviceOptions) -> Self {
+        Self { options, losses: 0 }
+    }
+
+    /// A command was finished: the device works.
+    pub(super) fn works(&mut self) {
+        self.losses = 0;
+    }
+
+    /// What to open now. A graphics card that was lost twice without one finished command between would be lost again: the processor
+    /// goes on.
+    fn next(&mut self) -> DeviceOptions {
+        self.losses += 1;
+        if self.losses > 1 {
+            self.options.choice = DeviceChoice::Kind(DeviceKind::Cpu);
+        }
+        self.options
+    }
+}
+
 /// [`serve`] with an engine that is open already; `options` are for opening it again.
 pub async fn serve_engine(
     mut engine: Engine,
@@ -42,6 +71,7 @@ pub async fn serve_engine(
 ) {
     let send = |event: Event| drop(events.unbounded_send(event));
     send(Event::Device(engine.device()));
+    let mut reopening = Reopening::new(options);
     let mut queue = Queue::default();
     let mut training: Option<Run> = None;
     loop {
@@ -60,14 +90,20 @@ pub async fn serve_engine(
             continue;
         }
         if let Some(mut job) = job {
-            let outcome = run(&mut engine, &mut training, &mut job, &send).await;
-            let outcome = match outcome {
-                Err(Error::DeviceLost(_)) => match recover(&mut engine, options, &send).await {
+            let mut outcome = run(&mut engine, &mut training, &mut job, &send).await;
+            // Once on a new device, and once more on the processor.
+            for _ in 0..2 {
+                if !matches!(outcome, Err(Error::DeviceLost(_))) {
+                    break;
+                }
+                outcome = match recover(&mut engine, &mut reopening, &send).await {
                     Ok(()) => run(&mut engine, &mut training, &mut job, &send).await,
                     Err(error) => Err(error),
-                },
-                outcome => outcome,
-            };
+                };
+            }
+            if outcome.is_ok() {
+                reopening.works();
+            }
             match outcome {
                 Ok(Left::Nothing) => {}
                 // Behind what has come meanwhile: nobody waits for all of it.
@@ -80,7 +116,7 @@ pub async fn serve_engine(
         }
         // One picture, one chunk: neither waits for all of the other.
         if let Some(run) = training.as_mut().filter(|run| run.is_going())
-            && let Err(error) = advance(&mut engine, run, options, &send).await
+            && let Err(error) = advance(&mut engine, run, &mut reopening, &send).await
         {
             training = None;
             send(Event::Training(TrainingEvent::Failed(error)));
@@ -88,13 +124,13 @@ pub async fn serve_engine(
     }
 }
 
-async fn advance(engine: &mut Engine, run: &mut Run, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
-    workshop::advance(engine, run, options, send).await?.await
+async fn advance(engine: &mut Engine, run: &mut Run, reopening: &mut Reopening, send: &dyn Fn(Event)) -> Result<()> {
+    workshop::advance(engine, run, reopening, send).await?.await
 }
 
 /// Opens a new device and plans the model again from its weights, which stay in memory.
-pub(super) async fn recover(engine: &mut Engine, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
-    engine.reopen(options).await?;
+pub(super) async fn recover(engine: &mut Engine, reopening: &mut Reopening, send: &dyn Fn(Event)) -> Result<()> {
+    engine.reopen(reopening.next()).await?;
     send(Event::Device(engine.device()));
     if engine.model().is_some() {
         let info = engine.replan(&mut |_| {}).await?;

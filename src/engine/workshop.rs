@@ -5,9 +5,8 @@ use futures_util::future::LocalBoxFuture;
 use super::core::Engine;
 use super::export::Exported;
 use super::message::Event;
-use super::serve::{Job, Left, pixels, recover};
+use super::serve::{Job, Left, Reopening, pixels, recover};
 use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
-use crate::device::DeviceOptions;
 use crate::split::in_workshop;
 use crate::{Error, Result, train, web};
 
@@ -23,21 +22,25 @@ in_workshop! {
 in_workshop! {
     /// Does a chunk of training, and repeats it with a new device when the old one was lost.
     pub(super) fn advance<'a>(
-        engine: &'a mut Engine, run: &'a mut Run, options: DeviceOptions, send: &'a dyn Fn(Event),
+        engine: &'a mut Engine, run: &'a mut Run, reopening: &'a mut Reopening, send: &'a dyn Fn(Event),
     ) -> Result<LocalBoxFuture<'a, Result<()>>> {
-        Ok(Box::pin(go_on(engine, run, options, send)))
+        Ok(Box::pin(go_on(engine, run, reopening, send)))
     }
 }
 
-async fn go_on(engine: &mut Engine, run: &mut Run, options: DeviceOptions, send: &dyn Fn(Event)) -> Result<()> {
+async fn go_on(engine: &mut Engine, run: &mut Run, reopening: &mut Reopening, send: &dyn Fn(Event)) -> Result<()> {
     web::yield_now().await;
     match run.advance(engine, send).await {
         Err(Error::DeviceLost(_)) => {
             // A picture may have met the loss first.
             if engine.context().check().is_err() {
-                recover(engine, options, send).await?;
+                recover(engine, reopening, send).await?;
             }
             run.recover(engine, send).await
+        }
+        Ok(()) => {
+            reopening.works();
+            Ok(())
         }
         outcome => outcome,
     }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use super::device::Device;
 use super::lab::Lab;
 use super::language::LanguageSwitch;
 use super::screen::Screen;
@@ -34,14 +35,7 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
                     .collect_view()}
             </nav>
             <Show when=move || lab.device.with(Option::is_some) && lab.missing.with(Option::is_none)>
-                <p class="device" class:device--slow=move || lab.software() data-testid="device">
-                    <span class="device__lamp" aria-hidden="true"></span>
-                    <span class="hidden">{t!("shell.running_on")}</span>
-                    <span class="device__name">{move || lab.device_name()}</span>
-                    <Show when=move || lab.software()>
-                        <span class="device__note">{t!("shell.software")}</span>
-                    </Show>
-                </p>
+                <Device lab />
             </Show>
             <LanguageSwitch language />
         </header>

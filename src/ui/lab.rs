@@ -15,7 +15,7 @@ use super::notice;
 use super::screen::{Screen, follow_address};
 use super::workshop::Opening;
 use crate::Error;
-use crate::device::{DeviceOptions, DispatchTime};
+use crate::device::{DeviceKind, DispatchTime};
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
 use crate::web;
 
@@ -196,13 +196,8 @@ impl Lab {
             watching: RwSignal::new(false),
         };
         web::on_update(move || lab.newer.set(true));
-        if !web::webgpu_available() {
-            let secure = web_sys::window().is_some_and(|window| window.is_secure_context());
-            lab.missing.set(Some(if secure { Missing::WebGpu } else { Missing::SecureContext }));
-            return lab;
-        }
         let (sender, events) = mpsc::unbounded();
-        spawn_local(engine::serve(DeviceOptions::default(), command_queue, sender));
+        spawn_local(engine::serve(super::device::wanted(), command_queue, sender));
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
         lab.refresh_kept();
@@ -232,9 +227,16 @@ impl Lab {
 
     /// The device's name as people know it.
     pub fn device_name(self) -> String {
+        let Some(device) = self.device.get() else { return String::new() };
+        if device.kind == DeviceKind::Cpu {
+            return match device.threads {
+                1 => t!("device.processor"),
+                threads => t!("device.processor_threads", threads = threads),
+            }
+            .into_owned();
+        }
         let browser = self.adapter.get().filter(|name| !name.is_empty());
-        let engine = self.device.with(|device| device.as_ref().map(|device| device.adapter.name.clone()));
-        browser.or(engine.filter(|name| !name.is_empty())).unwrap_or_else(|| "GPU".into())
+        browser.or(Some(device.adapter.name).filter(|name| !name.is_empty())).unwrap_or_else(|| "GPU".into())
     }
 
     /// Whether a CPU pretends to be the GPU.
@@ -327,7 +329,11 @@ impl Lab {
         if self.device.with_untracked(Option::is_none) {
             log::error!("{error}");
             self.busy.set(None);
-            self.missing.set(Some(Missing::Adapter));
+            self.missing.set(Some(match (web::is_secure(), web::webgpu_available()) {
+                (false, _) => Missing::SecureContext,
+                (true, false) => Missing::WebGpu,
+                (true, true) => Missing::Adapter,
+            }));
             return;
         }
         if self.answered(Pending::Profile) {

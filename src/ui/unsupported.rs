@@ -17,6 +17,9 @@ pub fn Unsupported(missing: Missing) -> impl IntoView {
         <main id="main" class="missing" data-testid="unsupported">
             <h1>{title}</h1>
             <p class="missing__why">{why}</p>
+            <button type="button" class="button button--main" data-testid="use-processor" on:click=|_| super::device::choose("cpu")>
+                {t!("missing.use_processor")}
+            </button>
             <div class="missing__columns">
                 <section class="card" aria-labelledby="have-it">
                     <h2 class="eyebrow" id="have-it">{t!("missing.browsers")}</h2>

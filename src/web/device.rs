@@ -5,6 +5,11 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
 use super::js::{call, get, wait, window};
 
+/// Whether the page came in a way that lets browsers offer WebGPU: over https, or from this computer.
+pub fn is_secure() -> bool {
+    window().is_ok_and(|window| window.is_secure_context())
+}
+
 /// Whether the browser has the WebGPU interface at all. An adapter may be missing all the same.
 pub fn webgpu_available() -> bool {
     gpu().is_some()

@@ -42,7 +42,7 @@ pub use self::{
     archive::{Archive, ArchiveBuilder},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
-    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, now_ms, webgpu_available},
+    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, is_secure, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
@@ -51,7 +51,7 @@ pub use self::{
     frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,
     js::meta,
-    settings::{copy_text, languages, recall, remember, set_page_language},
+    settings::{copy_text, languages, query, recall, reload_without_query, remember, set_page_language},
     source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     tabs::Tabs,

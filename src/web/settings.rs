@@ -7,6 +7,24 @@ pub fn recall(key: &str) -> Option<String> {
     window().ok()?.local_storage().ok()??.get_item(key).ok()?
 }
 
+/// What the page's address says after `?` under this key.
+pub fn query(key: &str) -> Option<String> {
+    let query = window().ok()?.location().search().ok()?;
+    let pairs = query.trim_start_matches('?').split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+}
+
+/// Loads the page again, without what its address says after `?`.
+pub fn reload_without_query() {
+    let Ok(location) = window().map(|window| window.location()) else { return };
+    let path = location.pathname().unwrap_or_default() + &location.hash().unwrap_or_default();
+    let moved =
+        if location.search().is_ok_and(|query| query.is_empty()) { location.reload() } else { location.set_href(&path) };
+    if moved.is_err() {
+        log::debug!("the page could not be loaded again");
+    }
+}
+
 /// Keeps a small text in the browser's local storage. A browser that keeps nothing forgets it with the page.
 pub fn remember(key: &str, text: &str) {
     if let Some(storage) = window().ok().and_then(|window| window.local_storage().ok()?)

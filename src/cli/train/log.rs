@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::report::Report;
 use crate::data::Preset;
-use crate::device::Adapter;
+use crate::device::{Device, DeviceKind};
 use crate::train::{Epoch, Outline, Recipe, Trainer};
 use crate::{Error, Result};
 
@@ -51,11 +51,12 @@ pub(super) struct Start<'a> {
     recipe: &'a Recipe,
     outline: Outline,
     device: &'a str,
+    device_kind: DeviceKind,
     software: bool,
 }
 
 impl<'a> Start<'a> {
-    pub(super) fn of(trainer: &'a Trainer, weights: &'a str, adapter: &'a Adapter, unreadable: usize) -> Self {
+    pub(super) fn of(trainer: &'a Trainer, weights: &'a str, device: &'a Device, unreadable: usize) -> Self {
         let setup = trainer.setup();
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -69,8 +70,9 @@ impl<'a> Start<'a> {
             epoch: trainer.last_epoch().progress.epoch,
             recipe: &setup.recipe,
             outline: trainer.outline(),
-            device: &adapter.name,
-            software: adapter.software,
+            device: &device.adapter().name,
+            device_kind: device.kind(),
+            software: device.adapter().software,
         }
     }
 }

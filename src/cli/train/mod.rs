@@ -119,7 +119,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     spinner.finish_and_clear();
     let trainer = trainer?;
 
-    log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, ctx.adapter(), unreadable))))?;
+    log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, &ctx, unreadable))))?;
     output::remark(&plan::outline(&trainer, &origin, &describe(ctx.adapter()), near_duplicates));
     let mut session = Session::new(global, ctx, trainer, out, log, stop);
     session.run(&arguments.how_to_resume(session.out()))?;
