@@ -53,9 +53,8 @@ const SCREENS = {
     await studio.step('export');
     await expect(page.getByTestId('takeaway')).toBeVisible();
   },
-  'no WebGPU': async (page) => {
-    await page.addInitScript(() => Object.defineProperty(navigator, 'gpu', { value: undefined }));
-    await page.goto('/');
+  'no graphics card': async (page) => {
+    await page.goto('/?device=gpu');
     await expect(page.getByTestId('unsupported')).toBeVisible();
   },
 };

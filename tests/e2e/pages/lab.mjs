@@ -30,8 +30,8 @@ export class Lab {
   }
 
   /** Opens the page and waits for the bundled model. */
-  async open() {
-    await this.page.goto('/');
+  async open(query = '') {
+    await this.page.goto(`/${query}`);
     await this.modelName.waitFor();
   }
 
