@@ -1,28 +1,36 @@
 //! `reslab eval`: accuracy on a folder with one folder of pictures a class.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::data::{DataArgs, tell};
 use super::model::{ModelArgs, Source};
 use super::pixels::PixelArgs;
-use super::{Global, PrecisionArg, Stop, describe, model, output};
-use crate::data::dataset::{ImageFolder, Sample};
-use crate::data::{Preset, RgbaImage, decode};
+use super::{Global, PrecisionArg, Stop, describe, output};
+use crate::data::catalog::{Part, endings};
+use crate::data::dataset::{DataSet, Sample};
+use crate::data::{Preset, RgbaImage};
 use crate::device::{DeviceKind, Precision};
 use crate::engine::{Engine, ModelInfo};
 use crate::{Error, Result};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Folder with one folder of pictures for each class. Folders named like the model's classes are matched by name, others
-    /// by their order: sorted names are the labels.
-    #[arg(value_name = "DIR")]
+    /// Labelled pictures, in any form that `reslab train` takes: a folder with one folder for each class, a table, an archive, arrays.
+    /// Classes named like the model's are matched by name, numbers by what they count, others by their order.
+    #[arg(value_name = "DATA")]
     dir: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Which of the data set's parts to use: by default the test set, else what validates, else everything.
+    #[arg(long, value_enum)]
+    split: Option<SplitArg>,
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -41,6 +49,14 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SplitArg {
+    Train,
+    Val,
+    Test,
+    All,
+}
+
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -57,6 +73,12 @@ struct Report {
     images: usize,
     /// Pictures that could not be read; they count nowhere else.
     failed: usize,
+    /// The part of the data set that was used.
+    split: &'static str,
+    /// Files that are no pictures, by the ending of their name.
+    left_out: BTreeMap<String, usize>,
+    /// What was assumed and passed over.
+    notes: Vec<String>,
     /// Share of pictures whose class has the largest logit.
     top1: f64,
     /// Share of pictures whose class is among the five largest logits.
@@ -73,7 +95,11 @@ const MAX_DECODERS: usize = 8;
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let pixels = arguments.pixels.preset()?;
-    let set = ImageFolder::open(&arguments.dir)?;
+    let set = arguments.data.open(&arguments.dir)?;
+    if !arguments.json {
+        tell(&arguments.dir, &set);
+    }
+    let (split, chosen) = choose(&set, arguments.split).map_err(|reason| Error::Io { path: arguments.dir.display().to_string(), reason })?;
     let source = arguments.model.source()?;
     let mut engine = global.open(arguments.precision)?;
     let (model, batch) = load(&source, &mut engine, pixels, arguments.batch)?;
@@ -81,7 +107,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         path: arguments.dir.display().to_string(),
         reason: format!("{reason}, and `{}` knows {} classes", model.name, model.labels.len()),
     })?;
-    let samples = spread(&set.samples, arguments.limit);
+    let samples = spread(&chosen, arguments.limit);
     let device = engine.device();
     if !arguments.json {
         let precision = format!("{:?}", model.precision).to_lowercase();
@@ -117,6 +143,9 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         software: device.adapter.software,
         images: tally.images,
         failed: tally.failed,
+        split,
+        left_out: set.left_out,
+        notes: set.notes,
         top1: share(tally.top1),
         top5: share(tally.top5),
         ms_per_image: tally.busy.as_secs_f64() * 1e3 / tally.images as f64,
@@ -132,14 +161,22 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
 
 fn text(report: &Report) -> String {
     let percent = |share: f64| format!("{:.2} %", share * 100.0);
-    let rows = [
-        ("images", report.images.to_string()),
+    let mut rows = vec![
+        ("images", format!("{} ({})", report.images, report.split)),
         ("top-1", percent(report.top1)),
         ("top-5", percent(report.top5)),
         ("per image", format!("{:.2} ms (batch {})", report.ms_per_image, report.batch)),
         ("in all", format!("{:.1} s", report.seconds)),
     ];
-    output::table(&rows.map(|(name, value)| vec![name.to_string(), value]), &[])
+    if report.failed > 0 {
+        rows.push(("left out", format!("{} pictures that cannot be read", report.failed)));
+    }
+    if !report.left_out.is_empty() {
+        let count: usize = report.left_out.values().sum();
+        rows.push(("left out", format!("{count} files that are no pictures ({})", endings(&report.left_out))));
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_string(), value]).collect();
+    output::table(&rows, &[])
 }
 
 /// Loads the model for a batch: the one asked for, else the largest power of two up to [`DEFAULT_BATCH`] the GPU has room for.
@@ -176,6 +213,12 @@ fn match_classes(folders: &[String], classes: &[String]) -> std::result::Result<
         return Ok((1..classes.len()).collect());
     }
     if folders.len() != classes.len() {
+        // Folders that count, of which some are not there.
+        let numbers: Option<Vec<usize>> =
+            folders.iter().map(|name| name.parse().ok().filter(|number| *number < classes.len())).collect();
+        if let Some(numbers) = numbers.filter(|_| by_name.iter().all(Option::is_none)) {
+            return Ok(numbers);
+        }
         return Err(format!("it holds {} folders, of which `{stranger}` is not named like a class", folders.len()));
     }
     let in_order = by_name.iter().enumerate().all(|(index, class)| class.is_none_or(|class| class == index));
@@ -183,6 +226,21 @@ fn match_classes(folders: &[String], classes: &[String]) -> std::result::Result<
         return Err(format!("some folders are named like classes, but `{stranger}` is not"));
     }
     Ok((0..classes.len()).collect())
+}
+
+/// The samples of the part that is meant, with its name.
+fn choose(set: &DataSet, wanted: Option<SplitArg>) -> std::result::Result<(&'static str, Vec<Sample>), String> {
+    let of = |part: Part| -> Vec<Sample> { set.samples.iter().filter(|sample| sample.part == part).cloned().collect() };
+    let (name, samples) = match wanted {
+        Some(SplitArg::Train) => ("training", of(Part::Training)),
+        Some(SplitArg::Val) => ("validation", of(Part::Validation)),
+        Some(SplitArg::Test) => ("test", of(Part::Test)),
+        Some(SplitArg::All) => ("all", set.samples.clone()),
+        None if set.count(Part::Test) > 0 => ("test", of(Part::Test)),
+        None if set.count(Part::Validation) > 0 => ("validation", of(Part::Validation)),
+        None => ("all", set.samples.clone()),
+    };
+    if samples.is_empty() { Err(format!("it holds no {name} pictures; use another --split")) } else { Ok((name, samples)) }
 }
 
 /// At most `limit` samples at equal distances.
@@ -221,8 +279,7 @@ fn evaluate(
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(sample) = samples.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let name = sample.path.display().to_string();
-                    let image = model::read_file(&sample.path).and_then(|bytes| decode(&name, &bytes));
+                    let image = sample.read().map(|(image, _)| image);
                     // The other end is gone when the GPU failed.
                     if sender.send((sample, image)).is_err() {
                         return;
@@ -310,6 +367,8 @@ mod tests {
         assert!(misspelt.unwrap_err().contains("`cats` is not"), "by order it would be wrong without a word");
         let cranes = names(&["crane", "crane"]);
         assert_eq!(match_classes(&names(&["crane", "crane 2"]), &cranes), Ok(vec![0, 1]), "ambiguous names go by order");
+        assert_eq!(match_classes(&names(&["1", "0"]), &classes), Ok(vec![1, 0]), "numbers by what they count");
+        assert!(match_classes(&names(&["1", "3"]), &classes).is_err());
         let slim = names(&["background", "cat", "dog"]);
         assert_eq!(match_classes(&names(&["n01", "n02"]), &slim), Ok(vec![1, 2]));
         assert!(match_classes(&names(&["a"]), &[]).is_err());
@@ -317,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_limit_takes_from_every_class() {
-        let samples: Vec<Sample> = (0..100).map(|i| Sample { path: PathBuf::from(i.to_string()), label: i / 10 }).collect();
+        let samples: Vec<Sample> = (0..100).map(|i| Sample::named(&i.to_string(), i / 10)).collect();
         let labels = |limit| spread(&samples, limit).iter().map(|s| s.label).collect::<Vec<_>>();
         assert_eq!(labels(Some(10)), (0..10).collect::<Vec<_>>());
         assert_eq!(labels(Some(1000)).len(), 100);

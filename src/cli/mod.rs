@@ -6,6 +6,7 @@
 
 mod bench;
 mod classify;
+mod data;
 mod eval;
 mod export;
 mod hub;

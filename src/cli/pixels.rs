@@ -2,15 +2,18 @@
 
 use clap::Args;
 
-use crate::data::Preset;
+use crate::data::{Filter, Preset};
 use crate::{Error, Result};
 
 #[derive(Debug, Default, Args)]
 pub(super) struct PixelArgs {
-    /// Recipe of pixels by name: imagenet, timm-a1, timm-a1-288, caffe, keras-v2, cifar, cifar-mean. By default the weights
-    /// file's, else the usual one of its architecture.
+    /// Recipe of pixels by name: imagenet, imagenet-v2, timm-a1, timm-a1-288, caffe, caffe-exact, keras-v2, keras-v2-exact, cifar,
+    /// cifar-mean. By default the weights file's, else the usual one of its architecture.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["mean", "std"])]
     preset: Option<String>,
+    /// Filter of the resize: bilinear and bicubic as Pillow has them, bicubic-opencv, bicubic-keras. By default the preset's.
+    #[arg(long, value_name = "NAME", value_parser = filter)]
+    filter: Option<Filter>,
     /// Side of the network's input in pixels: changes a preset's, or goes with --mean and --std (shorter side resized to it,
     /// centre cropped).
     #[arg(long, value_name = "N")]
@@ -30,14 +33,25 @@ struct Triple([f32; 3]);
 impl PixelArgs {
     /// The recipe in full; where none was given the model's `own`, with the side of --size.
     pub(super) fn preset_or(&self, own: impl FnOnce() -> Result<Preset>) -> Result<Preset> {
-        if let Self { preset: None, size: Some(size), mean: None, std: None } = self {
-            return own()?.with_size(*size);
-        }
-        self.preset()?.map_or_else(own, Ok)
+        let preset = match self {
+            Self { preset: None, size: Some(size), mean: None, std: None, .. } => own()?.with_size(*size)?,
+            Self { preset: None, size: None, mean: None, std: None, .. } => own()?,
+            _ => self.preset()?.map_or_else(own, Ok)?,
+        };
+        Ok(Preset { filter: self.filter.unwrap_or(preset.filter), ..preset })
     }
 
     /// The recipe in full, or none when the model's own shall be used.
     pub(super) fn preset(&self) -> Result<Option<Preset>> {
+        let preset = self.preset_without_filter()?;
+        match (preset, self.filter) {
+            (Some(preset), Some(filter)) => Ok(Some(Preset { filter, ..preset })),
+            (None, Some(_)) => Err(Error::Usage(format!("--filter needs --preset ({}) beside it", Preset::NAMES.join(", ")))),
+            (preset, None) => Ok(preset),
+        }
+    }
+
+    fn preset_without_filter(&self) -> Result<Option<Preset>> {
         match (&self.preset, self.size, self.mean, self.std) {
             (None, None, None, None) => Ok(None),
             (Some(name), None, ..) => Preset::named(name).map(Some),
@@ -51,6 +65,11 @@ impl PixelArgs {
             }
         }
     }
+}
+
+fn filter(name: &str) -> std::result::Result<Filter, String> {
+    let found = Filter::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, filter)| filter);
+    found.ok_or_else(|| format!("expected one of {}", Filter::NAMES.map(|(name, _)| name).join(", ")))
 }
 
 fn triple(text: &str) -> std::result::Result<Triple, String> {
@@ -88,6 +107,9 @@ mod tests {
         let custom = preset(&["--size", "32", "--mean", "0.485,0.456, 0.406", "--std", "0.229,0.224,0.225"]).unwrap().unwrap();
         let named = Preset::named("cifar").unwrap();
         assert_eq!((custom.mean, custom.std, custom.crop, custom.scale), (named.mean, named.std, named.crop, named.scale));
+        assert_eq!(preset(&["--preset", "cifar", "--filter", "bicubic-opencv"]).unwrap().unwrap().filter, Filter::BicubicOpencv);
+        assert!(preset(&["--filter", "bicubic"]).unwrap_err().to_string().contains("--preset"));
+        assert!(parse(&["--filter", "lanczos"]).is_none());
         assert_eq!(preset(&["--size", "8", "--mean", "-1,-1,-1", "--std", "1,1,1"]).unwrap().unwrap().mean, [-1.0; 3]);
     }
 

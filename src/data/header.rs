@@ -15,9 +15,61 @@ pub fn size(format: Format, bytes: &[u8]) -> Option<(u32, u32)> {
         // The logical screen (GIF89a, 18).
         Format::Gif => Some((little(bytes, 6, 2)?, little(bytes, 8, 2)?)),
         Format::Bmp => bmp_size(bytes),
-        Format::Avif => avif_size(bytes),
+        Format::Avif | Format::Heic => avif_size(bytes),
+        // The specification's header: four bytes of name, then both sides.
+        Format::Qoi => Some((big32(bytes, 4)?, big32(bytes, 8)?)),
+        Format::Tga => Some((little(bytes, 12, 2)?, little(bytes, 14, 2)?)),
         _ => None,
     }
+}
+
+/// What makes a JPEG one of those that hardly any program reads, in words; `None` for ordinary ones (ITU-T T.81, table B.1).
+pub fn jpeg_oddity(bytes: &[u8]) -> Option<&'static str> {
+    let (marker, frame, _) = jpeg_frame(bytes)?;
+    match marker {
+        0xc5..=0xc7 => Some("a hierarchical JPEG"),
+        0xc3 => Some("a lossless JPEG (as medical devices and cameras' raw files have it)"),
+        0xc9..=0xcb | 0xcd..=0xcf => Some("an arithmetic-coded JPEG"),
+        _ if frame.first().is_some_and(|precision| *precision != 8) => Some("a JPEG with 12 bits a sample"),
+        _ => None,
+    }
+}
+
+/// The colour around the first frame of a GIF that covers a part of the screen, as Pillow shows it, and the frame's left, top,
+/// right and bottom: that of the transparent entry of the palette, or of its first. `None` where the frame covers all.
+pub fn gif_surroundings(bytes: &[u8]) -> Option<([u8; 3], [u32; 4])> {
+    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let (width, height) = size(Format::Gif, bytes)?;
+    let mut at = 13 + table(*bytes.get(10)?);
+    let mut transparent = 0;
+    loop {
+        match bytes.get(at)? {
+            // Graphic control: a length of 4, flags, a delay, the transparent entry.
+            0x21 => {
+                if bytes.get(at + 1) == Some(&0xf9) && bytes.get(at + 3)? & 1 == 1 {
+                    transparent = usize::from(*bytes.get(at + 6)?);
+                }
+                at += 2;
+                while let length @ 1.. = usize::from(*bytes.get(at)?) {
+                    at += 1 + length;
+                }
+                at += 1;
+            }
+            0x2c => break,
+            0 => at += 1,
+            _ => return None,
+        }
+    }
+    let side = |offset: usize| little(bytes, at + offset, 2);
+    let (left, top) = (side(1)?, side(3)?);
+    let (right, bottom) = (left + side(5)?, top + side(7)?);
+    if left == 0 && top == 0 && right >= width && bottom >= height {
+        return None;
+    }
+    // The frame's own palette goes before the screen's.
+    let palette = if bytes.get(at + 9)? & 0x80 == 0 { 13 } else { at + 10 };
+    let colour = bytes.get(palette + 3 * transparent..).and_then(|rest| rest.first_chunk::<3>());
+    Some((*colour?, [left, top, right, bottom]))
 }
 
 /// Whether the picture (of a GIF, the first frame) reaches its end, as far as the file's structure tells.
@@ -57,10 +109,15 @@ fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8], usize)> {
     })
 }
 
-fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
+/// The frame's marker and header.
+fn jpeg_frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
     // Frames are the markers C0 to CF without the tables C4 and CC and the reserved C8 (T.81, table B.1).
     let frame = |marker: u8| marker & 0xf0 == 0xc0 && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-    let (_, frame, _) = jpeg_segments(bytes).find(|(marker, ..)| frame(*marker))?;
+    jpeg_segments(bytes).find(|(marker, ..)| frame(*marker))
+}
+
+fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (_, frame, _) = jpeg_frame(bytes)?;
     let &[_precision, h1, h0, w1, w0, ..] = frame else { return None };
     Some((u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into()))
 }
@@ -216,5 +273,21 @@ mod tests {
         let (width, height) = size(Format::Bmp, &top_down).unwrap();
         top_down[22..26].copy_from_slice(&(-height.cast_signed()).to_le_bytes());
         assert_eq!(size(Format::Bmp, &top_down), Some((width, height)));
+    }
+
+    #[test]
+    fn jpegs_that_hardly_anything_reads_are_named() {
+        let ordinary = fixture("baseline420.jpg");
+        assert_eq!(jpeg_oddity(&ordinary), None);
+        assert_eq!(jpeg_oddity(&fixture("progressive.jpg")), None);
+        let at = ordinary.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        let with = |place: usize, value: u8| {
+            let mut bytes = ordinary.clone();
+            bytes[at + place] = value;
+            jpeg_oddity(&bytes).unwrap_or_default()
+        };
+        assert!(with(1, 0xc9).contains("arithmetic"));
+        assert!(with(1, 0xc3).contains("lossless"));
+        assert!(with(4, 12).contains("12 bits"));
     }
 }

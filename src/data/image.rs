@@ -2,18 +2,22 @@
 //!
 //! Colours follow Pillow's `Image.open(f).convert("RGB")`, which the networks' reference pipelines use: transparency is
 //! dropped, not composed on a background; grey is repeated in three channels; palettes are looked up; of 16 bits the upper
-//! eight are kept; colour profiles are not applied.
+//! eight are kept; colour profiles are not applied. Two things differ on purpose: Pillow clips 16-bit grey at 255, which leaves
+//! white, and we keep its upper eight bits; in the page, around a GIF's first frame that covers a part of the screen is black
+//! rather than a colour of the palette.
 //!
-//! In the page [`decode`] reads JPEG and PNG alone: every browser with WebGPU has decoders for the others, and ours would be a
-//! tenth of what a visitor downloads.
+//! In the page [`decode`] reads JPEG, PNG and what browsers do not know: every browser with WebGPU has decoders for the others,
+//! and it stands behind the cut of the page's wasm.
 
 use std::io::Cursor;
 
 #[cfg(not(target_arch = "wasm32"))]
 use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
-use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
+use image::codecs::{
+    jpeg::JpegDecoder, png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tga::TgaDecoder, tiff::TiffDecoder,
+};
 use image::metadata::Orientation;
-use image::{ImageDecoder, ImageError};
+use image::{ColorType, ImageDecoder, ImageError};
 
 use super::{Format, header};
 use crate::split::in_workshop;
@@ -113,39 +117,39 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
     if bytes.is_empty() {
         return Err(refuse(file_name, "The file is empty (0 bytes); save or download it again.".into()));
     }
-    let format = Format::of(bytes);
-    match format {
-        Format::Heic => Err(refuse(
+    let format = Format::of_file(file_name, bytes);
+    if let Format::Other(what) = format {
+        return Err(refuse(
             file_name,
-            "This is a HEIC picture (an iPhone's format), which cannot be read here; save or export it as JPEG and use that."
-                .into(),
-        )),
-        Format::Other(what) => Err(refuse(
-            file_name,
-            format!("This is not a picture that can be read but {what}; use a JPEG, PNG, WebP, GIF or BMP picture."),
-        )),
-        _ => {
-            let size = header::size(format, bytes);
-            match size {
-                Some((width, height)) => check_size(file_name, width, height)?,
-                None if format == Format::Avif => {}
-                None => {
-                    let name = format.name();
-                    let reason = format!(
-                        "The header of the {name} picture is damaged or cut off; download or export it again, or use another one."
-                    );
-                    return Err(refuse(file_name, reason));
-                }
-            }
-            if format == Format::Jpeg && !header::is_whole(format, bytes) {
-                return Err(cut_off(file_name, format));
-            }
-            if let (Format::Gif, Some(size)) = (format, size) {
-                check_gif_size(file_name, size, bytes.len())?;
-            }
-            Ok(Probe { format, size })
+            format!("This is not a picture that can be read but {what}; use a JPEG, PNG, WebP, GIF, BMP or TIFF picture."),
+        ));
+    }
+    let size = header::size(format, bytes);
+    match size {
+        Some((width, height)) => check_size(file_name, width, height)?,
+        // Their decoders tell before they unpack.
+        None if matches!(format, Format::Avif | Format::Heic | Format::Tiff | Format::Pnm) => {}
+        None => {
+            let name = format.name();
+            let reason = format!(
+                "The header of the {name} picture is damaged or cut off; download or export it again, or use another one."
+            );
+            return Err(refuse(file_name, reason));
         }
     }
+    if format == Format::Jpeg {
+        if let Some(what) = header::jpeg_oddity(bytes) {
+            let reason = format!("This is {what}, which cannot be read here; save it as an ordinary JPEG or PNG and use that.");
+            return Err(refuse(file_name, reason));
+        }
+        if !header::is_whole(format, bytes) {
+            return Err(cut_off(file_name, format));
+        }
+    }
+    if let (Format::Gif, Some(size)) = (format, size) {
+        check_gif_size(file_name, size, bytes.len())?;
+    }
+    Ok(Probe { format, size })
 }
 
 in_workshop! {
@@ -158,8 +162,22 @@ in_workshop! {
     }
 }
 
-/// Unpacks a picture, turned upright by its EXIF orientation: JPEG, PNG and, on the command line, WebP, GIF (first frame) and
-/// BMP.
+/// What to say of a format that nothing here reads.
+pub(crate) fn unread(file_name: &str, format: Format) -> Error {
+    let reason = match format {
+        Format::Heic => {
+            "This is a HEIC picture (an iPhone's format), which cannot be read here; save or export it as JPEG and use that.".into()
+        }
+        _ => format!(
+            "{} pictures are only read by browsers that know the format; save or export it as JPEG or PNG and use that.",
+            format.name()
+        ),
+    };
+    refuse(file_name, reason)
+}
+
+/// Unpacks a picture, turned upright by its EXIF orientation: JPEG, PNG, TIFF (first page), PPM and its kin, TGA, QOI and, on the
+/// command line, WebP, GIF (first frame) and BMP.
 ///
 /// # Errors
 /// [`Error::Image`] with a sentence for the person: not a picture, broken or cut off, too large (found before anything is
@@ -167,13 +185,7 @@ in_workshop! {
 pub fn decode(file_name: &str, bytes: &[u8]) -> Result<RgbaImage> {
     let Probe { format, .. } = probe(file_name, bytes)?;
     if !format.is_decodable() {
-        return Err(refuse(
-            file_name,
-            format!(
-                "{} pictures are only read by browsers that know the format; save or export it as JPEG or PNG and use that.",
-                format.name()
-            ),
-        ));
+        return Err(unread(file_name, format));
     }
     unpack(file_name, format, bytes)
 }
@@ -186,12 +198,39 @@ fn unpack(file_name: &str, format: Format, bytes: &[u8]) -> Result<RgbaImage> {
         Format::Png => read(file_name, format, PngDecoder::new(cursor).map_err(broken)?),
         #[cfg(not(target_arch = "wasm32"))]
         Format::WebP => read(file_name, format, WebPDecoder::new(cursor).map_err(broken)?),
+        Format::Tiff => read(file_name, format, TiffDecoder::new(cursor).map_err(broken)?),
+        Format::Pnm => read(file_name, format, PnmDecoder::new(cursor).map_err(broken)?),
+        Format::Tga => read(file_name, format, TgaDecoder::new(cursor).map_err(broken)?),
+        Format::Qoi => read(file_name, format, QoiDecoder::new(cursor).map_err(broken)?),
         #[cfg(not(target_arch = "wasm32"))]
-        Format::Gif => read(file_name, format, GifDecoder::new(cursor).map_err(broken)?),
+        Format::Gif => {
+            let mut image = read(file_name, format, GifDecoder::new(cursor).map_err(broken)?)?;
+            if let Some((colour, frame)) = header::gif_surroundings(bytes) {
+                surround(&mut image, colour, frame);
+            }
+            Ok(image)
+        }
         #[cfg(not(target_arch = "wasm32"))]
         Format::Bmp => read(file_name, format, BmpDecoder::new(cursor).map_err(broken)?),
         _ => Err(broken(ImageError::Unsupported(image::error::ImageFormatHint::Name(format.name().into()).into()))),
     }
+}
+
+/// Paints what lies outside of a frame (left, top, right, bottom).
+#[cfg(not(target_arch = "wasm32"))]
+fn surround(image: &mut RgbaImage, [r, g, b]: [u8; 3], [left, top, right, bottom]: [u32; 4]) {
+    let width = image.width;
+    for (pixel, at) in image.pixels.chunks_exact_mut(4).zip(0u32..) {
+        let (x, y) = (at % width, at / width);
+        if !(left..right).contains(&x) || !(top..bottom).contains(&y) {
+            pixel.copy_from_slice(&[r, g, b, 0]);
+        }
+    }
+}
+
+/// Grey of a colour as Pillow's `convert("L")` has it: Rec. 601's weights in 65536ths, rounded.
+pub fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    ((u32::from(red) * 19_595 + u32::from(green) * 38_470 + u32::from(blue) * 7_471 + 0x8000) >> 16) as u8
 }
 
 /// `DynamicImage` would do the same; it has code for every colour type and operation, most of the page's size once.
@@ -201,6 +240,12 @@ fn read<D: ImageDecoder>(file_name: &str, format: Format, mut decoder: D) -> Res
     // A damaged EXIF block does not spoil the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colour = decoder.color_type();
+    if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(refuse(
+            file_name,
+            format!("This {} picture holds floating-point numbers; save it with 8 or 16 bits a channel and use that.", format.name()),
+        ));
+    }
     // At most 8 bytes for each of MAX_PIXELS.
     let bytes = decoder.total_bytes() as usize;
     let mut raw = Vec::new();
@@ -351,6 +396,10 @@ mod tests {
         assert!(reason(b"%PDF-1.4 ...").starts_with("This is not a picture that can be read but a PDF document; use a JPEG"));
         assert!(reason(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").contains("HEIC picture"));
         assert!(reason(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf").contains("AVIF pictures are only read by browsers"));
+        let mut arithmetic = encoded(image::ImageFormat::Jpeg, 8, 8);
+        let frame = arithmetic.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        arithmetic[frame + 1] = 0xc9;
+        assert!(reason(&arithmetic).contains("arithmetic-coded JPEG"), "{}", reason(&arithmetic));
     }
 
     #[test]
@@ -361,6 +410,9 @@ mod tests {
             image::ImageFormat::WebP,
             image::ImageFormat::Gif,
             image::ImageFormat::Bmp,
+            image::ImageFormat::Tiff,
+            image::ImageFormat::Pnm,
+            image::ImageFormat::Qoi,
         ] {
             let bytes = encoded(format, 37, 23);
             let whole = decode("x", &bytes).unwrap_or_else(|e| panic!("{format:?}: {e}"));
@@ -378,12 +430,13 @@ mod tests {
 
     #[test]
     fn damaged_bytes_never_panic() {
-        for format in [image::ImageFormat::Jpeg, image::ImageFormat::Png, image::ImageFormat::WebP, image::ImageFormat::Gif] {
+        use image::ImageFormat::{Gif, Jpeg, Png, Pnm, Qoi, Tga, Tiff, WebP};
+        for format in [Jpeg, Png, WebP, Gif, Tiff, Pnm, Tga, Qoi] {
             let bytes = encoded(format, 24, 24);
-            for at in 4..bytes.len() {
+            for at in 0..bytes.len() {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= 0xa5;
-                let _ = decode("x", &damaged);
+                let _ = decode("x.tga", &damaged);
             }
         }
     }
@@ -439,6 +492,43 @@ mod tests {
         assert_eq!(small.reduced(30), small, "small enough already");
         let line = RgbaImage { width: 5000, height: 1, pixels: vec![9; 20_000] }.reduced(100);
         assert_eq!((line.width, line.height), (100, 1));
+    }
+
+    #[test]
+    fn formats_of_science_and_games_are_read_as_they_are() {
+        let png = decode("x", &encoded(image::ImageFormat::Png, 9, 7)).unwrap();
+        for format in [image::ImageFormat::Tiff, image::ImageFormat::Pnm, image::ImageFormat::Tga, image::ImageFormat::Qoi] {
+            assert_eq!(decode("x.tga", &encoded(format, 9, 7)).unwrap(), png, "{format:?}");
+        }
+        assert_eq!(decode("x", b"P2\n2 1\n255\n7 200\n").unwrap().pixels, [7, 7, 7, 255, 200, 200, 200, 255]);
+        let floats = image::Rgb32FImage::from_pixel(2, 2, image::Rgb([0.5; 3]));
+        let mut bytes = Cursor::new(Vec::new());
+        floats.write_to(&mut bytes, image::ImageFormat::Tiff).unwrap();
+        assert!(reason(&bytes.into_inner()).contains("floating-point"));
+    }
+
+    #[test]
+    fn around_a_small_first_frame_is_the_palettes_colour_as_in_pillow() {
+        // 4 x 3 pixels, a palette of four colours, a frame of 2 x 2 at (1, 1); the values are Pillow 13's.
+        let gif = |control: &[u8]| {
+            let mut bytes = b"GIF89a\x04\0\x03\0\x81\x01\0".to_vec();
+            bytes.extend([10, 20, 30, 200, 0, 0, 0, 200, 0, 0, 0, 200]);
+            bytes.extend(control);
+            bytes.extend(b"\x2c\x01\0\x01\0\x02\0\x02\0\0\x02\x03\x8c\x16\x05\0\x3b");
+            bytes
+        };
+        let corner = |bytes: &[u8]| decode("x", bytes).unwrap().pixels[..3].to_vec();
+        assert_eq!(corner(&gif(b"")), [10, 20, 30]);
+        assert_eq!(corner(&gif(b"\x21\xf9\x04\x01\0\0\x02\0")), [0, 200, 0]);
+        assert_eq!(decode("x", &gif(b"")).unwrap().pixels[5 * 4..][..3], [200, 0, 0]);
+    }
+
+    #[test]
+    fn grey_is_pillows() {
+        // Image.new("RGB", (1, 1), c).convert("L") of Pillow 13.
+        for (colour, grey) in [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([12, 34, 56], 30), ([255; 3], 255)] {
+            assert_eq!(luma(colour), grey, "{colour:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,26 @@
-//! A labelled set of pictures in memory, all of one size: what training reads.
+//! A labelled set of pictures, all of one size: what training reads. They lie in memory, or come from somewhere each time.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::resample::resize_to;
 use super::{Geometry, Preset, Resize, RgbaImage};
 use crate::{Error, Result};
 
+/// Where pictures come from that are not all held in memory.
+pub trait PictureSource: std::fmt::Debug + Send + Sync {
+    /// What will be asked for next, in this order; pictures may be passed over.
+    fn expect(&self, order: &[usize]);
+
+    /// Picture `index` of the stored size: RGB, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read any more.
+    fn read(&self, index: usize) -> Result<Vec<u8>>;
+}
+
 /// 8-bit RGB pictures of one size with their classes.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ImageSet {
     /// Names of the classes; an image's label is an index into them.
     pub classes: Vec<String>,
@@ -15,6 +30,7 @@ pub struct ImageSet {
     pub names: Vec<String>,
     size: ImageSize,
     pixels: Vec<u8>,
+    source: Option<Arc<dyn PictureSource>>,
 }
 
 /// Size of the stored pictures: what an evaluation crops, with a margin around it from which augmentation may draw.
@@ -83,6 +99,34 @@ impl ImageSet {
         Ok(())
     }
 
+    /// A set whose pictures come from `source` each time.
+    pub fn streamed(
+        classes: Vec<String>,
+        size: ImageSize,
+        names: Vec<String>,
+        labels: Vec<u32>,
+        source: Arc<dyn PictureSource>,
+    ) -> Self {
+        Self { classes, labels, names, size, pixels: Vec::new(), source: Some(source) }
+    }
+
+    /// Whether the pictures are not held here.
+    pub fn is_streamed(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Makes room for so many pictures more, so that adding them copies nothing.
+    pub fn reserve(&mut self, pictures: usize) {
+        self.pixels.reserve_exact(pictures * self.size.bytes());
+    }
+
+    /// Says in which order pictures will be asked for.
+    pub fn expect(&self, order: &[usize]) {
+        if let Some(source) = &self.source {
+            source.expect(order);
+        }
+    }
+
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -99,8 +143,14 @@ impl ImageSet {
     }
 
     /// Picture `index`: RGB, row-major.
-    pub fn image(&self, index: usize) -> &[u8] {
-        &self.pixels[index * self.size.bytes()..][..self.size.bytes()]
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it is not in memory and cannot be read any more.
+    pub fn image(&self, index: usize) -> Result<Cow<'_, [u8]>> {
+        match &self.source {
+            Some(source) => source.read(index).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(&self.pixels[index * self.size.bytes()..][..self.size.bytes()])),
+        }
     }
 }
 
@@ -147,7 +197,7 @@ mod tests {
         let preset = Preset::named("cifar").unwrap();
         let mut set = ImageSet::new(vec!["cat".into(), "dog".into()], ImageSize::of(&preset, true));
         set.push("a".into(), &picture(50, 40), &preset, 1).unwrap();
-        assert_eq!((set.len(), set.image(0).len()), (1, 32 * 32 * 3));
+        assert_eq!((set.len(), set.image(0).unwrap().len()), (1, 32 * 32 * 3));
         assert!(set.push("b".into(), &picture(5, 4), &preset, 2).unwrap_err().to_string().contains("2 classes"));
         assert!(set.push_pixels("c".into(), vec![0; 7], 0).unwrap_err().to_string().contains("expected 3072"));
         assert_eq!(set.len(), 1);

@@ -81,17 +81,22 @@ const BYTE: f32 = 1.0 / 255.0;
 
 impl Preset {
     /// Every name that [`named`](Self::named) knows.
-    pub const NAMES: [&'static str; 7] = ["imagenet", "timm-a1", "timm-a1-288", "caffe", "keras-v2", "cifar", "cifar-mean"];
+    pub const NAMES: [&'static str; 10] = [
+        "imagenet", "imagenet-v2", "timm-a1", "timm-a1-288", "caffe", "caffe-exact", "keras-v2", "keras-v2-exact", "cifar", "cifar-mean",
+    ];
 
     /// The preset of this name:
     ///
     /// | name | resize | crop | values |
     /// | --- | --- | --- | --- |
     /// | `imagenet` | shorter side 256, bilinear | 224 | torchvision's `ImageClassification` preset (weights V1, timm's tv_in1k) |
+    /// | `imagenet-v2` | shorter side 232, bilinear | 224 | torchvision's preset of the weights V2 |
     /// | `timm-a1` | shorter side 235 = floor(224 / 0.95), bicubic | 224 | timm's `resnetNN.a1_in1k`, `crop_pct` 0.95 |
     /// | `timm-a1-288` | shorter side 288, bicubic | 288 | the same nets at timm's `test_input_size`, `test_crop_pct` 1 |
     /// | `caffe` | shorter side 256, bilinear | 224 | BGR in 0..255 less the mean 103.939, 116.779, 123.68 (He et al.'s and Keras' v1 nets) |
+    /// | `caffe-exact` | exactly 224 x 224, bilinear | 224 | as `caffe`, with the size that Keras' `load_img(target_size=...)` gives |
     /// | `keras-v2` | shorter side 256, bilinear | 224 | -1..1: Keras' `preprocess_input` mode `tf`; it fixes no crop, so this is the central 0.875 that TF-slim evaluates with |
+    /// | `keras-v2-exact` | exactly 224 x 224, bilinear | 224 | as `keras-v2`, with the size that Keras' `load_img` gives |
     /// | `cifar` | exactly 32 x 32, bilinear (nothing for CIFAR's own pictures) | 32 | ImageNet's mean and std, as the published CIFAR ResNet-20 to 1202 in PyTorch |
     /// | `cifar-mean` | as `cifar` | 32 | 0..1 less CIFAR-10's channel means 125.3, 123.0, 113.9 (of 255), not divided |
     ///
@@ -99,17 +104,20 @@ impl Preset {
     /// [`Error::Unknown`] with the list of names.
     pub fn named(name: &str) -> Result<Self> {
         let shorter = |side| (Resize::Shorter(side), Filter::Bilinear);
-        let exact = (Resize::Exact(32, 32), Filter::Bilinear);
+        let exact = |side| (Resize::Exact(side, side), Filter::Bilinear);
         let bicubic = |side| (Resize::Shorter(side), Filter::Bicubic);
         let rgb = ChannelOrder::Rgb;
         let ((resize, filter), crop, channel_order, scale, mean, std) = match name {
             "imagenet" => (shorter(256), 224, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
             "timm-a1" => (bicubic(235), 224, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
             "timm-a1-288" => (bicubic(288), 288, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
+            "imagenet-v2" => (shorter(232), 224, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
+            "caffe-exact" => (exact(224), 224, ChannelOrder::Bgr, 1.0, [103.939, 116.779, 123.68], [1.0; 3]),
+            "keras-v2-exact" => (exact(224), 224, rgb, 1.0 / 127.5, [1.0; 3], [1.0; 3]),
             "caffe" => (shorter(256), 224, ChannelOrder::Bgr, 1.0, [103.939, 116.779, 123.68], [1.0; 3]),
             "keras-v2" => (shorter(256), 224, rgb, 1.0 / 127.5, [1.0; 3], [1.0; 3]),
-            "cifar" => (exact, 32, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
-            "cifar-mean" => (exact, 32, rgb, BYTE, [125.3 / 255.0, 123.0 / 255.0, 113.9 / 255.0], [1.0; 3]),
+            "cifar" => (exact(32), 32, rgb, BYTE, IMAGENET_MEAN, IMAGENET_STD),
+            "cifar-mean" => (exact(32), 32, rgb, BYTE, [125.3 / 255.0, 123.0 / 255.0, 113.9 / 255.0], [1.0; 3]),
             _ => {
                 return Err(Error::Unknown { kind: "preset", name: name.into(), known: Self::NAMES.join(", ") });
             }
@@ -271,7 +279,7 @@ mod tests {
             assert_eq!(Preset::named(name).unwrap().name, name);
         }
         let error = Preset::named("imagnet").unwrap_err().to_string();
-        assert!(error.contains("`imagnet`") && error.contains("imagenet, timm-a1"), "{error}");
+        assert!(error.contains("`imagnet`") && error.contains("imagenet, imagenet-v2, timm-a1"), "{error}");
     }
 
     #[test]

@@ -26,28 +26,46 @@ pub enum Filter {
     Bilinear,
     /// Keys' cubic with `a = -0.5`, of width 4 (Pillow's and torchvision's choice for pictures).
     Bicubic,
+    /// OpenCV's `INTER_CUBIC`: `a = -0.75`, of width 4 whatever the scale (no anti-aliasing), edges repeated. OpenCV's own fixed-point
+    /// numbers differ by a level here and there.
+    BicubicOpencv,
+    /// TensorFlow's and Keras' `bicubic`: `a = -0.5`, of width 4 whatever the scale (no anti-aliasing).
+    BicubicKeras,
 }
 
 impl Filter {
+    /// Every filter with its name in `--filter`.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("bilinear", Self::Bilinear),
+        ("bicubic", Self::Bicubic),
+        ("bicubic-opencv", Self::BicubicOpencv),
+        ("bicubic-keras", Self::BicubicKeras),
+    ];
+
     /// Half the filter's width at scale 1.
     fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
-            Self::Bicubic => 2.0,
+            Self::Bicubic | Self::BicubicOpencv | Self::BicubicKeras => 2.0,
         }
+    }
+
+    /// Whether the filter is stretched by the scale when shrinking, so that every input counts.
+    fn anti_aliases(self) -> bool {
+        matches!(self, Self::Bilinear | Self::Bicubic)
     }
 
     fn weight(self, x: f64) -> f64 {
         let x = x.abs();
         match self {
             Self::Bilinear => (1.0 - x).max(0.0),
-            Self::Bicubic => {
-                // Keys 1981, "Cubic convolution interpolation for digital image processing", eq. 15 with a = -1/2.
-                const A: f64 = -0.5;
+            Self::Bicubic | Self::BicubicKeras | Self::BicubicOpencv => {
+                // Keys 1981, "Cubic convolution interpolation for digital image processing", eq. 15 with a = -1/2, or its a.
+                let a = if self == Self::BicubicOpencv { -0.75 } else { -0.5 };
                 if x < 1.0 {
-                    ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+                    ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
                 } else if x < 2.0 {
-                    (((x - 5.0) * x + 8.0) * x - 4.0) * A
+                    (((x - 5.0) * x + 8.0) * x - 4.0) * a
                 } else {
                     0.0
                 }
@@ -77,7 +95,7 @@ impl Taps {
     pub fn new(input: u32, output: u32, window: Range<i32>, filter: Filter) -> Self {
         assert!(input > 0 && output > 0, "an axis of {input} pixels cannot be resized to {output}");
         let scale = f64::from(input) / f64::from(output);
-        let stretch = scale.max(1.0);
+        let stretch = if filter.anti_aliases() { scale.max(1.0) } else { 1.0 };
         let support = filter.support() * stretch;
         let stride = support.ceil() as u32 * 2 + 1;
         let mut bounds = Vec::with_capacity(window.len());
@@ -92,6 +110,9 @@ impl Taps {
                 first = (center - support + 0.5) as u32;
                 let end = ((center + support + 0.5) as u32).min(input);
                 real.extend((first..end).map(|i| filter.weight((f64::from(i) - center + 0.5) * (1.0 / stretch))));
+                if filter == Filter::BicubicOpencv {
+                    repeat_edges(&mut real, first, input, center);
+                }
             }
             let sum: f64 = real.iter().sum();
             bounds.push([first, real.len() as u32]);
@@ -165,6 +186,18 @@ pub fn preprocess(image: &RgbaImage, preset: &Preset) -> Vec<f32> {
     (0..3).flat_map(|c| rgb.iter().skip(source[c]).step_by(3).map(move |v| f32::from(*v) * factor[c] + offset[c])).collect()
 }
 
+/// Adds what falls outside of the picture to its first and last pixel, of four taps about `center`.
+fn repeat_edges(weights: &mut [f64], first: u32, input: u32, center: f64) {
+    let start = (center - 0.5).floor() as i64 - 1;
+    for at in (start..start + 4).filter(|at| !(0..i64::from(input)).contains(at)) {
+        let weight = Filter::BicubicOpencv.weight(at as f64 - center + 0.5);
+        let edge = at.clamp(0, i64::from(input) - 1) - i64::from(first);
+        if let Some(sum) = usize::try_from(edge).ok().and_then(|edge| weights.get_mut(edge)) {
+            *sum += weight;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,5 +245,27 @@ mod tests {
         let out: Vec<u8> = (0..8).map(|x| taps.apply(x, |_| 255)).collect();
         assert_eq!(out, [0, 0, 255, 255, 255, 255, 0, 0]);
         assert!(Taps::new(4, 4, 10..12, Filter::Bilinear).span().is_empty());
+    }
+
+    #[test]
+    fn other_programs_cubics() {
+        // OpenCV's table for a shift of a quarter (a = -0.75), and the edge repeated.
+        let taps = Taps::new(8, 16, 0..16, Filter::BicubicOpencv);
+        let real = |taps: &Taps, out: usize| -> Vec<f64> {
+            let [_, count] = taps.bounds[out];
+            taps.weights[out * taps.stride as usize..][..count as usize].iter().map(|w| f64::from(*w) / f64::from(1 << WEIGHT_BITS)).collect()
+        };
+        let close = |found: Vec<f64>, expected: &[f64]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6) && found.len() >= expected.len();
+        assert!(close(real(&taps, 5), &[-0.10546875, 0.87890625, 0.26171875, -0.03515625]), "{:?}", real(&taps, 5));
+        assert_eq!(taps.bounds[0][0], 0);
+        assert!((real(&taps, 0).iter().sum::<f64>() - 1.0).abs() < 1e-6);
+        // The first pixel lies a quarter before the first input: three of its four taps fall on that.
+        assert!(close(real(&taps, 0), &[-0.03515625 + 0.26171875 + 0.87890625, -0.10546875]), "{:?}", real(&taps, 0));
+        // Keras' for the same place (a = -0.5).
+        let taps = Taps::new(8, 16, 0..16, Filter::BicubicKeras);
+        assert!(close(real(&taps, 5), &[-0.0703125, 0.8671875, 0.2265625, -0.0234375]), "{:?}", real(&taps, 5));
+        // Shrinking reads four pixels, whatever lies between.
+        assert!(Taps::new(80, 8, 0..8, Filter::BicubicKeras).bounds.iter().all(|[_, count]| *count == 4));
+        assert!(Taps::new(80, 8, 0..8, Filter::Bicubic).bounds[4][1] > 30);
     }
 }

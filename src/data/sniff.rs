@@ -16,7 +16,16 @@ pub enum Format {
     Gif,
     /// Windows bitmap.
     Bmp,
-    /// AVIF: most browsers decode it, the `image` crate as built here does not.
+    /// TIFF, its first page.
+    Tiff,
+    /// Netpbm: PBM, PGM, PPM or PAM.
+    Pnm,
+    /// Truevision TGA, which only its name or its end tells.
+    Tga,
+    /// Quite OK Image.
+    Qoi,
+    /// AVIF: browsers decode it. On the command line nothing does: the decoders in Rust that there are either build on C and
+    /// assembly or have a licence of another kind.
     Avif,
     /// An Apple or camera HEIF picture.
     Heic,
@@ -33,20 +42,29 @@ impl Format {
             Self::WebP => "WebP",
             Self::Gif => "GIF",
             Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Pnm => "PPM",
+            Self::Tga => "TGA",
+            Self::Qoi => "QOI",
             Self::Avif => "AVIF",
             Self::Heic => "HEIC",
             Self::Other(what) => what,
         }
     }
 
-    /// Whether [`decode`](super::decode) reads it: in the page JPEG and PNG, on the command line WebP, GIF and BMP too. AVIF
-    /// is left to the browser.
+    /// Whether [`decode`](super::decode) reads it: in the page JPEG, PNG and what browsers do not know (TIFF, PPM, TGA, QOI), on the
+    /// command line WebP, GIF and BMP too. AVIF and HEIC are left to the browser.
     pub fn is_decodable(self) -> bool {
         match self {
-            Self::Jpeg | Self::Png => true,
+            Self::Jpeg | Self::Png | Self::Tiff | Self::Pnm | Self::Tga | Self::Qoi => true,
             Self::WebP | Self::Gif | Self::Bmp => cfg!(not(target_arch = "wasm32")),
             Self::Avif | Self::Heic | Self::Other(_) => false,
         }
+    }
+
+    /// Whether browsers may know it; Safari alone knows HEIC and TIFF, and TIFF is read better here.
+    pub fn is_a_browsers(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Png | Self::WebP | Self::Gif | Self::Bmp | Self::Avif | Self::Heic)
     }
 
     /// The MIME type of a format that every browser shows.
@@ -55,7 +73,18 @@ impl Format {
             Self::Jpeg => Some("image/jpeg"),
             Self::Png => Some("image/png"),
             Self::WebP => Some("image/webp"),
-            Self::Gif | Self::Bmp | Self::Avif | Self::Heic | Self::Other(_) => None,
+            _ => None,
+        }
+    }
+
+    /// As [`of`](Self::of), with the name where the bytes do not tell enough: TGA has no signature at its start, and most cameras'
+    /// raw files begin like a TIFF.
+    pub fn of_file(name: &str, bytes: &[u8]) -> Self {
+        let ending = name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_ascii_lowercase());
+        match Self::of(bytes) {
+            Self::Tiff if RAW.contains(&ending.as_str()) => Self::Other("a camera raw file"),
+            Self::Other(_) if bytes.ends_with(b"TRUEVISION-XFILE.\0") || ending == "tga" && is_tga_header(bytes) => Self::Tga,
+            format => format,
         }
     }
 
@@ -76,10 +105,43 @@ impl Format {
         } else if starts(b"BM") && bytes.get(6..10) == Some(&[0; 4]) {
             // Bytes 6 to 9 are reserved and zero, which keeps texts that begin with "BM" out.
             Self::Bmp
+        } else if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") {
+            // Canon's raw files carry their own mark.
+            if at(8, b"CR") { Self::Other("a camera raw file") } else { Self::Tiff }
+        } else if starts(b"qoif") {
+            Self::Qoi
+        } else if bytes.len() > 3 && bytes[0] == b'P' && (b'1'..=b'7').contains(&bytes[1]) && bytes[2].is_ascii_whitespace() {
+            Self::Pnm
         } else {
             Self::Other(other(bytes))
         }
     }
+}
+
+/// Endings of cameras' raw files that begin like a TIFF.
+const RAW: [&str; 11] = ["dng", "nef", "nrw", "arw", "sr2", "srf", "cr2", "pef", "orf", "rw2", "3fr"];
+
+/// Name endings of pictures. HEIC and AVIF are among them so that the person hears why they are not read where they are not.
+const PICTURES: [&str; 21] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "tga", "qoi",
+    "avif", "heic", "heif",
+];
+
+/// Whether a file of this name or path is taken for a picture: by its ending. `None` where it has no ending, and only its first
+/// bytes can tell.
+pub fn is_picture_name(path: &str) -> Option<bool> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((stem, end)) if !stem.is_empty() => Some(PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known))),
+        Some(_) => Some(false),
+        None => None,
+    }
+}
+
+/// Colour map, kind and depth of pixels as the TGA specification allows them.
+fn is_tga_header(bytes: &[u8]) -> bool {
+    let &[_, map, kind, _, _, _, _, _, _, _, _, _, w0, w1, h0, h1, depth, ..] = bytes else { return false };
+    map < 2 && matches!(kind, 1..=3 | 9..=11) && (w0, w1) != (0, 0) && (h0, h1) != (0, 0) && [8, 15, 16, 24, 32].contains(&depth)
 }
 
 /// The brands of an ISO base media file: the major one and the compatible ones of its `ftyp` box.
@@ -103,14 +165,11 @@ fn other(bytes: &[u8]) -> &'static str {
     /// Offset, signature, what it is.
     const SIGNATURES: &[(usize, &[u8], &str)] = &[
         (0, b"%PDF", "a PDF document"),
-        (0, b"II*\0", "a TIFF picture (or a camera raw file)"),
-        (0, b"MM\0*", "a TIFF picture (or a camera raw file)"),
         (0, b"8BPS", "a Photoshop document"),
         (0, b"\0\0\x01\0", "an icon (ICO) file"),
         (0, b"\xff\x0a", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-        (0, b"qoif", "a QOI picture"),
         (0, b"\x1a\x45\xdf\xa3", "a video"),
         (8, b"AVI ", "a video"),
         (0, b"RIFF", "a sound or media file"),
@@ -173,7 +232,11 @@ mod tests {
             (b"\x1a\x45\xdf\xa3\x01", Format::Other("a video")),
             (b"RIFF\0\0\0\0AVI LIST", Format::Other("a video")),
             (b"%PDF-1.7", Format::Other("a PDF document")),
-            (b"II*\0\x08\0\0\0", Format::Other("a TIFF picture (or a camera raw file)")),
+            (b"II*\0\x08\0\0\0", Format::Tiff),
+            (b"II*\0\x10\0\0\0CR\x02\0", Format::Other("a camera raw file")),
+            (b"qoif\0\0\0\x01", Format::Qoi),
+            (b"P6\n3 2\n255\n", Format::Pnm),
+            (b"P. Smith", Format::Other("a text file")),
             (b"<?xml version=\"1.0\"?><svg xmlns=", Format::Other("an SVG drawing")),
             (b"<!DOCTYPE html><html>", Format::Other("a web page")),
             (b"airplane\ncar\n", Format::Other("a text file")),
@@ -183,6 +246,18 @@ mod tests {
         for (bytes, format) in cases {
             assert_eq!(Format::of(bytes), *format, "{:?}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn a_name_helps_where_the_bytes_do_not_tell() {
+        let mut tga = [0; 18];
+        (tga[2], tga[12], tga[14], tga[16]) = (2, 3, 2, 24);
+        assert_eq!(Format::of_file("a.tga", &tga), Format::Tga);
+        assert_ne!(Format::of_file("a.bin", &tga), Format::Tga);
+        assert_eq!(Format::of_file("x.NEF", b"II*\0\x08\0\0\0"), Format::Other("a camera raw file"));
+        let names = ["a.JPE", "b/c.tiff", "x.heic", ".png", "a.txt", "cat.1"].map(is_picture_name);
+        assert_eq!(names, [Some(true), Some(true), Some(true), Some(false), Some(false), Some(false)]);
+        assert_eq!(is_picture_name("a.b/img1"), None);
     }
 
     #[test]

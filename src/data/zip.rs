@@ -4,6 +4,8 @@
 //! Contents never pass through here, so an archive of gigabytes is read and written without holding it: the caller has a file it
 //! can look into at any place, and puts a new one together from pieces. That, and the page's size, is why no library does it.
 
+use super::text::decode_all;
+
 /// An entry as the directory tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -73,21 +75,48 @@ pub fn directory(tail: &[u8], total: u64) -> Option<Directory> {
     Some(Directory { count: at(32)?, len: at(40)?, start: at(48)? })
 }
 
-/// The entries of a directory, in its order.
+/// The entries of a directory, in its order; names are taken for UTF-8.
 pub fn entries(directory: &[u8], count: u64) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let mut at = 0;
-    for _ in 0..count {
-        // Each takes 46 bytes or more, so a count that lies ends with the directory.
-        let (entry, behind) = entry(directory, at)?;
-        entries.push(entry);
-        at = behind;
+    let named = |(entry, bytes): (Entry, Option<&[u8]>)| match bytes {
+        Some(bytes) => Entry { name: String::from_utf8_lossy(bytes).into_owned(), ..entry },
+        None => entry,
+    };
+    Some(raw_entries(directory, count)?.into_iter().map(named).collect())
+}
+
+/// The entries of a directory that people packed, in its order.
+///
+/// Names are UTF-8 where the entry says so or has Info-ZIP's extra field with one; the others are bytes of some code page, which is
+/// guessed for all of them together (`hint` is the person's language, see [`decode_all`]). Where no name has a `/`, a `\` separates
+/// folders: some packers on Windows write it.
+pub fn peoples_entries(directory: &[u8], count: u64, hint: &str) -> Option<Vec<Entry>> {
+    let (mut entries, bytes): (Vec<Entry>, Vec<Option<&[u8]>>) = raw_entries(directory, count)?.into_iter().unzip();
+    let unnamed: Vec<usize> = (0..bytes.len()).filter(|number| bytes[*number].is_some()).collect();
+    let names = decode_all(&bytes.into_iter().flatten().collect::<Vec<_>>(), hint);
+    for (number, name) in unnamed.into_iter().zip(names) {
+        entries[number].name = name;
+    }
+    if !entries.iter().any(|entry| entry.name.contains('/')) {
+        entries.iter_mut().for_each(|entry| entry.name = entry.name.replace('\\', "/"));
     }
     Some(entries)
 }
 
-/// The entry at `at` of a directory, and where the next one begins.
-fn entry(directory: &[u8], at: u64) -> Option<(Entry, u64)> {
+/// Entries, with the bytes of their names where their code page is not known.
+fn raw_entries(directory: &[u8], count: u64) -> Option<Vec<(Entry, Option<&[u8]>)>> {
+    let mut entries = Vec::new();
+    let mut at = 0;
+    for _ in 0..count {
+        // Each takes 46 bytes or more, so a count that lies ends with the directory.
+        let (entry, bytes, after) = entry(directory, at)?;
+        entries.push((entry, bytes));
+        at = after;
+    }
+    Some(entries)
+}
+
+/// The entry at `at` of a directory, the bytes of its name where their code page is not known, and where the next entry begins.
+fn entry(directory: &[u8], at: u64) -> Option<(Entry, Option<&[u8]>, u64)> {
     if part(directory, at, 4)? != b"PK\x01\x02" {
         return None;
     }
@@ -95,8 +124,11 @@ fn entry(directory: &[u8], at: u64) -> Option<(Entry, u64)> {
     let (flags, method, crc32) = (field(8, 2)?, field(10, 2)?, field(16, 4)?);
     let (mut packed, mut size, mut local) = (field(20, 4)?, field(24, 4)?, field(42, 4)?);
     let (name_len, extra_len, comment_len) = (field(28, 2)?, field(30, 2)?, field(32, 2)?);
-    let name = String::from_utf8_lossy(part(directory, at + 46, name_len)?).into_owned();
-    if let Some(long) = extra_64(part(directory, at + 46 + name_len, extra_len)?) {
+    let bytes = part(directory, at + 46, name_len)?;
+    let extras = part(directory, at + 46 + name_len, extra_len)?;
+    let unicode = if flags & u64::from(UTF_8) != 0 { std::str::from_utf8(bytes).ok() } else { unicode_path(extras, bytes) };
+    let name = unicode.unwrap_or_default().to_owned();
+    if let Some(long) = extra(extras, 1) {
         // It holds those values, in this order, for which there was no room.
         let mut place = 0;
         for value in [&mut size, &mut packed, &mut local] {
@@ -107,7 +139,14 @@ fn entry(directory: &[u8], at: u64) -> Option<(Entry, u64)> {
         }
     }
     let entry = Entry { name, method: method as u16, encrypted: flags & 1 == 1, crc32: crc32 as u32, packed, size, local };
-    Some((entry, at + 46 + name_len + extra_len + comment_len))
+    Some((entry, unicode.is_none().then_some(bytes), at + 46 + name_len + extra_len + comment_len))
+}
+
+/// Info-ZIP's name in UTF-8, where it belongs to these bytes: a version, their checksum, the name.
+fn unicode_path<'a>(extras: &'a [u8], bytes: &[u8]) -> Option<&'a str> {
+    let contents = extra(extras, 0x7075)?;
+    let fits = number(contents, 0, 1)? == 1 && number(contents, 1, 4)? == u64::from(crc32fast::hash(bytes));
+    std::str::from_utf8(contents.get(5..)?).ok().filter(|_| fits)
 }
 
 /// Where the contents begin behind the local header at `local`, from its first [`LOCAL`] bytes: name and extras are repeated
@@ -119,13 +158,13 @@ pub fn contents_start(header: &[u8], local: u64) -> Option<u64> {
     local.checked_add(LOCAL + number(header, 26, 2)? + number(header, 28, 2)?)
 }
 
-/// The 64-bit values among an entry's extras: kind and length of two bytes each, contents.
-fn extra_64(extras: &[u8]) -> Option<&[u8]> {
+/// The extra of this kind (1: 64-bit values): kind and length of two bytes each, contents.
+fn extra(extras: &[u8], wanted: u64) -> Option<&[u8]> {
     let mut at = 0;
     loop {
         let (kind, length) = (number(extras, at, 2)?, number(extras, at + 2, 2)?);
         let contents = part(extras, at + 4, length)?;
-        if kind == 1 {
+        if kind == wanted {
             return Some(contents);
         }
         at += 4 + length;
@@ -287,5 +326,42 @@ mod tests {
         let entries = entries(&tail[..found.len as usize], found.count).unwrap();
         assert_eq!((entries[0].local, entries[0].size, entries[0].crc32), (5 << 32, 3, 7));
         assert!(Frame::default().header("large", 0, 1 << 32).is_none());
+    }
+
+    /// A directory of one entry with these name bytes, flags and extras.
+    fn directory_of(names: &[(&[u8], u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, flags, extras) in names {
+            bytes.extend(b"PK\x01\x02\x14\0\x14\0");
+            bytes.extend(flags.to_le_bytes());
+            bytes.extend([0; 18]);
+            bytes.extend((name.len() as u16).to_le_bytes());
+            bytes.extend((extras.len() as u16).to_le_bytes());
+            bytes.extend([0; 14]);
+            bytes.extend(*name);
+            bytes.extend(*extras);
+        }
+        bytes
+    }
+
+    fn names(entries: &[(&[u8], u16, &[u8])]) -> Vec<String> {
+        let read = peoples_entries(&directory_of(entries), entries.len() as u64, "").unwrap();
+        read.into_iter().map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn names_are_utf_8_or_of_one_code_page() {
+        let gbk: [&[u8]; 4] = [b"\xb9\xb7/0.png", b"\xc4\xf1/0.png", b"\xc2\xed/0.png", b"\xc3\xa8/0.png"];
+        assert_eq!(names(&gbk.map(|name| (name, 0, &b""[..]))), ["狗/0.png", "鸟/0.png", "马/0.png", "猫/0.png"]);
+        assert_eq!(names(&[("é/1".as_bytes(), UTF_8, b"")]), ["é/1"]);
+        assert_eq!(names(&[("é/1".as_bytes(), 0, b"")]), ["é/1"], "as the Finder writes them");
+        let mut extra = vec![0x75, 0x70, 8, 0, 1];
+        extra.extend(crc32fast::hash(b"caf?").to_le_bytes());
+        extra.extend("猫".as_bytes());
+        assert_eq!(names(&[(b"caf?", 0, &extra)]), ["猫"]);
+        assert_eq!(names(&[(b"other", 0, &extra)]), ["other"], "the extra field is of another name");
+        let windows: [&[u8]; 2] = [b"cat\\0.png", b"dog\\0.png"];
+        assert_eq!(names(&windows.map(|name| (name, 0, &b""[..]))), ["cat/0.png", "dog/0.png"]);
+        assert_eq!(names(&[(b"a\\b/c", 0, b"")]), ["a\\b/c"]);
     }
 }

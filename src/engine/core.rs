@@ -212,6 +212,16 @@ impl Engine {
         Ok(info)
     }
 
+    /// Gives the classes of the loaded model other names: what it answers and what is exported carries them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] without a model, or for another number of names.
+    pub fn name_classes(&mut self, names: Vec<String>) -> Result<ModelInfo> {
+        let Some(model) = &mut self.model else { return Err(Error::Usage("no model is loaded; load one first".into())) };
+        model.info.labels = labels::check(names, model.info.labels.len())?;
+        Ok(model.info.clone())
+    }
+
     /// The network that a run begins with, and whether its classes are these.
     fn beginning(&self, backbone: &Backbone, classes: &[String]) -> Result<(&ResNetSpec, &StateDict, &Preset, bool)> {
         let loaded = self.loaded()?;

@@ -56,6 +56,8 @@ pub enum Command {
         /// Preset of the pixels; by default the file's metadata, else guessed from the architecture.
         preset: Option<String>,
     },
+    /// Give the loaded model's classes other names, as many as it has. Answered by [`Event::Ready`].
+    NameClasses(Vec<String>),
     /// Change the element type; the loaded model is planned again.
     SetPrecision(PrecisionChoice),
     /// Say what an image shows. Answered by [`Event::Classified`] or [`Event::Failed`] with the same id, in order.

@@ -153,6 +153,13 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             let info = engine.load(name, bytes, options, &mut progress).await?;
             send(Event::Ready(Box::new(info)));
         }
+        Job::NameClasses(names) => {
+            // A model that was replaced meanwhile is about other classes.
+            if engine.model().is_some_and(|info| info.labels.len() == names.len()) {
+                let info = engine.name_classes(std::mem::take(names))?;
+                send(Event::Ready(Box::new(info)));
+            }
+        }
         Job::SetPrecision(choice) => {
             let name = engine.model().map(|info| info.name.clone());
             let mut progress = |progress| {
@@ -188,6 +195,7 @@ pub(super) enum Job {
         bytes: Vec<u8>,
         options: LoadOptions,
     },
+    NameClasses(Vec<String>),
     SetPrecision(PrecisionChoice),
     Classify {
         id: u64,
@@ -262,6 +270,7 @@ impl Queue {
             Command::Load { name, bytes, origin, preset } => {
                 self.0.push_back(Job::Load { name, bytes, options: LoadOptions { origin, preset, ..LoadOptions::default() } });
             }
+            Command::NameClasses(names) => self.0.push_back(Job::NameClasses(names)),
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),
             Command::Classify { id, name, image } => self.0.push_back(Job::Classify { id, name, image }),
             Command::ClassifyFrame { id, frame, map_of } => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::core::{Engine, turns};
 use super::message::{Event, ModelInfo};
-use crate::data::split::{self, NEAR_DUPLICATE_BITS, Split};
+use crate::data::split::{self, Look, Split};
 use crate::data::{ImageSet, ImageSize, Preset, RgbaImage};
 use crate::model::{ResNetSpec, Turns};
 use crate::train::{self, Checkpoint, Epoch, Estimate, Outline, Recipe, Trainer};
@@ -20,14 +20,14 @@ pub struct Examples {
     /// The door's own number for each picture.
     ids: Vec<u64>,
     /// What each picture looks like, to keep near duplicates on one side of the split.
-    hashes: Vec<u64>,
+    looks: Vec<Look>,
 }
 
 impl Examples {
     /// None yet, for a model that reads pixels as `preset` says.
     pub fn new(classes: Vec<String>, preset: &Preset) -> Self {
         let size = ImageSize::of(preset, true);
-        Self { images: ImageSet::new(classes, size), preset: preset.clone(), ids: Vec::new(), hashes: Vec::new() }
+        Self { images: ImageSet::new(classes, size), preset: preset.clone(), ids: Vec::new(), looks: Vec::new() }
     }
 
     /// Adds a picture of the class with this index. `id` is the door's own number for it: results come back with it.
@@ -37,7 +37,7 @@ impl Examples {
     pub fn push(&mut self, id: u64, name: String, image: &RgbaImage, class: u32) -> Result<()> {
         self.images.push(name, image, &self.preset, class)?;
         self.ids.push(id);
-        self.hashes.push(split::difference_hash(image));
+        self.looks.push(Look::at(image));
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Examples {
 
     /// A group for every picture: those of a class that look alike.
     fn groups(&self) -> Vec<usize> {
-        split::near_duplicates(&self.labels(), &self.hashes, NEAR_DUPLICATE_BITS)
+        split::near_duplicates(&self.labels(), &self.looks)
     }
 
     /// Parts the pictures for this recipe. What was on one side before stays there: a picture that a network has learnt from
@@ -201,7 +201,8 @@ pub struct ResumeOrder {
     pub name: String,
     /// A checkpoint file.
     pub checkpoint: Vec<u8>,
-    /// The pictures. Others than before begin a new run with the checkpoint's weights and recipe.
+    /// The pictures, of the run's classes in its order, by the names they have now. Others than before begin a new run with the
+    /// checkpoint's weights and recipe.
     pub examples: Examples,
     /// The sides that the run had.
     pub sides: Sides,
@@ -333,6 +334,10 @@ impl Run {
         let mut checkpoint = Checkpoint::from_bytes(&name, &checkpoint)?;
         if let Some(epochs) = epochs {
             checkpoint.recipe.epochs = epochs.max(checkpoint.progress.epoch);
+        }
+        // Classes are the run's own, in its order; some may have got another name since.
+        if checkpoint.classes.len() == examples.images.classes.len() {
+            checkpoint.classes.clone_from(&examples.images.classes);
         }
         let same = (checkpoint.classes == examples.images.classes).then(|| examples.same_split(&sides)).flatten();
         if let Some(split) = same {

@@ -65,6 +65,11 @@ impl Manifest {
         serde_json::to_vec_pretty(self).map_err(|e| unreadable(e.to_string()))
     }
 
+    /// Whether a file of its name is a manifest at all; other programs call files so too.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value["format"] == FORMAT)
+    }
+
     /// Reads the file.
     ///
     /// # Errors

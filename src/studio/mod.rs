@@ -12,7 +12,5 @@ pub use project::{Class, ClassId, Deed, Picture, PictureId, Project, ProjectId, 
 
 /// A digest of a file, to know it again: FNV-1a with 64 bits, and its length.
 pub fn digest(bytes: &[u8]) -> String {
-    let hash =
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{hash:016x}-{}", bytes.len())
+    format!("{:016x}-{}", crate::data::digest(bytes), bytes.len())
 }

@@ -10,8 +10,8 @@
 //! | `resume.momentum_buffer.NAME` | SGD's momentum |
 //! | `resume.exp_avg.NAME`, `resume.exp_avg_sq.NAME` | Adam's means |
 //!
-//! Metadata: `arch`, `spec`, `classes`, `preset` as [`detect::metadata`] writes them, `pixels` (the whole [`Preset`]) and
-//! `training` (recipe, progress and history). So `detect`, and with it every command, takes a checkpoint for plain weights.
+//! Metadata: `arch`, `spec`, `classes`, `preset` as [`detect::metadata`] writes them, `pixels` (the whole [`Preset`]),
+//! `training` (recipe, progress and history) and, from the command line, `pictures` (digests of what trains and what validates). So `detect`, and with it every command, takes a checkpoint for plain weights.
 //!
 //! PyTorch refuses names it does not know, so a checkpoint is filtered on the way:
 //!
@@ -59,6 +59,35 @@ pub struct Checkpoint {
     pub latest: Option<Tensors>,
     /// The optimizer's state in the order of [`slots`], a tensor for each parameter that learns; empty before the first step.
     pub optimizer: Vec<Tensors>,
+    /// Which pictures train and which validate, where the door remembers them by their files.
+    pub pictures: Option<PictureSides>,
+}
+
+/// The sides of a run's pictures, by digests of their files ([`digest`](crate::data::digest)), in the order the run has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PictureSides {
+    /// Learnt from.
+    pub train: Vec<u64>,
+    /// Judged by.
+    pub validation: Vec<u64>,
+}
+
+impl PictureSides {
+    /// As metadata: 16 hexadecimal digits a picture.
+    fn text(&self) -> String {
+        let hex = |digests: &[u64]| digests.iter().map(|digest| format!("{digest:016x}")).collect::<String>();
+        format!("{} {}", hex(&self.train), hex(&self.validation))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let digests = |hex: &str| -> Option<Vec<u64>> {
+            let (digests, rest) = hex.as_bytes().as_chunks::<16>();
+            let digest = |digits: &[u8; 16]| u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+            digests.iter().map(digest).collect::<Option<_>>().filter(|_| rest.is_empty())
+        };
+        let (train, validation) = text.split_once(' ')?;
+        Some(Self { train: digests(train)?, validation: digests(validation)? })
+    }
 }
 
 /// How far a run has come.
@@ -132,6 +161,7 @@ struct Training {
 const VERSION: u32 = 1;
 const TRAINING: &str = "training";
 const PIXELS: &str = "pixels";
+const PICTURES: &str = "pictures";
 const LATEST: &str = "latest";
 /// Of what [`Checkpoint::write`] gives away at a time.
 const PIECE_BYTES: usize = 4 << 20;
@@ -149,6 +179,15 @@ impl Checkpoint {
     /// The latest weights, which the run goes on with.
     pub fn latest(&self) -> &Tensors {
         self.latest.as_ref().unwrap_or(&self.best)
+    }
+
+    /// Goes on with so many pictures instead, at the end of the last whole epoch.
+    pub fn change_pictures(&mut self, train: u64, validation: u64) {
+        let progress = &mut self.progress;
+        let batch = u64::from(self.recipe.batch).min(train).max(1);
+        (progress.train_images, progress.validation_images) = (train, validation);
+        progress.step = u64::from(progress.epoch) * (train / batch);
+        progress.partial = Totals::default();
     }
 
     /// The file.
@@ -171,6 +210,9 @@ impl Checkpoint {
             Training { version: VERSION, recipe: self.recipe.clone(), progress: self.progress, history: self.history.clone() };
         let mut metadata = self.metadata();
         metadata.insert(TRAINING.into(), json(&training));
+        if let Some(pictures) = &self.pictures {
+            metadata.insert(PICTURES.into(), pictures.text());
+        }
         let mut resumed: Vec<(String, &HostTensor)> = Vec::new();
         let parts = self.latest.iter().map(|tensors| (LATEST, tensors));
         for (part, tensors) in parts.chain(slots(&self.recipe.optimizer).iter().copied().zip(&self.optimizer)) {
@@ -227,6 +269,7 @@ impl Checkpoint {
         let pixels = pixels(&state)?
             .ok_or_else(|| wrong("its metadata does not say how pictures become the network's input (`pixels`)".into()))?;
 
+        let pictures = state.metadata.get(PICTURES).and_then(|text| PictureSides::parse(text));
         let mut parts: IndexMap<&str, Tensors> = IndexMap::new();
         let known: Vec<&str> = [LATEST].iter().chain(slots(&recipe.optimizer)).copied().collect();
         for (name, tensor) in state.tensors.iter_mut().filter(|(name, _)| name.starts_with(RESUME_PREFIX)) {
@@ -259,6 +302,7 @@ impl Checkpoint {
             best: found.weights.tensors,
             latest,
             optimizer,
+            pictures,
         };
         checkpoint.recipe.validate_for(&checkpoint.spec)?;
         checkpoint.check()?;

@@ -119,7 +119,8 @@ impl Feed {
             _ => None,
         };
         // With features kept, every picture is needed once; without, a batch must never push out its own pictures.
-        let wanted = if features.is_some() { 2 * batch } else { set.len() };
+        // What is read from disk in random order has left a small ring before it is asked for again.
+        let wanted = if features.is_some() || set.is_streamed() { 2 * batch } else { set.len() };
         let affordable = (budget.image_bytes / size.bytes() as u64) as usize;
         let count = wanted.min(affordable.max(2 * batch));
         let bank = ImageBank::new(ctx, count, height, width, 3)?.with_margin(size.margin as usize);
@@ -204,7 +205,7 @@ impl Feed {
         let mut stored = Vec::with_capacity(self.batch);
         for (picture, (place, missing)) in pictures.iter().zip(self.places.take(pictures)) {
             if missing {
-                self.bank.write(ctx, place, set.image(*picture))?;
+                self.bank.write(ctx, place, &set.image(*picture)?)?;
             }
             stored.extend(self.bank.picture(place));
         }

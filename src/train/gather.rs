@@ -40,7 +40,7 @@ impl Gather {
     fn put(&mut self, ctx: &Device, set: &ImageSet, pictures: impl Iterator<Item = usize>) -> Result<Vec<ops::Picture>> {
         let mut put = Vec::new();
         for (place, picture) in pictures.enumerate() {
-            self.bank.write(ctx, place, set.image(picture))?;
+            self.bank.write(ctx, place, &set.image(picture)?)?;
             put.extend(self.bank.picture(place));
         }
         Ok(put)

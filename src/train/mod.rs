@@ -12,7 +12,7 @@ pub mod schedule;
 mod setup;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Epoch, Progress};
+pub use checkpoint::{Checkpoint, Epoch, PictureSides, Progress};
 pub use estimate::{Estimate, Pace, Prospect};
 pub use gather::{Judge, preview};
 pub use init::Init;

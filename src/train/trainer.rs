@@ -7,7 +7,7 @@
 use serde::Serialize;
 use web_time::{Duration, Instant};
 
-use super::checkpoint::{Checkpoint, Epoch, Tensors};
+use super::checkpoint::{Checkpoint, Epoch, PictureSides, Tensors};
 use super::machine::{Graphs, Machine};
 use super::setup::{Budget, Setup};
 use super::{Outcome, Position, Progress, Summary};
@@ -105,6 +105,8 @@ pub struct Trainer {
     chunk: u64,
     /// Time spent on this epoch, in seconds.
     seconds: f64,
+    /// The epoch, from 0, whose order the pictures' source was told.
+    announced: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -143,6 +145,7 @@ impl Trainer {
             best: weights.tensors,
             latest: None,
             optimizer: Vec::new(),
+            pictures: None,
         };
         Self::start(ctx, setup, state, turns).await
     }
@@ -204,7 +207,7 @@ impl Trainer {
         let phase =
             if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
         let kept = (state.progress.step, state.progress.partial);
-        Ok(Self { setup, graphs, machine, state, kept, phase, chunk: 1, seconds: 0.0 })
+        Ok(Self { setup, graphs, machine, state, kept, phase, chunk: 1, seconds: 0.0, announced: None })
     }
 
     /// Goes on with another device after the old one was lost, from the end of the last epoch or where the run was resumed.
@@ -225,6 +228,7 @@ impl Trainer {
         self.machine.restore(&weights, &self.state.optimizer, turns).await?;
         self.phase = Phase::Training;
         self.seconds = 0.0;
+        self.announced = None;
         Ok(())
     }
 
@@ -281,6 +285,11 @@ impl Trainer {
         let end = steps * u64::from(epoch + 1);
         let order = self.order(epoch);
         let first = self.state.progress.step;
+        if self.announced != Some(epoch) {
+            self.announced = Some(epoch);
+            let whole = steps as usize * recipe.batch as usize;
+            self.setup.images.expect(&order[(first % steps) as usize * recipe.batch as usize..whole]);
+        }
         let mut learning_rate = 0.0;
         while self.state.progress.step < end.min(first + self.chunk)
             && (self.state.progress.step == first || start.elapsed() < TURN)
@@ -352,6 +361,10 @@ impl Trainer {
     async fn validate(&mut self, mut done: Vec<Outcome>, turns: &mut Turns<'_>) -> Result<Event> {
         let start = Instant::now();
         let images = &self.setup.split.validation;
+        if done.is_empty() {
+            self.announced = None;
+            self.setup.images.expect(images);
+        }
         while done.len() < images.len() {
             let rest = &images[done.len()..];
             let batch = &rest[..rest.len().min(self.machine.evaluation_batch())];
@@ -383,6 +396,11 @@ impl Trainer {
         let share = |count: f64| count / images as f64;
         let train =
             Summary { images, loss: sums.loss / sums.weight, top1: share(sums.top1), top5: share(sums.top5), ece: f64::NAN };
+        // Of the plateau as it was while the epoch went on.
+        let last_step =
+            Position { step: progress.step - 1, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
+        let learning_rate =
+            f64::from(recipe.learning_rate) * recipe.schedule.factor(last_step, &progress.plateau) * progress.rate_factor;
         progress.plateau.observe(&recipe.schedule, validation.map_or(train.loss, |summary| summary.loss));
         let best = progress.best_epoch.and_then(|epoch| self.state.history.get(epoch as usize - 1)?.validation);
         // Accuracies are often equal in small sets; then the loss decides. Without validation the newest weights are the best.
@@ -396,10 +414,6 @@ impl Trainer {
         let waited = progress.epoch - progress.best_epoch.unwrap_or(0);
         let impatient = recipe.early_stopping.is_some_and(|patience| waited >= patience);
         let done = progress.epoch >= recipe.epochs;
-        let last_step =
-            Position { step: progress.step - 1, steps_per_epoch: self.setup.steps_per_epoch(), epochs: recipe.epochs };
-        let learning_rate =
-            f64::from(recipe.learning_rate) * recipe.schedule.factor(last_step, &progress.plateau) * progress.rate_factor;
         let epoch =
             Epoch { epoch: progress.epoch, step: progress.step, learning_rate, train, validation, seconds: self.seconds };
         if better {
@@ -430,6 +444,17 @@ impl Trainer {
         self.machine.restore(&dict(&self.state.best), &[], turns).await?;
         self.phase = Phase::Finished { early: self.state.progress.epoch < self.setup.recipe.epochs };
         Ok(())
+    }
+
+    /// Keeps with every checkpoint which pictures train and which validate.
+    pub fn remember(&mut self, pictures: PictureSides) {
+        self.state.pictures = Some(pictures);
+    }
+
+    /// Says which pictures [`evaluate`](Self::evaluate) will be asked about, in parts.
+    pub fn expect(&mut self, images: &[usize]) {
+        self.announced = None;
+        self.setup.images.expect(images);
     }
 
     /// What the network says of these pictures with the weights it has now, without augmentation.

@@ -1,18 +1,22 @@
-//! Zip archives as files of the browser: looked into piece by piece, and put together without reading what goes in.
+//! Archives as files of the browser: looked into piece by piece, and put together without reading what goes in.
 
 use js_sys::{Array, Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, ReadableWritablePair, Response};
+use web_sys::{Blob, ReadableStreamDefaultReader, ReadableWritablePair};
 
 use super::files::{blob_of, read_blob};
-use super::js::{get, wait, words};
-use crate::data::zip::{self, Entry, Frame, LOCAL, TAIL};
+use super::js::{get, wait, window, words};
+use crate::data::zip::{self, Frame, LOCAL, TAIL};
+use crate::data::tar;
 use crate::{Error, Result};
 
 /// Largest entry that is unpacked: a checkpoint of the largest network fits.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
-/// An archive that is being read.
+/// Most bytes a packed tar archive may unpack to: it is held whole.
+const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+
+/// An archive that is being read: ZIP, tar, or tar in gzip.
 #[derive(Debug)]
 pub struct Archive {
     name: String,
@@ -21,24 +25,75 @@ pub struct Archive {
     pub entries: Vec<Entry>,
 }
 
+/// A file of an archive.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its path.
+    pub name: String,
+    /// Bytes, unpacked.
+    pub size: u64,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Zip(zip::Entry),
+    /// First byte in the archive.
+    Span(u64),
+}
+
+/// Whether a file of this name is an archive that is read.
+pub fn is_archive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".zip", ".tm", ".tar", ".tar.gz", ".tgz"].iter().any(|ending| name.ends_with(ending))
+}
+
 impl Archive {
-    /// Reads the directory; `name` is used in errors.
+    /// Lists what is in it; `name` is used in errors.
     ///
     /// # Errors
-    /// [`Error::Io`] when it is no zip archive or damaged.
+    /// [`Error::Io`] when it is no such archive or damaged.
     pub async fn open(name: &str, file: &Blob) -> Result<Self> {
+        let head = slice(name, file, 0, (file.size() as u64).min(512)).await?;
+        if head.starts_with(b"\x1f\x8b") {
+            let unpacked = unpack(name, file, "gzip", MAX_UNPACKED_BYTES).await?;
+            let file = blob_of(&unpacked, "").map_err(|e| io(name, words(&e)))?;
+            return Self::tar(name, file).await;
+        }
+        if head.get(257..262) == Some(b"ustar") || name.to_ascii_lowercase().ends_with(".tar") {
+            return Self::tar(name, file.clone()).await;
+        }
+        Self::zip(name, file).await
+    }
+
+    async fn zip(name: &str, file: &Blob) -> Result<Self> {
         let total = file.size() as u64;
         let damaged = || io(name, "it is no zip archive, or it was cut off; make it again".into());
         let tail = slice(name, file, total.saturating_sub(TAIL), total).await?;
         let found = zip::directory(&tail, total).ok_or_else(damaged)?;
         let end = found.start.saturating_add(found.len).min(total);
         let directory = slice(name, file, found.start, end).await?;
-        let mut entries = zip::entries(&directory, found.count).ok_or_else(damaged)?;
-        entries.retain(|entry| !entry.name.ends_with('/'));
-        Ok(Self { name: name.into(), file: file.clone(), entries })
+        let entries = zip::peoples_entries(&directory, found.count, &page_language()).ok_or_else(damaged)?;
+        let entries = entries.into_iter().filter(|entry| !entry.name.ends_with('/'));
+        let entries = entries.map(|entry| Entry { name: entry.name.clone(), size: entry.size, place: Place::Zip(entry) });
+        Ok(Self { name: name.into(), file: file.clone(), entries: entries.collect() })
     }
 
-    /// An entry's contents, unpacked.
+    async fn tar(name: &str, file: Blob) -> Result<Self> {
+        let mut walk = tar::Walk::new(file.size() as u64);
+        let mut length = tar::BLOCK;
+        while let Some((start, count)) = walk.wanted(length) {
+            let piece = slice(name, &file, start, start + count).await?;
+            match walk.take(&piece).map_err(|reason| io(name, format!("{reason}; make or download the archive again")))? {
+                Some(next) => length = next,
+                None => break,
+            }
+        }
+        let entry = |entry: tar::Entry| Entry { name: entry.name, size: entry.size, place: Place::Span(entry.start) };
+        Ok(Self { name: name.into(), entries: walk.entries.into_iter().map(entry).collect(), file })
+    }
+
+    /// An entry's contents, unpacked; never more than the archive says they are.
     ///
     /// # Errors
     /// [`Error::Io`] for an entry that is encrypted, packed in an unusual way, damaged, or of more than 1 GiB.
@@ -47,13 +102,23 @@ impl Archive {
         if entry.size > MAX_ENTRY_BYTES {
             return Err(io(&name, format!("it has {:.1} GB; up to 1 GB can be read", entry.size as f64 / 1e9)));
         }
-        let header = slice(&name, &self.file, entry.local, entry.local.saturating_add(LOCAL)).await?;
-        let start = zip::contents_start(&header, entry.local);
+        let zipped = match &entry.place {
+            Place::Span(start) => return slice(&name, &self.file, *start, start.saturating_add(entry.size)).await,
+            Place::Zip(entry) => entry,
+        };
+        let header = slice(&name, &self.file, zipped.local, zipped.local.saturating_add(LOCAL)).await?;
+        let start = zip::contents_start(&header, zipped.local);
         let start = start.ok_or_else(|| io(&name, "the archive is damaged; make it again".into()))?;
-        let end = start.saturating_add(entry.packed);
-        let bytes = match (entry.encrypted, entry.method) {
+        let end = start.saturating_add(zipped.packed);
+        let bytes = match (zipped.encrypted, zipped.method) {
             (false, 0) => slice(&name, &self.file, start, end).await?,
-            (false, 8) => inflate(&name, &cut(&name, &self.file, start, end)?).await?,
+            (false, 8) => {
+                let parts = unpack(&name, &cut(&name, &self.file, start, end)?, "deflate-raw", zipped.size).await?;
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(zipped.size as usize).map_err(|_| io(&name, "there is no memory for it".into()))?;
+                parts.iter().for_each(|part| bytes.extend(part.unchecked_into::<Uint8Array>().to_vec()));
+                bytes
+            }
             (true, _) => return Err(io(&name, "it is locked with a password; make the archive without one".into())),
             (_, method) => {
                 return Err(io(
@@ -62,28 +127,47 @@ impl Archive {
                 ));
             }
         };
-        if bytes.len() as u64 != entry.size || crc32fast::hash(&bytes) != entry.crc32 {
+        if bytes.len() as u64 != zipped.size || crc32fast::hash(&bytes) != zipped.crc32 {
             return Err(io(&name, "it is damaged: its checksum is wrong. Make or download the archive again".into()));
         }
         Ok(bytes)
     }
 }
 
-/// Unpacks as it goes: what says it is small and is not ends at the limit.
-async fn inflate(name: &str, packed: &Blob) -> Result<Vec<u8>> {
+/// The language the page is shown in: archives of the person's own country are likely.
+fn page_language() -> String {
+    let root = window().ok().and_then(|window| window.document()?.document_element());
+    root.and_then(|root| root.get_attribute("lang")).unwrap_or_default()
+}
+
+/// Unpacks piece by piece, and stops where it becomes more than `limit` bytes: a small file that says so can hold terabytes.
+async fn unpack(name: &str, packed: &Blob, format: &str, limit: u64) -> Result<Array> {
     let unpacked = async {
         // web-sys calls it unstable; all browsers with WebGPU have it.
         let class: Function = get(&js_sys::global(), "DecompressionStream").dyn_into()?;
-        let stream = Reflect::construct(&class, &Array::of1(&"deflate-raw".into()))?;
+        let stream = Reflect::construct(&class, &Array::of1(&format.into()))?;
         let (readable, writable) = (get(&stream, "readable"), get(&stream, "writable"));
         let pair = ReadableWritablePair::new(readable.unchecked_ref(), writable.unchecked_ref());
         let readable = packed.stream().pipe_through(&pair);
-        let buffer = Response::new_with_opt_readable_stream(Some(&readable))?.array_buffer()?;
-        wait(buffer.unchecked_into()).await
+        let reader: ReadableStreamDefaultReader = readable.get_reader().unchecked_into();
+        let (parts, mut total) = (Array::new(), 0.0);
+        loop {
+            let piece = wait(reader.read()).await?;
+            if get(&piece, "done").is_truthy() {
+                return Ok(parts);
+            }
+            let value: Uint8Array = get(&piece, "value").dyn_into()?;
+            total += f64::from(value.length());
+            if total > limit as f64 {
+                // The rest is not wanted; whatever the stream says to that changes nothing.
+                let _ = wait(reader.cancel()).await;
+                return Err(JsValue::from_str("it unpacks to more than it says, or than can be read"));
+            }
+            parts.push(&value);
+        }
     };
-    let buffer: Result<_, JsValue> = unpacked.await;
-    let buffer = buffer.map_err(|e| io(name, format!("it cannot be unpacked ({})", words(&e))))?;
-    Ok(Uint8Array::new(&buffer).to_vec())
+    let unpacked: Result<_, JsValue> = unpacked.await;
+    unpacked.map_err(|e| io(name, format!("it cannot be unpacked ({})", words(&e))))
 }
 
 fn cut(name: &str, file: &Blob, start: u64, end: u64) -> Result<Blob> {

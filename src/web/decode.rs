@@ -1,5 +1,6 @@
 //! Pictures through the browser's decoder: off the main thread, with every format the browser has, and for JPEG the same
-//! library (libjpeg-turbo) as the reference pipelines. For JPEG and PNG the `image` crate stands behind it.
+//! library (libjpeg-turbo) as the reference pipelines. For JPEG and PNG the `image` crate stands behind it, and it alone reads what
+//! browsers do not know (TIFF, PPM, TGA, QOI). HEIC is the browser's, where it has a decoder.
 //!
 //! What reaches the network must not depend on the way the pixels came:
 //! - The bytes are [probed](probe) first, so that a bad file gets the same sentence as on the command line.
@@ -18,8 +19,8 @@ use web_sys::{Blob, File, ImageBitmap, ImageBitmapOptions, OffscreenCanvas, Offs
 use super::js::{wait, window, words};
 use super::task::yield_now;
 use crate::data::header::is_whole;
-use crate::data::image::{check_size, cut_off};
-use crate::data::{RgbaImage, decode_later, probe};
+use crate::data::image::{check_size, cut_off, unread};
+use crate::data::{Format, RgbaImage, decode_later, probe};
 use crate::{Error, Result};
 
 /// Largest file that is taken for a picture.
@@ -68,13 +69,15 @@ async fn decode_blob(name: &str, blob: &Blob, bytes: &[u8]) -> Result<RgbaImage>
     if !whole && !format.is_decodable() {
         return Err(cut_off(name, format));
     }
-    let browser = canvas_is_exact() && whole;
+    let browser = canvas_is_exact() && whole && format.is_a_browsers();
     if !format.is_decodable() || browser {
         match by_browser(name, blob).await {
             Ok(image) if !format.is_decodable() || is_opaque(&image) => return Ok(image),
             Ok(_) => log::debug!("{name} has transparent parts: decoding again without a canvas"),
             Err(Failed::Refused(error)) => return Err(error),
             Err(Failed::Browser(why)) if format.is_decodable() => log::debug!("the browser cannot decode {name}: {why}"),
+            // Safari reads them; nothing else does.
+            Err(Failed::Browser(_)) if format == Format::Heic => return Err(unread(name, format)),
             Err(Failed::Browser(why)) => {
                 let format = format.name();
                 let reason = format!(

@@ -10,6 +10,8 @@ use web_sys::{
 };
 
 use super::js::{wait, window, words};
+use crate::data::Format;
+use crate::data::sniff::is_picture_name;
 use crate::{Error, Result};
 
 /// Most files taken from one drop.
@@ -20,9 +22,6 @@ const MAX_DEPTH: usize = 16;
 const MAX_FILE_BYTES: f64 = 1.5 * 1024.0 * 1024.0 * 1024.0;
 /// How long a download's address stays valid after the click; some browsers start late.
 const SAVE_GRACE_MS: i32 = 60_000;
-
-/// Name endings of pictures in a folder. HEIC is among them so that the person hears why it is not read.
-const PICTURES: &[&str] = &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "avif", "heic", "heif"];
 
 /// The files of a drop: those dropped as such, and the pictures in folders, at any depth.
 ///
@@ -351,9 +350,16 @@ fn list(files: Option<FileList>) -> Vec<File> {
 
 /// Whether a file of this name or path is taken for a picture.
 pub fn is_picture(name: &str) -> bool {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    !name.starts_with('.')
-        && name.rsplit_once('.').is_some_and(|(_, end)| PICTURES.iter().any(|known| end.eq_ignore_ascii_case(known)))
+    is_picture_name(name) == Some(true)
+}
+
+/// Whether a file without an ending in its name is a picture, by its first bytes.
+pub async fn looks_like_a_picture(file: &Blob) -> bool {
+    let head = match file.slice_with_f64_and_f64(0.0, 512.0) {
+        Ok(head) => read_blob("", &head).await.unwrap_or_default(),
+        Err(_) => return false,
+    };
+    !matches!(Format::of(&head), Format::Other(_))
 }
 
 fn no_pictures(folder: &str, others: usize) -> Error {

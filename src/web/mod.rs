@@ -39,14 +39,14 @@ pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::{
-    archive::{Archive, ArchiveBuilder},
+    archive::{Archive, ArchiveBuilder, Entry, is_archive},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
     device::{SubgroupsAsked, adapter_name, ask_for_subgroups, is_secure, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
-        Folders, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
-        is_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
+        Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
+        is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
     },
     frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,

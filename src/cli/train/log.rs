@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::pictures::Facts;
 use super::report::Report;
 use crate::data::Preset;
 use crate::device::{Device, DeviceKind};
@@ -46,6 +47,7 @@ pub(super) struct Start<'a> {
     train_images: usize,
     validation_images: usize,
     unreadable: usize,
+    pictures: &'a Facts,
     /// Epochs done before.
     epoch: u32,
     recipe: &'a Recipe,
@@ -56,7 +58,7 @@ pub(super) struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    pub(super) fn of(trainer: &'a Trainer, weights: &'a str, device: &'a Device, unreadable: usize) -> Self {
+    pub(super) fn of(trainer: &'a Trainer, weights: &'a str, device: &'a Device, facts: &'a Facts) -> Self {
         let setup = trainer.setup();
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -66,7 +68,8 @@ impl<'a> Start<'a> {
             pixels: &setup.preset,
             train_images: setup.split.train.len(),
             validation_images: setup.split.validation.len(),
-            unreadable,
+            unreadable: facts.unreadable,
+            pictures: facts,
             epoch: trainer.last_epoch().progress.epoch,
             recipe: &setup.recipe,
             outline: trainer.outline(),

@@ -16,10 +16,11 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::log::{Line, Log, Start};
-use self::pictures::Folders;
+use self::pictures::{Folders, Keep, Pictures};
 use self::plan::{Begin, Plan};
 use self::recipe::RecipeArgs;
 use self::session::Session;
+use super::data::DataArgs;
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, Stop, describe, output};
@@ -35,9 +36,13 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Folder with one folder of pictures for each class; the folders' names are the classes.
-    #[arg(value_name = "DIR")]
+    /// Labelled pictures: a folder with one folder for each class (under train/, val/, test/ or not), a table of paths and labels
+    /// (CSV, TSV, JSON lines), a ZIP or tar archive of either, an .npz of arrays, CIFAR's batches, WebDataset's shards, or a project
+    /// of this page, Teachable Machine or genai-tm.
+    #[arg(value_name = "DATA")]
     dir: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
     /// Train this architecture from scratch: a name (resnet18, resnet20, resnet50v2-keras, ...) or a .json file with a block
     /// table.
     #[arg(long, value_name = "NAME", conflicts_with = "ModelArgs")]
@@ -48,8 +53,9 @@ pub(super) struct Arguments {
     /// are the checkpoint's; --epochs may ask for more.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "ModelArgs", "RecipeArgs", "PixelArgs"])]
     resume: Option<PathBuf>,
-    /// Folder of pictures to judge by, with the same folders of classes. Without it a share of DIR is put aside.
-    #[arg(long, value_name = "DIR")]
+    /// Pictures to judge by, of the same classes, in any form that DATA may have. Without it, and where DATA has no val/ of its own, a
+    /// share is put aside.
+    #[arg(long, value_name = "DATA")]
     val: Option<PathBuf>,
     /// Checkpoint to write after every epoch: the best weights, which every command takes as they are, and what resuming
     /// needs. The default is the file of --resume.
@@ -77,6 +83,10 @@ pub(super) struct Arguments {
     /// [default: 2048].
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
     memory: Option<u64>,
+    /// Memory that decoded pictures may take, in MiB; where they need more, they are read again in each epoch, and a quarter of this
+    /// waits decoded.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    picture_memory: u64,
     #[command(flatten)]
     pixels: PixelArgs,
     #[command(flatten)]
@@ -91,8 +101,8 @@ enum ExportArg {
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let out = arguments.output_file()?;
-    let folders = Folders::open(&arguments.dir, arguments.val.as_deref())?;
-    let Plan { origin, preset, recipe, begin } = Plan::new(arguments, &folders.classes)?;
+    let mut folders = Folders::open(&arguments.data, &arguments.dir, arguments.val.as_deref())?;
+    let Plan { origin, preset, recipe, mut begin } = Plan::new(arguments, &folders.classes)?;
     let mut log = Log::open(arguments.log.as_deref(), arguments.resume.is_some())?;
     let stop = stop_on_signals()?;
     let ctx = global.device()?;
@@ -100,9 +110,24 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     // What these two show may lie outside of the crop that evaluation reads.
     let with_margin = recipe.augmentation.resized_crop.is_some() || recipe.augmentation.rotation_deg > 0.0;
     let size = ImageSize::of(&preset, with_margin);
-    let pictures = folders.load(&preset, size, recipe.val_fraction, recipe.seed, &stop)?;
-    let (unreadable, near_duplicates) = (pictures.unreadable, pictures.near_duplicates);
-    let (images, split) = (pictures.images, pictures.split);
+    let keep = Keep { size, memory_bytes: arguments.picture_memory << 20 };
+    let before = match &begin {
+        Begin::Resume(checkpoint) => {
+            folders.order_as(&checkpoint.classes);
+            checkpoint.pictures.clone()
+        }
+        Begin::New { .. } => None,
+    };
+    let pictures = folders.load(&preset, keep, (recipe.val_fraction, recipe.seed), before.as_ref(), &stop)?;
+    let Pictures { images, split, test, sides, changed, facts } = pictures;
+    if let (Begin::Resume(checkpoint), Some(changed)) = (&mut begin, changed) {
+        output::remark(&format!(
+            "the pictures have changed since the run began: {changed}. Those that it knows stay on their side, and it goes on at the end \
+             of epoch {}",
+            checkpoint.progress.epoch
+        ));
+        checkpoint.change_pictures(split.train.len() as u64, split.validation.len() as u64);
+    }
     let mut budget = Budget::default();
     if let Some(mib) = arguments.memory {
         budget.training_bytes = mib << 20;
@@ -117,13 +142,14 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         Begin::Resume(checkpoint) => pollster::block_on(Trainer::resume(&ctx, *checkpoint, images, split, budget, &mut turns)),
     };
     spinner.finish_and_clear();
-    let trainer = trainer?;
+    let mut trainer = trainer?;
+    trainer.remember(sides);
 
-    log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, &ctx, unreadable))))?;
-    output::remark(&plan::outline(&trainer, &origin, &describe(ctx.adapter()), near_duplicates));
+    log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, &ctx, &facts))))?;
+    output::remark(&plan::outline(&trainer, &origin, &describe(ctx.adapter()), facts.near_duplicates));
     let mut session = Session::new(global, ctx, trainer, out, log, stop);
     session.run(&arguments.how_to_resume(session.out()))?;
-    let report = session.judge(unreadable)?;
+    let report = session.judge(&test, &facts)?;
     if let Some(path) = &arguments.export {
         let dtype = match arguments.export_dtype {
             ExportArg::F32 => Dtype::F32,
@@ -157,7 +183,7 @@ impl Arguments {
 
     /// The command that goes on with this run.
     fn how_to_resume(&self, out: &std::path::Path) -> String {
-        let mut command = format!("reslab train {} --resume {}", self.dir.display(), out.display());
+        let mut command = format!("reslab train {} --resume {}{}", self.dir.display(), out.display(), self.data.typed());
         for (name, path) in [("--val", &self.val), ("--log", &self.log)] {
             if let Some(path) = path {
                 command += &format!(" {name} {}", path.display());

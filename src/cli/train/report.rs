@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::pictures::Facts;
 use crate::cli::output::table;
 use crate::train::metrics::hardest;
 use crate::train::{Outcome, Trainer, metrics};
@@ -20,10 +21,15 @@ pub(super) struct Report {
     seconds: f64,
     /// Pictures that could not be read.
     unreadable: usize,
+    /// What was found in the data set.
+    pictures: Facts,
     /// `validation`, or `training` where nothing validates.
     judged_on: &'static str,
     /// Of the best weights.
     result: metrics::Report,
+    /// Of the best weights on the test set, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<metrics::Report>,
     hardest: Vec<Hard>,
     checkpoint: String,
     curves: String,
@@ -46,16 +52,18 @@ const LARGEST_CONFUSIONS: usize = 15;
 const WEAKEST_CLASSES: usize = 15;
 
 impl Report {
-    /// `outcomes[k]` is about picture `images[k]` of the trainer's set; `files` are those of checkpoint and curves.
+    /// `outcomes[k]` is about picture `images[k]` of the trainer's set, `test` about the test set; `files` are those of checkpoint
+    /// and curves.
     pub(super) fn of(
         trainer: &Trainer,
         images: &[usize],
         outcomes: &[Outcome],
-        validates: bool,
+        test: &[Outcome],
         (checkpoint, curves): (String, String),
-        unreadable: usize,
+        facts: &Facts,
     ) -> Self {
         let set = &trainer.setup().images;
+        let validates = !trainer.setup().split.validation.is_empty();
         let state = trainer.last_epoch();
         let name = |class: u32| set.classes.get(class as usize).cloned().unwrap_or_default();
         let hard = hardest(outcomes, HARDEST).into_iter().map(|index| {
@@ -75,9 +83,11 @@ impl Report {
             best_epoch: state.progress.best_epoch,
             steps: state.progress.step,
             seconds: state.history.iter().map(|epoch| epoch.seconds).sum(),
-            unreadable,
+            unreadable: facts.unreadable,
+            pictures: facts.clone(),
             judged_on: if validates { "validation" } else { "training" },
             result: metrics::Report::of(outcomes, set.classes.len()),
+            test: (!test.is_empty()).then(|| metrics::Report::of(test, set.classes.len())),
             hardest: hard.collect(),
             checkpoint,
             curves,
@@ -106,10 +116,16 @@ impl Report {
         rows.push(("loss", format!("{:.4}", summary.loss)));
         rows.push(("macro F1", percent(self.result.macro_f1())));
         rows.push(("calibration", format!("{} (expected error)", percent(summary.ece))));
+        if let Some(test) = &self.test {
+            let (low, high) = test.top1_interval;
+            let (images, top1) = (test.summary.images, percent(test.summary.top1));
+            let line = format!("top-1 {top1} of {images} pictures (95 % interval {} to {})", percent(low), percent(high));
+            rows.push(("test set", line));
+        }
         rows.push(("checkpoint", self.checkpoint.clone()));
         rows.push(("curves", self.curves.clone()));
-        if self.unreadable > 0 {
-            rows.push(("left out", format!("{} pictures that cannot be read", self.unreadable)));
+        for left_out in self.pictures.left_out() {
+            rows.push(("left out", left_out));
         }
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect();
         table(&rows, &[])
@@ -200,6 +216,8 @@ mod tests {
         let mut outcomes: Vec<Outcome> = (0..classes).map(|class| outcome(class, class)).collect();
         outcomes.push(outcome(1, 0));
         Report {
+            pictures: Facts::default(),
+            test: None,
             arch: "tiny".into(),
             classes: (0..classes).map(|class| format!("c{class}")).collect(),
             epochs: 3,

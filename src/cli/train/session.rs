@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use super::curves;
 use super::log::{Line, Log};
+use super::pictures::Facts;
 use super::report::Report;
 use crate::cli::{Global, Stop, output};
 use crate::device::Device;
@@ -155,38 +156,45 @@ impl<'a> Session<'a> {
         pollster::block_on(self.trainer.recover(&self.ctx, &mut Turns::none()))
     }
 
-    /// Judges the best weights: on the validation pictures, or where there are none on those that trained.
-    pub(super) fn judge(&mut self, unreadable: usize) -> Result<Report, Stop> {
+    /// Judges the best weights: on the validation pictures, or where there are none on those that trained; and on the test set.
+    pub(super) fn judge(&mut self, test: &[usize], facts: &Facts) -> Result<Report, Stop> {
         let split = &self.trainer.setup().split;
-        let validates = !split.validation.is_empty();
-        let images = if validates { &split.validation } else { &split.train }.clone();
-        let outline = self.trainer.outline();
-        let bar = output::bar(images.len() as u64, "{msg} [{bar:40}] {pos}/{len}, {eta} left");
+        let images = if split.validation.is_empty() { &split.train } else { &split.validation }.clone();
+        let bar = output::bar((images.len() + test.len()) as u64, "{msg} [{bar:40}] {pos}/{len}, {eta} left");
         bar.set_message("judging the best weights");
         pollster::block_on(self.trainer.take_best(&mut Turns::none()))?;
+        let judged = self.outcomes(&images, &bar).and_then(|outcomes| Ok((outcomes, self.outcomes(test, &bar)?)));
+        bar.finish_and_clear();
+        let (outcomes, test) = judged?;
+        let files = (self.out.display().to_string(), self.curves().display().to_string());
+        let report = Report::of(&self.trainer, &images, &outcomes, &test, files, facts);
+        self.log.write(&Line::End(&report))?;
+        Ok(report)
+    }
+
+    fn outcomes(&mut self, images: &[usize], bar: &ProgressBar) -> Result<Vec<Outcome>, Stop> {
+        let outline = self.trainer.outline();
+        let most = (outline.batch / outline.accumulation.max(1)).max(1) as usize;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(images.len());
+        self.trainer.expect(images);
         while outcomes.len() < images.len() {
             if self.stop.load(Ordering::Relaxed) {
-                bar.finish_and_clear();
-                output::remark("stopped before the summary; the checkpoint is complete");
+                bar.suspend(|| output::remark("stopped before the summary; the checkpoint is complete"));
                 return Err(Stop::Interrupted);
             }
             let rest = &images[outcomes.len()..];
-            let part = &rest[..rest.len().min((outline.batch / outline.accumulation.max(1)).max(1) as usize)];
+            let part = &rest[..rest.len().min(most)];
             match pollster::block_on(self.trainer.evaluate(part)) {
                 Ok(found) => outcomes.extend(found),
                 Err(Error::DeviceLost(reason)) => {
                     bar.suspend(|| self.reopen(&reason))?;
                     pollster::block_on(self.trainer.take_best(&mut Turns::none()))?;
+                    continue;
                 }
                 Err(error) => return Err(error.into()),
             }
-            bar.set_position(outcomes.len() as u64);
+            bar.inc(part.len() as u64);
         }
-        bar.finish_and_clear();
-        let files = (self.out.display().to_string(), self.curves().display().to_string());
-        let report = Report::of(&self.trainer, &images, &outcomes, validates, files, unreadable);
-        self.log.write(&Line::End(&report))?;
-        Ok(report)
+        Ok(outcomes)
     }
 }

@@ -48,7 +48,8 @@ for i in probabilities.argsort()[::-1][:5]:
 fn pixels_python(pixels: &Preset) -> String {
     let filter = match pixels.filter {
         Filter::Bilinear => "BILINEAR",
-        Filter::Bicubic => "BICUBIC",
+        // Pillow has no other cubic; OpenCV's and Keras' differ where they shrink.
+        Filter::Bicubic | Filter::BicubicOpencv | Filter::BicubicKeras => "BICUBIC",
     };
     let (width, height) = pixels.crop;
     let mut text = String::from("image = Image.open(\"photo.jpg\").convert(\"RGB\")\n");

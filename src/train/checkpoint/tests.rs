@@ -34,6 +34,7 @@ fn checkpoint(optimizer: Optimizer) -> Checkpoint {
         latest: Some(latest),
         optimizer: (0..optimizer.state_buffers() as u64).map(|slot| state(10 + slot)).collect(),
         recipe,
+        pictures: Some(PictureSides { train: vec![0, u64::MAX, 7], validation: Vec::new() }),
     }
 }
 
@@ -149,4 +150,14 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "no temporary file stays: {left:?}");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn other_pictures_go_on_at_the_end_of_an_epoch() {
+    let mut checkpoint = checkpoint(Optimizer::sgd());
+    checkpoint.recipe.batch = 4;
+    checkpoint.change_pictures(19, 5);
+    assert_eq!((checkpoint.progress.step, checkpoint.progress.train_images, checkpoint.progress.validation_images), (8, 19, 5));
+    checkpoint.change_pictures(3, 0);
+    assert_eq!(checkpoint.progress.step, 2, "fewer than a batch are one batch");
 }

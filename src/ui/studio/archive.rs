@@ -7,17 +7,13 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::intake::Heap;
 use super::state::{Adding, Studio};
 use super::train::Record;
 use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, safe};
 use crate::studio::{Picture, ProjectId};
-use crate::web::{self, Archive, ArchiveBuilder, Run};
+use crate::web::{self, ArchiveBuilder, Run};
 use crate::{Error, Result};
-
-/// Whether this page made the archive.
-pub(super) fn is_project(archive: &Archive) -> bool {
-    archive.entries.iter().any(|entry| entry.name == MANIFEST)
-}
 
 impl Studio {
     /// Saves a project as an archive. Pictures go from the browser's storage into the file without being read here.
@@ -50,18 +46,21 @@ impl Studio {
         web::save_blob(&format!("{}.zip", safe(&project.name)), &archive.finish()?)
     }
 
-    /// Makes a project of an archive that this page wrote, and opens it.
-    pub(super) async fn import(self, archive: Archive) -> Result<()> {
-        let imported = self.import_now(&archive).await;
+    /// Makes a project of what this page wrote, and opens it: an archive, one that was packed again with a folder around it, or a
+    /// folder. `root` is where its manifest lies, with a `/` at its end.
+    pub(super) async fn import(self, heap: &Heap, root: &str) -> Result<()> {
+        let imported = self.import_now(heap, root).await;
         self.adding.set(None);
         imported
     }
 
-    async fn import_now(self, archive: &Archive) -> Result<()> {
+    async fn import_now(self, heap: &Heap, root: &str) -> Result<()> {
         let vault = self.vault()?;
-        let entry = |path: &str| archive.entries.iter().find(|entry| entry.name == path);
+        let files: HashMap<&str, usize> =
+            heap.found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
+        let entry = |path: &str| files.get(path).copied();
         let missing = |path: &str| Error::Io { path: path.into(), reason: t!("studio.not_inside").into_owned() };
-        let manifest = Manifest::read(&archive.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
+        let manifest = Manifest::read(&heap.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
         let mut project = manifest.project;
         (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
         let of = manifest.pictures.len();
@@ -73,7 +72,7 @@ impl Studio {
                 continue;
             };
             let added = async {
-                let bytes = archive.bytes(entry).await?;
+                let bytes = heap.bytes(entry).await?;
                 // Not what the manifest says of it: the file may have been replaced by hand.
                 let specimen = web::specimen_of_bytes(&kept.picture.name, &bytes).await?;
                 let before = kept.picture.id;
@@ -96,8 +95,8 @@ impl Studio {
             }
         }
         if let (Some(checkpoint), Some(history)) = (entry(CHECKPOINT), entry(HISTORY)) {
-            let checkpoint = web::blob(CHECKPOINT, &archive.bytes(checkpoint).await?, "application/octet-stream")?;
-            let history = String::from_utf8_lossy(&archive.bytes(history).await?).into_owned();
+            let checkpoint = web::blob(CHECKPOINT, &heap.bytes(checkpoint).await?, "application/octet-stream")?;
+            let history = String::from_utf8_lossy(&heap.bytes(history).await?).into_owned();
             let history = Record::renumbered(&history, &numbers);
             vault.put_run(project.id, &Run { checkpoint, history }).await?;
         }

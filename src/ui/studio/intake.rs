@@ -1,5 +1,8 @@
 //! How pictures come into a project: files, folders, archives, frames, ready-made sets.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
@@ -7,10 +10,15 @@ use wasm_bindgen::JsCast;
 use web_sys::File;
 
 use super::state::{Adding, Studio};
-use crate::studio::folders::{self, Skipped};
+use crate::data::catalog::{self, Found, Part, is_junk};
+use crate::data::sniff::is_picture_name;
+use crate::data::text::nfc;
+use crate::data::{Format, RgbaImage, npy};
+use crate::studio::archive::{MANIFEST, Manifest};
+use crate::studio::folders::{self, Placed, Placing, Skipped};
 use crate::studio::shapes::ExampleSet;
 use crate::studio::{ClassId, Picture, Project, Role};
-use crate::web::{self, Archive, Folders, Specimen};
+use crate::web::{self, Archive, Entry, Folders, Specimen};
 use crate::{Error, Result};
 
 /// Pictures of each class in a ready-made set.
@@ -19,19 +27,67 @@ const EXAMPLES: u32 = 40;
 impl Studio {
     /// Adds files to a class: pictures, and archives of pictures.
     pub fn add_files(self, files: Vec<File>, class: ClassId, role: Role) {
-        let (archives, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(is_zip);
-        self.add(pictures.into_iter().map(|file| (Target::Class(class), Source::File(file))).collect(), role);
-        archives.into_iter().for_each(|file| self.add_archive(file, role));
+        let (packed, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(is_packed);
+        self.add(pictures.into_iter().map(|file| (Target::Class(class), Source::File(file), role)).collect());
+        packed.into_iter().for_each(|file| self.add_archive(file, role));
     }
 
-    /// Adds folders, each of which is a class.
+    /// Adds folders: of classes, of splits, an unpacked project; or pictures with a table of labels.
     pub fn add_folders(self, folders: Folders, role: Role) {
-        let (archives, others): (Vec<_>, Vec<_>) = folders.others.into_iter().partition(|(_, file)| is_zip(file));
-        let others = others.into_iter().map(|(path, _)| Skipped { path, reason: t!("studio.no_picture").into_owned() });
-        let (sorted, loose) = folders::sort(folders.pictures);
-        self.skipped.update(|skipped| skipped.extend(others.chain(loose)));
-        self.add(sorted.into_iter().map(|(class, _, file)| (Target::Named(class), Source::File(file))).collect(), role);
-        archives.into_iter().for_each(|(_, file)| self.add_archive(file, role));
+        let (packed, others): (Vec<_>, Vec<_>) = folders.others.into_iter().partition(|(_, file)| is_packed(file));
+        packed.into_iter().for_each(|(_, file)| self.add_archive(file, role));
+        spawn_local(async move {
+            let mut heap = Heap::default();
+            for (path, file) in folders.pictures.into_iter().chain(others) {
+                let named = is_picture_name(&path);
+                let picture = match named {
+                    Some(picture) => picture,
+                    None => web::looks_like_a_picture(&file).await,
+                };
+                heap.add(path, picture, file.size() as u64, Thing::File(file));
+            }
+            if heap.found.is_empty() {
+                return;
+            }
+            match self.add_heap(&heap, role).await {
+                // Pictures that no folder names: each is told.
+                Err(Error::Usage(_)) => {
+                    for found in heap.found {
+                        let reason = if found.picture { folders::NO_FOLDER.into() } else { t!("studio.no_picture").into_owned() };
+                        self.skip(found.path, reason);
+                    }
+                }
+                Err(error) => self.fail(&error),
+                Ok(()) => {}
+            }
+        });
+    }
+
+    /// Adds what a heap of files is: a project of its own, or classes with their pictures.
+    async fn add_heap(self, heap: &Heap, role: Role) -> Result<()> {
+        if let Some(root) = heap.project().await? {
+            return self.import(heap, &root).await;
+        }
+        let mut texts = HashMap::new();
+        for file in catalog::wanted(&heap.found) {
+            texts.insert(file, heap.bytes(file).await?);
+        }
+        let Placing { placed, skipped, left_out } = folders::place(&heap.found, &texts)?;
+        self.skipped.update(|all| all.extend(skipped));
+        for (ending, count) in left_out {
+            let one = Skipped { path: format!("{count} × {ending}"), reason: t!("studio.no_picture").into_owned(), count };
+            self.skipped.update(|all| all.push(one));
+        }
+        let source = |placed: Placed| {
+            let role = if role == Role::Test { role } else { placed.role };
+            let source = match &heap.things[placed.file] {
+                Thing::File(file) => Source::File(file.clone()),
+                Thing::Entry(archive, entry) => Source::Entry(archive.clone(), entry.clone()),
+            };
+            (Target::Named(placed.class), source, role)
+        };
+        self.add(placed.into_iter().map(source).collect());
+        Ok(())
     }
 
     /// Takes what was dropped: on a class its files go there, elsewhere each folder is a class.
@@ -69,30 +125,78 @@ impl Studio {
         }
     }
 
-    /// Adds an archive of pictures, one folder a class; one that this page made becomes a project of its own.
+    /// Adds what is packed: an archive of folders, of pictures with a table, of another tool's project, or NumPy's arrays; one that
+    /// this page made becomes a project of its own.
     pub fn add_archive(self, file: File, role: Role) {
         spawn_local(async move {
             let name = file.name();
             let opened = async {
-                let archive = Archive::open(&name, &file).await?;
-                if super::archive::is_project(&archive) {
-                    return self.import(archive).await;
+                let archive = Rc::new(Archive::open(&name, &file).await?);
+                if name.to_ascii_lowercase().ends_with(".npz") {
+                    return self.add_arrays(&name, &archive, role).await;
                 }
-                let entries = archive.entries.iter().filter(|entry| web::is_picture(&entry.name)).cloned();
-                let (sorted, loose) = folders::sort(entries.map(|entry| (inside(&name, &entry.name), entry)).collect());
-                if sorted.is_empty() && loose.is_empty() {
-                    return Err(Error::Io { path: name.clone(), reason: t!("studio.no_picture_inside").into_owned() });
+                let mut heap = Heap::default();
+                for entry in &archive.entries {
+                    let path = inside(&name, &entry.name);
+                    let picture = match is_picture_name(&path) {
+                        Some(picture) => picture,
+                        None if is_junk(&path) => false,
+                        None => !matches!(Format::of(&archive.bytes(entry).await?), Format::Other(_)),
+                    };
+                    heap.add(path, picture, entry.size, Thing::Entry(archive.clone(), entry.clone()));
                 }
-                self.skipped.update(|skipped| skipped.extend(loose));
-                let archive = std::rc::Rc::new(archive);
-                let source = |entry| Source::Entry(archive.clone(), entry);
-                self.add(sorted.into_iter().map(|(class, _, entry)| (Target::Named(class), source(entry))).collect(), role);
-                Ok(())
+                match self.add_heap(&heap, role).await {
+                    Err(Error::Usage(_)) if !heap.found.iter().any(|found| found.picture && !is_junk(&found.path)) => {
+                        Err(Error::Io { path: name.clone(), reason: t!("studio.no_picture_inside").into_owned() })
+                    }
+                    Err(Error::Usage(reason)) => Err(Error::Io { path: name.clone(), reason }),
+                    added => added,
+                }
             };
             if let Err(error) = opened.await {
                 self.fail(&error);
             }
         });
+    }
+
+    /// Adds the pictures of an `.npz` archive; of more than a project can hold an even choice.
+    async fn add_arrays(self, name: &str, archive: &Archive, role: Role) -> Result<()> {
+        let fail = |reason: String| Error::Io { path: name.into(), reason };
+        let names: Vec<&str> = archive.entries.iter().map(|entry| entry.name.trim_end_matches(".npy")).collect();
+        let pairs = npy::pairs(&names);
+        if pairs.is_empty() {
+            let names = names.join(", ");
+            return Err(fail(format!("its arrays are {names}; expected pictures and labels by name, as x_train and y_train")));
+        }
+        let mut sources = Vec::new();
+        for (part, x, y) in pairs {
+            let entry = |wanted: &str| names.iter().position(|name| *name == wanted).and_then(|at| archive.entries.get(at));
+            let (Some(pixels), Some(labels)) = (entry(x), entry(y)) else { continue };
+            let bytes = archive.bytes(pixels).await?;
+            let pictures = npy::Pictures::of(&bytes).map_err(|reason| fail(format!("{x}: {reason}")))?;
+            let labels = npy::labels(&archive.bytes(labels).await?).map_err(|reason| fail(format!("{y}: {reason}")))?;
+            if labels.len() != pictures.len() {
+                return Err(fail(format!("{x} holds {} pictures, but {y} {} labels", pictures.len(), labels.len())));
+            }
+            let role = if part == Part::Test { Role::Test } else { role };
+            let arrays = Rc::new(Arrays { name: x.to_owned(), bytes, pictures });
+            let source = |(index, label)| (Target::Named(label), Source::Array(arrays.clone(), index), role);
+            sources.extend(labels.into_iter().enumerate().map(source));
+        }
+        let all = sources.len();
+        if all > web::MAX_FILES {
+            let chosen = |at: usize| at * web::MAX_FILES / all != (at + 1) * web::MAX_FILES / all;
+            sources = sources.into_iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, source)| source).collect();
+            let reason = t!("studio.some_of_many", count = web::MAX_FILES, of = all).into_owned();
+            self.skipped.update(|skipped| skipped.push(Skipped { path: name.into(), reason, count: all - web::MAX_FILES }));
+        }
+        // Labels that count become classes in their order.
+        sources.sort_by_key(|(target, ..)| match target {
+            Target::Named(label) => (label.parse::<u64>().unwrap_or(u64::MAX), label.clone()),
+            Target::Class(_) => (0, String::new()),
+        });
+        self.add(sources);
+        Ok(())
     }
 
     /// Makes a project of a ready-made set.
@@ -104,9 +208,9 @@ impl Studio {
         self.create(&title);
         let drawn = set.classes().iter().enumerate().flat_map(|(class, key)| {
             let name = t!(format!("studio.example_{key}")).into_owned();
-            (0..EXAMPLES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number)))
+            (0..EXAMPLES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number), Role::Example))
         });
-        self.add(drawn.collect(), Role::Example);
+        self.add(drawn.collect());
     }
 
     /// Adds a picture that is ready, to the open project. False when it is there already.
@@ -149,7 +253,7 @@ impl Studio {
         self.project.with_untracked(|project| project.as_ref()?.class(class).map(|class| class.name.clone()))
     }
 
-    fn add(self, sources: Vec<(Target, Source)>, role: Role) {
+    fn add(self, sources: Vec<(Target, Source, Role)>) {
         if sources.is_empty() {
             return;
         }
@@ -157,7 +261,7 @@ impl Studio {
         let begun = self.adding.get_untracked().unwrap_or(Adding { done: 0, of: 0 });
         self.adding.set(Some(Adding { of: begun.of + sources.len(), ..begun }));
         spawn_local(async move {
-            for (target, source) in sources {
+            for (target, source, role) in sources {
                 if self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) != project {
                     // Another project was opened meanwhile: these belong to the one before.
                     self.adding.set(None);
@@ -201,7 +305,7 @@ impl Studio {
 
     fn class_named(self, name: &str) -> Result<ClassId> {
         let known = self.project.with_untracked(|project| {
-            project.as_ref().and_then(|project| project.classes.iter().find(|class| class.name == name).map(|class| class.id))
+            project.as_ref().and_then(|project| project.classes.iter().find(|class| nfc(&class.name) == nfc(name)).map(|class| class.id))
         });
         if let Some(known) = known {
             return Ok(known);
@@ -212,7 +316,7 @@ impl Studio {
     }
 
     pub(super) fn skip(self, path: String, reason: String) {
-        self.skipped.update(|skipped| skipped.push(Skipped { path, reason }));
+        self.skipped.update(|skipped| skipped.push(Skipped { path, reason, count: 1 }));
     }
 }
 
@@ -226,7 +330,8 @@ enum Target {
 /// Where a picture comes from.
 enum Source {
     File(File),
-    Entry(std::rc::Rc<Archive>, crate::data::zip::Entry),
+    Entry(Rc<Archive>, Entry),
+    Array(Rc<Arrays>, usize),
     Drawn(ExampleSet, usize, u32),
 }
 
@@ -235,6 +340,7 @@ impl Source {
         match self {
             Self::File(file) => file.name(),
             Self::Entry(_, entry) => entry.name.rsplit('/').next().unwrap_or(&entry.name).to_owned(),
+            Self::Array(arrays, index) => format!("{}-{index}.png", arrays.name),
             Self::Drawn(set, class, number) => format!("{}-{}.png", set.classes()[*class], number + 1),
         }
     }
@@ -243,6 +349,12 @@ impl Source {
         match self {
             Self::File(file) => web::specimen_of_file(file).await,
             Self::Entry(archive, entry) => web::specimen_of_bytes(&self.path(), &archive.bytes(entry).await?).await,
+            Self::Array(arrays, index) => {
+                let [height, width, _] = arrays.pictures.size;
+                let pixels = arrays.pictures.rgba(&arrays.bytes, *index).unwrap_or_default();
+                let image = RgbaImage::new(&self.path(), width as u32, height as u32, pixels)?;
+                web::specimen_of_image(&self.path(), &image, "image/png").await
+            }
             Self::Drawn(set, class, number) => {
                 web::specimen_of_image(&self.path(), &set.picture(*class, *number), "image/png").await
             }
@@ -256,12 +368,59 @@ fn class_under(event: &web_sys::DragEvent) -> Option<ClassId> {
     element.closest("[data-class]").ok()??.get_attribute("data-class")?.parse().ok()
 }
 
-fn is_zip(file: &File) -> bool {
-    file.name().to_ascii_lowercase().ends_with(".zip")
+/// Files as they were given, and where each is.
+#[derive(Default)]
+pub(super) struct Heap {
+    pub found: Vec<Found>,
+    things: Vec<Thing>,
 }
 
-/// A path as if the archive were a folder: `cat/1.jpg` in `pets.zip` is `pets/cat/1.jpg`.
+enum Thing {
+    File(File),
+    Entry(Rc<Archive>, Entry),
+}
+
+/// Pictures that are numbers.
+struct Arrays {
+    name: String,
+    bytes: Vec<u8>,
+    pictures: npy::Pictures,
+}
+
+impl Heap {
+    fn add(&mut self, path: String, picture: bool, size: u64, thing: Thing) {
+        self.found.push(Found { path, picture, size });
+        self.things.push(thing);
+    }
+
+    /// A file's contents.
+    pub async fn bytes(&self, file: usize) -> Result<Vec<u8>> {
+        match &self.things[file] {
+            Thing::File(file) => web::read_file(file).await,
+            Thing::Entry(archive, entry) => archive.bytes(entry).await,
+        }
+    }
+
+    /// The folder (with a `/` at its end) that holds a project of this page.
+    async fn project(&self) -> Result<Option<String>> {
+        for (file, found) in self.found.iter().enumerate() {
+            let Some(root) = found.path.strip_suffix(MANIFEST).filter(|root| root.is_empty() || root.ends_with('/')) else { continue };
+            if !is_junk(&found.path) && Manifest::is_one(&self.bytes(file).await?) {
+                return Ok(Some(root.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether something is to be opened rather than decoded.
+fn is_packed(file: &File) -> bool {
+    web::is_archive(&file.name()) || file.name().to_ascii_lowercase().ends_with(".npz")
+}
+
+/// A path as if the archive were a folder: `cat/1.jpg` in `pets.zip` is `pets/cat/1.jpg`. Teachable Machine calls a class's samples
+/// `cat-samples.zip`.
 fn inside(archive: &str, path: &str) -> String {
-    let root = archive.rsplit_once('.').map_or(archive, |(stem, _)| stem);
-    format!("{root}/{path}")
+    let root = archive.split_once('.').map_or(archive, |(stem, _)| stem).trim_end_matches("-samples");
+    format!("{}/{path}", if root.is_empty() { archive } else { root })
 }

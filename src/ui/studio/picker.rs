@@ -27,8 +27,8 @@ pub fn FileButton(
 ) -> impl IntoView {
     let input = NodeRef::<html::Input>::new();
     let (accept, many) = match pick {
-        Pick::Files => ("image/*,.zip", true),
-        Pick::Archive => (".zip,application/zip", false),
+        Pick::Files => ("image/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi,.zip", true),
+        Pick::Archive => (".zip,application/zip,.tm,.tar,.tgz,.gz,.npz", false),
     };
     let take = move |event: web_sys::Event| {
         if let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {

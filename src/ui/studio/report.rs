@@ -70,7 +70,7 @@ fn words(deed: &Deed) -> String {
 
 #[component]
 fn Skipped(studio: Studio) -> impl IntoView {
-    let count = Memo::new(move |_| studio.skipped.with(Vec::len));
+    let count = Memo::new(move |_| studio.skipped.with(|all| all.iter().map(|one| one.count).sum::<usize>()));
     view! {
         <Show when=move || count.get() != 0>
             <details class="toast toast--list" data-testid="skipped">

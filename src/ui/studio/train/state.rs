@@ -252,6 +252,21 @@ impl Workshop {
                 training.pretrained.set(Some(model));
             }
         });
+        // A class that was renamed has its new name wherever the network answers, and in what is exported.
+        let names = Memo::new(move |_| {
+            let of = training.record.with(|record| record.as_ref().map(|record| (record.name.clone(), record.classes.clone())));
+            let name = |project: &Project, id: &ClassId| project.class(*id).map(|class| class.name.clone());
+            let (run, classes) = of?;
+            let names = self.studio.project.with(|project| classes.iter().map(|id| name(project.as_ref()?, id)).collect::<Option<Vec<_>>>());
+            Some((run, names?))
+        });
+        Effect::new(move |_| {
+            let (Some(model), Some((run, names))) = (self.model.get(), names.get()) else { return };
+            let is_runs = model.origin == Origin::Trained && model.name == run && model.labels.len() == names.len();
+            if is_runs && model.labels != names {
+                self.send(Command::NameClasses(names));
+            }
+        });
         let open = Memo::new(move |_| self.studio.project.with(|project| project.as_ref().map(|project| project.id)));
         let ready = Memo::new(move |_| self.model.with(Option::is_some));
         Effect::new(move |_| {
