@@ -38,7 +38,8 @@ impl DataArgs {
     /// The same options, to be typed again.
     pub(super) fn typed(&self) -> String {
         let file = self.classes.as_ref().map(|file| file.display().to_string());
-        let options = [("--classes", file), ("--path-column", self.path_column.clone()), ("--label-column", self.label_column.clone())];
+        let options =
+            [("--classes", file), ("--path-column", self.path_column.clone()), ("--label-column", self.label_column.clone())];
         options.into_iter().filter_map(|(name, value)| Some(format!(" {name} {}", value?))).collect()
     }
 }

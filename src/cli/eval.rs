@@ -99,7 +99,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     if !arguments.json {
         tell(&arguments.dir, &set);
     }
-    let (split, chosen) = choose(&set, arguments.split).map_err(|reason| Error::Io { path: arguments.dir.display().to_string(), reason })?;
+    let (split, chosen) =
+        choose(&set, arguments.split).map_err(|reason| Error::Io { path: arguments.dir.display().to_string(), reason })?;
     let source = arguments.model.source()?;
     let mut engine = global.open(arguments.precision)?;
     let (model, batch) = load(&source, &mut engine, pixels, arguments.batch)?;

@@ -107,7 +107,10 @@ mod tests {
         let custom = preset(&["--size", "32", "--mean", "0.485,0.456, 0.406", "--std", "0.229,0.224,0.225"]).unwrap().unwrap();
         let named = Preset::named("cifar").unwrap();
         assert_eq!((custom.mean, custom.std, custom.crop, custom.scale), (named.mean, named.std, named.crop, named.scale));
-        assert_eq!(preset(&["--preset", "cifar", "--filter", "bicubic-opencv"]).unwrap().unwrap().filter, Filter::BicubicOpencv);
+        assert_eq!(
+            preset(&["--preset", "cifar", "--filter", "bicubic-opencv"]).unwrap().unwrap().filter,
+            Filter::BicubicOpencv
+        );
         assert!(preset(&["--filter", "bicubic"]).unwrap_err().to_string().contains("--preset"));
         assert!(parse(&["--filter", "lanczos"]).is_none());
         assert_eq!(preset(&["--size", "8", "--mean", "-1,-1,-1", "--std", "1,1,1"]).unwrap().unwrap().mean, [-1.0; 3]);

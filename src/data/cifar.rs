@@ -55,19 +55,27 @@ pub fn batch(name: &str, bytes: &[u8]) -> Result<Batch, String> {
         let before = if name.starts_with("data_batch") || name.starts_with("test_batch") { 1 } else { 2 };
         let step = before + PIXELS;
         if bytes.is_empty() || bytes.len() % step != 0 {
-            return Err(format!("it has {} bytes, no multiple of {step}; it was cut off, or is no batch of CIFAR's", bytes.len()));
+            return Err(format!(
+                "it has {} bytes, no multiple of {step}; it was cut off, or is no batch of CIFAR's",
+                bytes.len()
+            ));
         }
         let labels = bytes.chunks_exact(step).map(|record| u32::from(record[before - 1])).collect();
         return Ok(Batch { labels, start: before, step });
     }
     let top = Pickle::new(bytes).load()?;
     let field = |key: &str| top.get(key);
-    let labels = field("fine_labels").or_else(|| field("labels")).and_then(Value::list).ok_or("it holds no list of `labels`")?;
+    let labels =
+        field("fine_labels").or_else(|| field("labels")).and_then(Value::list).ok_or("it holds no list of `labels`")?;
     let labels: Option<Vec<u32>> = labels.iter().map(|label| label.int().and_then(|label| u32::try_from(label).ok())).collect();
     let labels = labels.ok_or("its labels are no numbers")?;
     let data = field("data").and_then(|data| data.longest_bytes(0)).ok_or("it holds no array `data`")?;
     if data.len() != labels.len() * PIXELS {
-        return Err(format!("it holds {} labels and {} bytes of pictures; expected {PIXELS} for each", labels.len(), data.len()));
+        return Err(format!(
+            "it holds {} labels and {} bytes of pictures; expected {PIXELS} for each",
+            labels.len(),
+            data.len()
+        ));
     }
     // The array's bytes are a part of the file's.
     let start = data.as_ptr() as usize - bytes.as_ptr() as usize;
@@ -86,7 +94,11 @@ pub fn names(name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
     let top = Pickle::new(bytes).load()?;
     let names = top.get("fine_label_names").or_else(|| top.get("label_names")).and_then(Value::list);
     let names = names.ok_or("it holds no names of classes")?;
-    names.iter().map(|name| name.text().map(str::to_owned)).collect::<Option<_>>().ok_or_else(|| "its names are no texts".into())
+    names
+        .iter()
+        .map(|name| name.text().map(str::to_owned))
+        .collect::<Option<_>>()
+        .ok_or_else(|| "its names are no texts".into())
 }
 
 #[derive(Debug, Clone)]
@@ -256,7 +268,8 @@ impl<'a> Pickle<'a> {
                 0x8e | 0x8d => self.string(8)?,
                 b'S' => {
                     let line = self.line()?;
-                    self.stack.push(Value::Bytes(line.trim_ascii_end().get(1..line.len().saturating_sub(1)).unwrap_or_default()));
+                    self.stack
+                        .push(Value::Bytes(line.trim_ascii_end().get(1..line.len().saturating_sub(1)).unwrap_or_default()));
                 }
                 b'V' => {
                     let line = self.line()?;
@@ -333,7 +346,9 @@ impl<'a> Pickle<'a> {
                     let key = self.line_number()?;
                     self.get(key)?;
                 }
-                other => return Err(format!("the pickle holds something (operation 0x{other:02x}) that no batch of CIFAR's has")),
+                other => {
+                    return Err(format!("the pickle holds something (operation 0x{other:02x}) that no batch of CIFAR's has"));
+                }
             }
         }
     }
@@ -362,9 +377,12 @@ mod tests {
 
     /// A batch of two pictures as Python 2 pickled CIFAR's (protocol 2): a dictionary with an array and a list.
     fn pickled() -> Vec<u8> {
-        let mut bytes = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x04someq\x03U\x06labelsq\x04]q\x05(K\x06K\x09eU\x04dataq\x06".to_vec();
+        let mut bytes =
+            b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x04someq\x03U\x06labelsq\x04]q\x05(K\x06K\x09eU\x04dataq\x06".to_vec();
         bytes.extend(b"cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\x0a(K\x01K\x02M\x00\x0c\x86");
-        bytes.extend(b"cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87Rq\x0c(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T");
+        bytes.extend(
+            b"cnumpy\ndtype\nq\x0bU\x02u1K\x00K\x01\x87Rq\x0c(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T",
+        );
         bytes.extend((2 * PIXELS as u32).to_le_bytes());
         bytes.extend((0..2 * PIXELS).map(|at| (at / 1024) as u8));
         bytes.extend(b"tbU\x09filenamesq\x0d]q\x0e(U\x05a.pngU\x05b.pngeu.");

@@ -188,7 +188,8 @@ impl DataSet {
         let pictures = heap.found.iter().filter(|file| file.picture && !is_junk(&file.path)).count();
         if pictures == 0 {
             // Archives side by side: a shard each, or a class each.
-            let archives: Vec<usize> = (0..heap.found.len()).filter(|file| archive::has_ending(&heap.found[*file].path)).collect();
+            let archives: Vec<usize> =
+                (0..heap.found.len()).filter(|file| archive::has_ending(&heap.found[*file].path)).collect();
             for file in archives {
                 let Place::File(place) = heap.places[file].clone() else { continue };
                 let Some(kind) = ArchiveKind::of(&place)? else { continue };
@@ -331,8 +332,8 @@ impl Heap {
     }
 
     fn add(&mut self, path: String, size: u64, place: Place) {
-        let picture = is_picture_name(&path)
-            .unwrap_or_else(|| !is_junk(&path) && !matches!(Format::of(&place.head()), Format::Other(_)));
+        let picture =
+            is_picture_name(&path).unwrap_or_else(|| !is_junk(&path) && !matches!(Format::of(&place.head()), Format::Other(_)));
         self.found.push(Found { path, picture, size });
         self.places.push(place);
     }

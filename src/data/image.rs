@@ -13,9 +13,7 @@ use std::io::Cursor;
 
 #[cfg(not(target_arch = "wasm32"))]
 use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, webp::WebPDecoder};
-use image::codecs::{
-    jpeg::JpegDecoder, png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tga::TgaDecoder, tiff::TiffDecoder,
-};
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tga::TgaDecoder, tiff::TiffDecoder};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
@@ -166,7 +164,8 @@ in_workshop! {
 pub(crate) fn unread(file_name: &str, format: Format) -> Error {
     let reason = match format {
         Format::Heic => {
-            "This is a HEIC picture (an iPhone's format), which cannot be read here; save or export it as JPEG and use that.".into()
+            "This is a HEIC picture (an iPhone's format), which cannot be read here; save or export it as JPEG and use that."
+                .into()
         }
         _ => format!(
             "{} pictures are only read by browsers that know the format; save or export it as JPEG or PNG and use that.",
@@ -243,7 +242,10 @@ fn read<D: ImageDecoder>(file_name: &str, format: Format, mut decoder: D) -> Res
     if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
         return Err(refuse(
             file_name,
-            format!("This {} picture holds floating-point numbers; save it with 8 or 16 bits a channel and use that.", format.name()),
+            format!(
+                "This {} picture holds floating-point numbers; save it with 8 or 16 bits a channel and use that.",
+                format.name()
+            ),
         ));
     }
     // At most 8 bytes for each of MAX_PIXELS.

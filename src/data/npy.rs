@@ -27,7 +27,9 @@ impl Array {
             return Err("it is no NumPy array".into());
         }
         let (length, begin) = match bytes.get(6).ok_or_else(damaged)? {
-            1 => (usize::from(u16::from_le_bytes(*bytes.get(8..).and_then(|rest| rest.first_chunk()).ok_or_else(damaged)?)), 10),
+            1 => {
+                (usize::from(u16::from_le_bytes(*bytes.get(8..).and_then(|rest| rest.first_chunk()).ok_or_else(damaged)?)), 10)
+            }
             _ => (u32::from_le_bytes(*bytes.get(8..).and_then(|rest| rest.first_chunk()).ok_or_else(damaged)?) as usize, 12),
         };
         let start = begin + length;
@@ -202,7 +204,9 @@ pub fn labels(bytes: &[u8]) -> Result<Vec<String>, String> {
             let letters: String = if array.kind.get(1..2) == Some("S") {
                 String::from_utf8_lossy(raw).into_owned()
             } else {
-                let code = |four: &[u8; 4]| if array.kind.starts_with('>') { u32::from_be_bytes(*four) } else { u32::from_le_bytes(*four) };
+                let code = |four: &[u8; 4]| {
+                    if array.kind.starts_with('>') { u32::from_be_bytes(*four) } else { u32::from_le_bytes(*four) }
+                };
                 raw.as_chunks::<4>().0.iter().filter_map(|four| char::from_u32(code(four))).collect()
             };
             letters.trim_end_matches('\0').to_owned()
@@ -242,7 +246,8 @@ pub fn pairs<'a>(names: &[&'a str]) -> Vec<(Part, &'a str, &'a str)> {
         (Part::Validation, &["val", "valid", "validation"]),
         (Part::Test, &["test"]),
     ];
-    const PAIRS: [(&str, &str); 6] = [("x", "y"), ("images", "labels"), ("x", "labels"), ("data", "labels"), ("image", "label"), ("arr_0", "arr_1")];
+    const PAIRS: [(&str, &str); 6] =
+        [("x", "y"), ("images", "labels"), ("x", "labels"), ("data", "labels"), ("image", "label"), ("arr_0", "arr_1")];
     for (part, words) in parts {
         let pair = words.iter().find_map(|word| {
             PAIRS.iter().find_map(|(x, y)| {
@@ -286,7 +291,10 @@ mod tests {
         assert_eq!(Pictures::of(&fortran).unwrap().rgba(&fortran, 0).unwrap(), [1, 2, 3, 255, 4, 5, 6, 255]);
         let floats: Vec<u8> = [0.0f32, 1.0, 0.5, 0.25].iter().flat_map(|v| v.to_be_bytes()).collect();
         let floats = array(">f4", false, "(1, 2, 2, 1)", &floats);
-        assert_eq!(Pictures::of(&floats).unwrap().rgba(&floats, 0).unwrap()[..12], [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255]);
+        assert_eq!(
+            Pictures::of(&floats).unwrap().rgba(&floats, 0).unwrap()[..12],
+            [0, 0, 0, 255, 255, 255, 255, 255, 128, 128, 128, 255]
+        );
         assert!(Pictures::of(&array("|u1", false, "(4,)", &[0; 4])).unwrap_err().contains("(N, H, W)"));
         assert!(Pictures::of(&array("|u1", false, "(2, 2, 2)", &[0; 4])).unwrap_err().contains("stops after 4 of 8"));
         assert!(Pictures::of(&array("|O", false, "(2, 2, 2)", &[0; 4])).unwrap_err().contains("`|O`"));

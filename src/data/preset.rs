@@ -82,7 +82,16 @@ const BYTE: f32 = 1.0 / 255.0;
 impl Preset {
     /// Every name that [`named`](Self::named) knows.
     pub const NAMES: [&'static str; 10] = [
-        "imagenet", "imagenet-v2", "timm-a1", "timm-a1-288", "caffe", "caffe-exact", "keras-v2", "keras-v2-exact", "cifar", "cifar-mean",
+        "imagenet",
+        "imagenet-v2",
+        "timm-a1",
+        "timm-a1-288",
+        "caffe",
+        "caffe-exact",
+        "keras-v2",
+        "keras-v2-exact",
+        "cifar",
+        "cifar-mean",
     ];
 
     /// The preset of this name:

@@ -253,9 +253,14 @@ mod tests {
         let taps = Taps::new(8, 16, 0..16, Filter::BicubicOpencv);
         let real = |taps: &Taps, out: usize| -> Vec<f64> {
             let [_, count] = taps.bounds[out];
-            taps.weights[out * taps.stride as usize..][..count as usize].iter().map(|w| f64::from(*w) / f64::from(1 << WEIGHT_BITS)).collect()
+            taps.weights[out * taps.stride as usize..][..count as usize]
+                .iter()
+                .map(|w| f64::from(*w) / f64::from(1 << WEIGHT_BITS))
+                .collect()
         };
-        let close = |found: Vec<f64>, expected: &[f64]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6) && found.len() >= expected.len();
+        let close = |found: Vec<f64>, expected: &[f64]| {
+            found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6) && found.len() >= expected.len()
+        };
         assert!(close(real(&taps, 5), &[-0.10546875, 0.87890625, 0.26171875, -0.03515625]), "{:?}", real(&taps, 5));
         assert_eq!(taps.bounds[0][0], 0);
         assert!((real(&taps, 0).iter().sum::<f64>() - 1.0).abs() < 1e-6);

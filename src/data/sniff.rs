@@ -123,8 +123,8 @@ const RAW: [&str; 11] = ["dng", "nef", "nrw", "arw", "sr2", "srf", "cr2", "pef",
 
 /// Name endings of pictures. HEIC and AVIF are among them so that the person hears why they are not read where they are not.
 const PICTURES: [&str; 21] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "tga", "qoi",
-    "avif", "heic", "heif",
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm", "pbm", "pnm", "tga",
+    "qoi", "avif", "heic", "heif",
 ];
 
 /// Whether a file of this name or path is taken for a picture: by its ending. `None` where it has no ending, and only its first
@@ -141,7 +141,11 @@ pub fn is_picture_name(path: &str) -> Option<bool> {
 /// Colour map, kind and depth of pixels as the TGA specification allows them.
 fn is_tga_header(bytes: &[u8]) -> bool {
     let &[_, map, kind, _, _, _, _, _, _, _, _, _, w0, w1, h0, h1, depth, ..] = bytes else { return false };
-    map < 2 && matches!(kind, 1..=3 | 9..=11) && (w0, w1) != (0, 0) && (h0, h1) != (0, 0) && [8, 15, 16, 24, 32].contains(&depth)
+    map < 2
+        && matches!(kind, 1..=3 | 9..=11)
+        && (w0, w1) != (0, 0)
+        && (h0, h1) != (0, 0)
+        && [8, 15, 16, 24, 32].contains(&depth)
 }
 
 /// The brands of an ISO base media file: the major one and the compatible ones of its `ftyp` box.

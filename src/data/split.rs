@@ -126,7 +126,8 @@ impl Look {
     /// Whether both show nearly the same.
     pub fn resembles(&self, other: &Self) -> bool {
         let (Some(a), Some(b)) = (&self.cells, &other.cells) else { return false };
-        (self.hash ^ other.hash).count_ones() <= NEAR_DUPLICATE_BITS && correlation(&a[..], &b[..]) >= NEAR_DUPLICATE_CORRELATION
+        (self.hash ^ other.hash).count_ones() <= NEAR_DUPLICATE_BITS
+            && correlation(&a[..], &b[..]) >= NEAR_DUPLICATE_CORRELATION
     }
 }
 
@@ -303,8 +304,8 @@ mod tests {
     fn frame(seed: u64) -> RgbaImage {
         let mut rng = generator(seed, Stream::Split);
         let mut draw = |bound: u64| super::super::random::below(&mut rng, bound) as i32;
-        let (shift, light) = (draw(3), draw(12));
-        let mut image = picture(96, 64, 2, 0);
+        let (shift, light) = (draw(2), draw(12));
+        let mut image = picture(96, 64, 0, 0);
         let before = image.clone();
         for (at, value) in image.pixels.iter_mut().enumerate().filter(|(at, _)| at % 4 < 3) {
             let moved = before.pixels.get(at + 4 * shift as usize).copied().unwrap_or(*value);
@@ -317,7 +318,7 @@ mod tests {
     fn frames_of_a_burst_resemble_each_other_and_other_pictures_do_not() {
         let looks: Vec<Look> = (0..8).map(|seed| Look::at(&frame(seed))).collect();
         assert!(looks.iter().all(|look| look.resembles(&looks[0])));
-        assert!((0..2).all(|kind| !looks[0].resembles(&Look::at(&picture(96, 64, kind, 0)))));
+        assert!((1..3).all(|kind| !looks[0].resembles(&Look::at(&picture(96, 64, kind, 0)))));
         assert_eq!(near_duplicates(&[0; 8], &looks), [0; 8]);
         // Size and compression hardly change it.
         assert!(Look::at(&picture(96, 64, 0, 0)).resembles(&Look::at(&picture(48, 32, 0, 9))));
@@ -341,7 +342,8 @@ mod tests {
             let (x, y) = ((at % 28) as f32 / 28.0, (at / 28) as f32 / 28.0);
             let distance = corners.windows(2).map(|pair| {
                 let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
-                let along = (((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0).powi(2) + (y1 - y0).powi(2))).clamp(0.0, 1.0);
+                let along =
+                    (((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0).powi(2) + (y1 - y0).powi(2))).clamp(0.0, 1.0);
                 ((x - x0 - along * (x1 - x0)).powi(2) + (y - y0 - along * (y1 - y0)).powi(2)).sqrt()
             });
             let near = distance.fold(1.0_f32, f32::min) < 0.06;
@@ -361,7 +363,8 @@ mod tests {
             let validating = stratified(&[0; 60], &groups, 0.2, 1).unwrap().validation.len();
             assert!((6..=12).contains(&validating), "{validating}");
         }
-        let blank: Vec<Look> = (0..5).map(|shade| Look::at(&RgbaImage { width: 9, height: 9, pixels: vec![250 - shade; 324] })).collect();
+        let blank: Vec<Look> =
+            (0..5).map(|shade| Look::at(&RgbaImage { width: 9, height: 9, pixels: vec![250 - shade; 324] })).collect();
         assert_eq!(near_duplicates(&[0; 5], &blank), [0, 1, 2, 3, 4]);
     }
 

@@ -171,7 +171,9 @@ mod tests {
             std::fs::create_dir_all(dir.join(class)).unwrap();
             for number in 0..20u8 {
                 let shade = number * 5 + if class == "a" { 0 } else { 100 };
-                image::RgbImage::from_pixel(8, 8, image::Rgb([shade; 3])).save(dir.join(format!("{class}/{number:02}.png"))).unwrap();
+                image::RgbImage::from_pixel(8, 8, image::Rgb([shade; 3]))
+                    .save(dir.join(format!("{class}/{number:02}.png")))
+                    .unwrap();
             }
         }
         let samples = DataSet::open(&dir, &Options::default()).unwrap().samples;

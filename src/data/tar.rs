@@ -80,7 +80,8 @@ impl Walk {
             return Ok(None);
         }
         // The sum of all bytes, its own eight as spaces.
-        let sum: u64 = header.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum();
+        let sum: u64 =
+            header.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum();
         if number(&header[148..156]) != Some(sum) {
             return Err(if self.at == 0 { "it is no tar archive" } else { "a header is damaged" });
         }
@@ -102,7 +103,11 @@ impl Walk {
                 return Ok(Some(size));
             }
             0 | b'0' | b'7' => {
-                let prefix = if header[257..262] == *b"ustar" && header[345] != 0 { text(&header[345..500]) + "/" } else { String::new() };
+                let prefix = if header[257..262] == *b"ustar" && header[345] != 0 {
+                    text(&header[345..500]) + "/"
+                } else {
+                    String::new()
+                };
                 let name = self.long_name.take().unwrap_or_else(|| prefix + &text(&header[..100]));
                 let name = name.trim_start_matches("./").trim_start_matches('/').to_owned();
                 // A name with a slash at its end is a folder in the oldest archives.
@@ -121,7 +126,9 @@ impl Walk {
     fn records(&mut self, mut bytes: &[u8]) {
         while let Some(space) = bytes.iter().position(|byte| *byte == b' ') {
             let length = std::str::from_utf8(&bytes[..space]).ok().and_then(|digits| digits.parse::<usize>().ok());
-            let Some(record) = length.filter(|length| *length > space).and_then(|length| bytes.get(space + 1..length)) else { return };
+            let Some(record) = length.filter(|length| *length > space).and_then(|length| bytes.get(space + 1..length)) else {
+                return;
+            };
             let record = String::from_utf8_lossy(record);
             match record.trim_end_matches('\n').split_once('=') {
                 Some(("path", value)) => self.long_name = Some(value.to_owned()),
@@ -145,10 +152,8 @@ fn rounded(size: u64) -> u64 {
 
 /// Octal digits, or with the highest bit set a binary number (GNU), the highest byte first.
 fn number(field: &[u8]) -> Option<u64> {
-    if field[0] & 0x80 != 0 {
-        let (low, high) = field.split_at(field.len() - 8);
-        let zero = low[1..].iter().all(|byte| *byte == 0) && low[0] == 0x80;
-        return zero.then(|| high.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)));
+    if let [0x80, binary @ ..] = field {
+        return binary.iter().try_fold(0_u64, |value, byte| value.checked_mul(256)?.checked_add(u64::from(*byte)));
     }
     let digits = text(field);
     let digits = digits.trim_matches(' ');

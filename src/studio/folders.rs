@@ -50,7 +50,8 @@ pub fn place(found: &[Found], texts: &HashMap<usize, Vec<u8>>) -> Result<Placing
     for (file, Found { path, .. }) in found.iter().enumerate().filter(|(_, found)| !is_junk(&found.path)) {
         roots.entry(path.split_once('/').map_or("", |(root, _)| root)).or_default().push(file);
     }
-    let with_pictures = || roots.iter().filter(|(root, files)| !root.is_empty() && files.iter().any(|file| found[*file].picture));
+    let with_pictures =
+        || roots.iter().filter(|(root, files)| !root.is_empty() && files.iter().any(|file| found[*file].picture));
     let splits = with_pictures().all(|(root, _)| Part::named(root).is_some());
     let loose_text = roots.get("").is_some_and(|files| files.iter().any(|file| texts.contains_key(file)));
     let groups: Vec<Vec<usize>> = if splits || loose_text || with_pictures().count() < 2 {
@@ -82,12 +83,14 @@ pub fn place(found: &[Found], texts: &HashMap<usize, Vec<u8>>) -> Result<Placing
         }
         skipped.extend(catalog.notes.into_iter().filter(|note| !note.contains("lie in no folder")).map(|note| {
             let mut letters = note.chars();
-            let reason = letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default();
+            let reason =
+                letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default();
             Skipped { path: String::new(), reason: reason + ".", count: 1 }
         }));
         for member in catalog.members {
             let role = if member.part == Part::Test { Role::Test } else { Role::Example };
-            placed.push((member.class, Placed { file: group[member.file], class: catalog.classes[member.class].clone(), role }));
+            placed
+                .push((member.class, Placed { file: group[member.file], class: catalog.classes[member.class].clone(), role }));
         }
     }
     if !one {

@@ -6,8 +6,8 @@ use web_sys::{Blob, ReadableStreamDefaultReader, ReadableWritablePair};
 
 use super::files::{blob_of, read_blob};
 use super::js::{get, wait, window, words};
-use crate::data::zip::{self, Frame, LOCAL, TAIL};
 use crate::data::tar;
+use crate::data::zip::{self, Frame, LOCAL, TAIL};
 use crate::{Error, Result};
 
 /// Largest entry that is unpacked: a checkpoint of the largest network fits.

@@ -45,8 +45,9 @@ pub use self::{
     device::{SubgroupsAsked, adapter_name, ask_for_subgroups, is_secure, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
-        Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop, folders_from_input,
-        is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes, save_text,
+        Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop,
+        folders_from_input, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes,
+        save_text,
     },
     frame::{FrameBitmap, VideoSource, next_frame},
     hub::Fetched,

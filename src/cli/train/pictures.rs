@@ -118,7 +118,10 @@ impl Folders {
             for mut sample in other.samples {
                 let name = &other.classes[sample.label];
                 let Some(label) = classes.iter().position(|class| class == name) else {
-                    return io(path, format!("its folder `{name}` is none of the {} classes of the training pictures", classes.len()));
+                    return io(
+                        path,
+                        format!("its folder `{name}` is none of the {} classes of the training pictures", classes.len()),
+                    );
                 };
                 (sample.label, sample.part) = (label, Part::Validation);
                 samples.push(sample);
@@ -227,7 +230,8 @@ impl Folders {
             Split { train: training, validation: part(Part::Validation) }
         } else {
             let labels: Vec<usize> = training.iter().map(|image| samples[*image].label).collect();
-            let looks: Vec<Look> = if compares { training.iter().map(|image| looks[*image].clone()).collect() } else { Vec::new() };
+            let looks: Vec<Look> =
+                if compares { training.iter().map(|image| looks[*image].clone()).collect() } else { Vec::new() };
             let groups = if compares { near_duplicates(&labels, &looks) } else { Vec::new() };
             facts.near_duplicates = groups.iter().enumerate().filter(|(image, group)| image != *group).count();
             let mut split = stratified(&labels, &groups, fraction, seed)?;
@@ -261,7 +265,8 @@ impl Folders {
 /// The split with every picture that the run knows on the side where it was, and what looks like it too.
 fn keep_sides(split: &Split, groups: &[usize], digests: &[u64], before: &PictureSides) -> Split {
     let group = |image: usize| groups.get(image).copied().unwrap_or(image);
-    let known = before.train.iter().map(|digest| (*digest, false)).chain(before.validation.iter().map(|digest| (*digest, true)));
+    let known =
+        before.train.iter().map(|digest| (*digest, false)).chain(before.validation.iter().map(|digest| (*digest, true)));
     let known: HashMap<u64, bool> = known.collect();
     let mut of_group: HashMap<usize, bool> = HashMap::new();
     for (image, digest) in digests.iter().enumerate() {
@@ -305,7 +310,11 @@ fn difference(before: &PictureSides, split: &Split, digests: &[u64], samples: &[
     let mut parts = Vec::new();
     if !new.is_empty() {
         let more = if new.len() > SHOWN { ", ..." } else { "" };
-        parts.push(format!("{} pictures are new ({}{more})", new.len(), new.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ")));
+        parts.push(format!(
+            "{} pictures are new ({}{more})",
+            new.len(),
+            new.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ")
+        ));
     }
     if gone > 0 {
         parts.push(format!("{gone} are gone"));

@@ -76,7 +76,8 @@ pub(super) fn read(found: &[Found], pictures: &[usize]) -> Result<Catalog> {
     let mut builder = Builder::default();
     let has_parts = match &splits {
         Some(splits) => {
-            let known: Vec<&String> = splits.iter().filter(|split| split.part == Part::Training).flat_map(|s| s.level.folders.keys()).collect();
+            let known: Vec<&String> =
+                splits.iter().filter(|split| split.part == Part::Training).flat_map(|s| s.level.folders.keys()).collect();
             for split in splits {
                 homeless(&split.level.own, &mut loose);
                 for (class, files) in &split.level.folders {
@@ -93,7 +94,11 @@ pub(super) fn read(found: &[Found], pictures: &[usize]) -> Result<Catalog> {
             }
             let named: Vec<&str> = splits.iter().map(|split| split.name.as_str()).collect();
             for (folder, files) in level.folders.iter().filter(|(folder, _)| !named.contains(&folder.as_str())) {
-                notes.push(format!("the {} pictures of `{folder}` are left out: beside {} it is no split", files.len(), some(&named)));
+                notes.push(format!(
+                    "the {} pictures of `{folder}` are left out: beside {} it is no split",
+                    files.len(),
+                    some(&named)
+                ));
             }
             true
         }
@@ -153,7 +158,8 @@ fn splits(paths: &Paths<'_>, level: &Level, depth: usize) -> Result<Option<Vec<S
     let all = splits.len() == level.folders.len();
     let trains: Vec<&Split> = splits.iter().filter(|split| split.part == Part::Training && with_classes(split)).collect();
     let like_training = splits.iter().any(|split| {
-        split.part != Part::Training && split.level.folders.keys().any(|name| trains.iter().any(|t| t.level.folders.contains_key(name)))
+        split.part != Part::Training
+            && split.level.folders.keys().any(|name| trains.iter().any(|t| t.level.folders.contains_key(name)))
     });
     Ok((all || like_training).then_some(splits))
 }

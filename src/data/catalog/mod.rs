@@ -103,9 +103,7 @@ pub fn wanted(found: &[Found]) -> Vec<usize> {
             "csv" | "tsv" | "jsonl" | "ndjson" => true,
             // Beside a picture of the same name it is a sample of a WebDataset shard.
             "cls" => true,
-            "json" => {
-                ["manifest", "metadata", "project", "labels"].contains(&stem) || keys.contains(projects::shard_key(path))
-            }
+            "json" => ["manifest", "metadata", "project", "labels"].contains(&stem) || keys.contains(projects::shard_key(path)),
             "txt" => ["classes", "class_names", "classnames", "labels", "train", "val", "valid", "test"].contains(&stem),
             _ => false,
         }
@@ -120,7 +118,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Usage`] with what was expected and what was found, where no picture has a class.
     pub fn of(found: &[Found], texts: &HashMap<usize, Vec<u8>>, options: &Options) -> Result<Self> {
-        let pictures: Vec<usize> = (0..found.len()).filter(|file| found[*file].picture && !is_junk(&found[*file].path)).collect();
+        let pictures: Vec<usize> =
+            (0..found.len()).filter(|file| found[*file].picture && !is_junk(&found[*file].path)).collect();
         let mut catalog = match projects::read(found, texts)? {
             Some(catalog) => catalog,
             None if pictures.is_empty() => {
@@ -184,8 +183,7 @@ impl Catalog {
 /// Names in the order of labels: `0` to `n - 1` as numbers, everything else by its bytes, as torchvision's `ImageFolder` does.
 fn sorted_names(mut names: Vec<String>) -> Vec<String> {
     names.sort();
-    let mut numbers: Vec<(usize, String)> =
-        names.iter().filter_map(|name| Some((name.parse().ok()?, name.clone()))).collect();
+    let mut numbers: Vec<(usize, String)> = names.iter().filter_map(|name| Some((name.parse().ok()?, name.clone()))).collect();
     numbers.sort();
     let counts = numbers.len() == names.len() && numbers.iter().enumerate().all(|(place, (number, _))| place == *number);
     if counts { numbers.into_iter().map(|(_, name)| name).collect() } else { names }
@@ -193,9 +191,8 @@ fn sorted_names(mut names: Vec<String>) -> Vec<String> {
 
 /// Hidden files, and what systems leave beside the pictures.
 pub fn is_junk(path: &str) -> bool {
-    path.split('/').any(|part| {
-        part.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"].contains(&part)
-    })
+    path.split('/')
+        .any(|part| part.starts_with('.') || ["__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN"].contains(&part))
 }
 
 /// `.txt`, or `no ending`.

@@ -50,7 +50,8 @@ fn folder(path: &str) -> &str {
 /// A project that the studio saved; unpacked, or packed again with a folder around it.
 fn reslab(found: &[Found], manifest_path: &str, manifest: &Value) -> Catalog {
     let root = folder(manifest_path);
-    let files: HashMap<&str, usize> = found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
+    let files: HashMap<&str, usize> =
+        found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
     let classes: Vec<(u64, &str)> = manifest["project"]["classes"]
         .as_array()
         .map(|classes| classes.iter().filter_map(|class| Some((class["id"].as_u64()?, class["name"].as_str()?))).collect())
@@ -79,7 +80,8 @@ fn reslab(found: &[Found], manifest_path: &str, manifest: &Value) -> Catalog {
 
 /// Teachable Machine's `.tm`: `manifest.json`, and `Class 1-!-0.jpg` for every picture, classes in the order of appearance.
 fn teachable(found: &[Found], manifest: Option<Value>) -> Result<Option<Catalog>> {
-    let kind = manifest.as_ref().filter(|manifest| manifest["appdata"].is_object()).and_then(|manifest| manifest["type"].as_str());
+    let kind =
+        manifest.as_ref().filter(|manifest| manifest["appdata"].is_object()).and_then(|manifest| manifest["type"].as_str());
     if let Some(kind) = kind.filter(|kind| *kind != "image") {
         return Err(Error::Usage(format!(
             "it is a Teachable Machine project of kind `{kind}`; only image projects hold pictures to learn from"
@@ -111,7 +113,9 @@ fn genai(found: &[Found], metadata_path: &str, metadata: &Value) -> Result<Optio
     let mut samples: Vec<(usize, usize)> = Vec::new();
     for (at, file) in found.iter().enumerate().filter(|(_, file)| file.picture) {
         let Some(name) = file.path.strip_prefix(&root) else { continue };
-        if let Some(class) = name.split_once('_').and_then(|(class, _)| class.parse().ok()).filter(|class| *class < labels.len()) {
+        if let Some(class) =
+            name.split_once('_').and_then(|(class, _)| class.parse().ok()).filter(|class| *class < labels.len())
+        {
             samples.push((class, at));
         }
     }

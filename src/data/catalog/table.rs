@@ -32,8 +32,23 @@ pub struct Table {
 
 /// Names of a label column, the best first: names before numbers.
 const LABELS: &[&str] = &[
-    "class_name", "label_name", "category_name", "classname", "labelname", "label", "labels", "class", "classes", "category",
-    "target", "y", "breed", "species", "diagnosis", "tag", "cls",
+    "class_name",
+    "label_name",
+    "category_name",
+    "classname",
+    "labelname",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "category",
+    "target",
+    "y",
+    "breed",
+    "species",
+    "diagnosis",
+    "tag",
+    "cls",
 ];
 /// Names of a column that says what a row is for.
 const PARTS: &[&str] = &["split", "subset", "set", "partition", "part", "usage", "data_split", "data set", "dataset", "ml_use"];
@@ -104,7 +119,9 @@ fn json_lines(text: &str) -> Result<Table, String> {
         columns.extend(record.keys().cloned());
         records.push(record);
     }
-    let cell = |record: &serde_json::Map<String, serde_json::Value>, column: &String| record.get(column).map(words).unwrap_or_default();
+    let cell = |record: &serde_json::Map<String, serde_json::Value>, column: &String| {
+        record.get(column).map(words).unwrap_or_default()
+    };
     let rows = records.iter().map(|record| columns.iter().map(|column| cell(record, column)).collect());
     let rows = std::iter::once(columns.iter().cloned().collect()).chain(rows).collect();
     Ok(Table { rows, named: true, classes: None })
@@ -176,7 +193,9 @@ impl<'a> Index<'a> {
         }
         let files = self.names.get(rest)?;
         let inside = |file: &&usize| self.found[**file].path.starts_with(folder);
-        let of_part = |file: &&usize| part.is_some_and(|part| self.found[**file].path.split('/').any(|name| Part::named(name) == Some(part)));
+        let of_part = |file: &&usize| {
+            part.is_some_and(|part| self.found[**file].path.split('/').any(|name| Part::named(name) == Some(part)))
+        };
         let mut near = files.iter().filter(inside);
         match (near.next(), near.next()) {
             (Some(file), None) => Some(*file),
@@ -210,16 +229,23 @@ fn columns(table: &Table, options: &LabelColumns, find: &dyn Fn(&str) -> bool) -
     let path = match named(&options.path, "path")? {
         Some(path) => Some(path),
         None => {
-            let hits = |column: usize| table.rows.iter().take(LOOKED_AT).filter(|row| row.get(column).is_some_and(|cell| find(cell))).count();
+            let hits = |column: usize| {
+                table.rows.iter().take(LOOKED_AT).filter(|row| row.get(column).is_some_and(|cell| find(cell))).count()
+            };
             // The first of those with the most: it is asked from the last on, and equal ones are replaced.
-            (0..width).rev().map(|column| (hits(column), column)).max_by_key(|(hits, column)| (*hits, std::cmp::Reverse(*column)))
+            (0..width)
+                .rev()
+                .map(|column| (hits(column), column))
+                .max_by_key(|(hits, column)| (*hits, std::cmp::Reverse(*column)))
                 .filter(|(hits, _)| *hits > 0)
                 .map(|(_, column)| column)
         }
     };
     let Some(path) = path else { return Ok(None) };
     let looks_like_a_file = |cell: &String| is_picture_name(cell) == Some(true);
-    let header = table.named || options.path.is_some() || options.label.is_some()
+    let header = table.named
+        || options.path.is_some()
+        || options.label.is_some()
         || first.get(path).is_none_or(|cell| !find(cell) && !looks_like_a_file(cell));
     let rows = &table.rows[usize::from(header)..];
     let is_part = |column: &usize| {
@@ -227,7 +253,8 @@ fn columns(table: &Table, options: &LabelColumns, find: &dyn Fn(&str) -> bool) -
         !cells.is_empty() && cells.iter().all(|cell| Part::named(cell).is_some() || cell.eq_ignore_ascii_case("unassigned"))
     };
     let by_name = |names: &[&str]| names.iter().find_map(|name| head.iter().position(|cell| cell == name)).filter(|_| header);
-    let part = by_name(PARTS).filter(is_part).or_else(|| (0..width).find(|column| *column != path && !header && is_part(column)));
+    let part =
+        by_name(PARTS).filter(is_part).or_else(|| (0..width).find(|column| *column != path && !header && is_part(column)));
     let others: Vec<usize> = (0..width).filter(|column| *column != path && Some(*column) != part).collect();
     let label = match named(&options.label, "label")? {
         Some(label) => Some(label),
@@ -235,7 +262,10 @@ fn columns(table: &Table, options: &LabelColumns, find: &dyn Fn(&str) -> bool) -
             [only] => Some(only),
             // Without names the label stands behind the path.
             _ if !header => others.iter().copied().find(|column| *column > path),
-            _ => head.iter().position(|cell| cell.contains("label") || cell.contains("class")).filter(|column| others.contains(column)),
+            _ => head
+                .iter()
+                .position(|cell| cell.contains("label") || cell.contains("class"))
+                .filter(|column| others.contains(column)),
         }),
     };
     Ok(Some(Columns { header: usize::from(header), path, label, part }))
@@ -252,13 +282,18 @@ pub(super) fn read_all(
     let is_table = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
         let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
-        matches!(ending, "csv" | "tsv" | "jsonl" | "ndjson") || (ending == "json" && stem == "labels")
+        matches!(ending, "csv" | "tsv" | "jsonl" | "ndjson")
+            || (ending == "json" && stem == "labels")
             || (ending == "txt" && Part::named(stem).is_some())
     };
-    let mut tables: Vec<usize> = texts.keys().copied().filter(|file| match given {
-        Some(path) => found[*file].path == *path,
-        None => is_table(&found[*file].path),
-    }).collect();
+    let mut tables: Vec<usize> = texts
+        .keys()
+        .copied()
+        .filter(|file| match given {
+            Some(path) => found[*file].path == *path,
+            None => is_table(&found[*file].path),
+        })
+        .collect();
     tables.sort_by(|a, b| found[*a].path.cmp(&found[*b].path));
     if tables.is_empty() {
         return Ok(None);
@@ -266,7 +301,9 @@ pub(super) fn read_all(
     if given.is_none() {
         // Folders name classes unless the table is Hugging Face's, which goes before them there too.
         let metadata = |file: &usize| found[*file].path.rsplit('/').next().is_some_and(|name| name.starts_with("metadata."));
-        let by_folders = folders::read(found, pictures).ok().filter(|catalog| catalog.classes.len() > 1 && catalog.homeless.len() * 2 < pictures.len());
+        let by_folders = folders::read(found, pictures)
+            .ok()
+            .filter(|catalog| catalog.classes.len() > 1 && catalog.homeless.len() * 2 < pictures.len());
         if by_folders.is_some() {
             tables.retain(metadata);
         }
@@ -288,11 +325,14 @@ pub(super) fn read_all(
                 continue;
             }
         };
-        let (folder, name) = path.rsplit_once('/').map_or(("", path.as_str()), |(folder, name)| (&path[..folder.len() + 1], name));
+        let (folder, name) =
+            path.rsplit_once('/').map_or(("", path.as_str()), |(folder, name)| (&path[..folder.len() + 1], name));
         // `train.csv`, `train_labels.csv`, `val/metadata.jsonl`.
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let word = stem.split(['_', '-', '.', ' ']).next().unwrap_or(stem);
-        let own = Part::named(stem).or_else(|| Part::named(word)).or_else(|| folder.trim_end_matches('/').rsplit('/').next().and_then(Part::named));
+        let own = Part::named(stem)
+            .or_else(|| Part::named(word))
+            .or_else(|| folder.trim_end_matches('/').rsplit('/').next().and_then(Part::named));
         let find = |called: &str| index.find(folder, called, own);
         let columns = match columns(&table, &options.columns, &|called| find(called).is_some()) {
             Ok(Some(columns)) if columns.label.is_some() => columns,
@@ -324,7 +364,8 @@ pub(super) fn read_all(
                 continue;
             }
             // Spreadsheets and pandas write whole numbers as `3.0`.
-            let label = label.strip_suffix(".0").filter(|whole| whole.parse::<u64>().is_ok()).map_or(label.clone(), str::to_owned);
+            let label =
+                label.strip_suffix(".0").filter(|whole| whole.parse::<u64>().is_ok()).map_or(label.clone(), str::to_owned);
             let label = match (&table.classes, label.parse::<usize>()) {
                 (Some(classes), Ok(number)) => classes.get(number).cloned().unwrap_or(label),
                 _ => label,
@@ -364,7 +405,9 @@ pub(super) fn read_all(
         let text = texts.iter().find(|(file, _)| beside(file)).and_then(|(_, bytes)| std::str::from_utf8(bytes).ok());
         list = text.map(|text| text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect());
     }
-    if let Some(list) = list.filter(|list| catalog.classes.iter().all(|class| list.contains(class) || class.parse().is_ok_and(|n: usize| n < list.len()))) {
+    if let Some(list) = list.filter(|list| {
+        catalog.classes.iter().all(|class| list.contains(class) || class.parse().is_ok_and(|n: usize| n < list.len()))
+    }) {
         catalog.name_classes(&list)?;
     }
     let homeless: Vec<usize> = pictures.iter().copied().filter(|file| !taken[*file]).collect();

@@ -35,15 +35,22 @@ fn members((catalog, found): &(Catalog, Vec<Found>)) -> Vec<String> {
 
 #[test]
 fn splits_above_the_classes_are_no_classes() {
-    let set = catalog(&pictures(&["train/cat/1.png", "train/dog/2.png", "valid/cat/3.png", "valid/dog/4.png", "test/cat/5.png"]));
+    let set =
+        catalog(&pictures(&["train/cat/1.png", "train/dog/2.png", "valid/cat/3.png", "valid/dog/4.png", "test/cat/5.png"]));
     let set = set.unwrap();
     assert_eq!(set.0.classes, ["cat", "dog"]);
     assert!(set.0.has_parts);
-    let expected = ["train/cat/1.png cat Training", "train/dog/2.png dog Training", "valid/cat/3.png cat Validation",
-        "valid/dog/4.png dog Validation", "test/cat/5.png cat Test"];
+    let expected = [
+        "train/cat/1.png cat Training",
+        "train/dog/2.png dog Training",
+        "valid/cat/3.png cat Validation",
+        "valid/dog/4.png dog Validation",
+        "test/cat/5.png cat Test",
+    ];
     assert_eq!(members(&set), expected);
     // With folders around them, and beside something else.
-    let (set, _) = catalog(&pictures(&["a/b/Train/cat/1.png", "a/b/Train/dog/2.png", "a/b/Val/cat/3.png", "a/b/extra/4.png"])).unwrap();
+    let (set, _) =
+        catalog(&pictures(&["a/b/Train/cat/1.png", "a/b/Train/dog/2.png", "a/b/Val/cat/3.png", "a/b/extra/4.png"])).unwrap();
     assert_eq!((set.classes.len(), set.count(Part::Validation), set.members.len()), (2, 1, 3));
     assert!(set.notes[0].contains("`extra`"), "{:?}", set.notes);
     // Below the classes.
@@ -62,9 +69,16 @@ fn splits_above_the_classes_are_no_classes() {
 #[test]
 fn wrapping_folders_and_what_systems_leave_are_stepped_over() {
     let (set, found) = catalog(&[
-        ("pets/cat/0.png", None), ("pets/dog/0.png", None), ("__MACOSX/pets/cat/._0.png", None), ("pets/.git/x.png", None),
-        ("pets/read.me.txt", Some("x")), ("pets/cat/x.HEIC", Some("x")), ("pets/Thumbs.db", Some("x")), ("pets/cover.png", None),
-    ]).unwrap();
+        ("pets/cat/0.png", None),
+        ("pets/dog/0.png", None),
+        ("__MACOSX/pets/cat/._0.png", None),
+        ("pets/.git/x.png", None),
+        ("pets/read.me.txt", Some("x")),
+        ("pets/cat/x.HEIC", Some("x")),
+        ("pets/Thumbs.db", Some("x")),
+        ("pets/cover.png", None),
+    ])
+    .unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
     assert_eq!(set.members.len(), 2);
     assert_eq!(endings(&set.left_out), "1 .heic, 1 .txt");
@@ -119,7 +133,10 @@ fn tables_give_labels() {
         // Kaggle's: an id without ending.
         ("trainLabels.csv", "id,breed\n0,ant\n1,bee\n2,ant\n"),
         // Hugging Face's.
-        ("metadata.jsonl", "{\"file_name\":\"flat/0.png\",\"label\":\"ant\"}\n{\"file_name\":\"flat/1.png\",\"label\":\"bee\"}\n{\"file_name\":\"flat/2.png\",\"label\":\"ant\"}"),
+        (
+            "metadata.jsonl",
+            "{\"file_name\":\"flat/0.png\",\"label\":\"ant\"}\n{\"file_name\":\"flat/1.png\",\"label\":\"bee\"}\n{\"file_name\":\"flat/2.png\",\"label\":\"ant\"}",
+        ),
         // FiftyOne's.
         ("labels.json", r#"{"classes":["ant","bee"],"labels":{"0":0,"1":1,"2":0}}"#),
         ("train.txt", "flat/0.png ant\nflat/1.png bee\nflat/2.png ant\n"),
@@ -133,15 +150,22 @@ fn tables_give_labels() {
 #[test]
 fn kaggles_pair_of_tables_and_folders() {
     let (set, _) = catalog(&[
-        ("train/0.jpg", None), ("train/1.jpg", None), ("test/0.jpg", None), ("test/7.jpg", None),
-        ("train.csv", Some("id,label\n0,3\n1,11\n")), ("sample_submission.csv", Some("id,label\n7,\n")),
+        ("train/0.jpg", None),
+        ("train/1.jpg", None),
+        ("test/0.jpg", None),
+        ("test/7.jpg", None),
+        ("train.csv", Some("id,label\n0,3\n1,11\n")),
+        ("sample_submission.csv", Some("id,label\n7,\n")),
         ("classes.txt", Some("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\nk\nl\n")),
-    ]).unwrap();
+    ])
+    .unwrap();
     assert_eq!((set.members.len(), set.classes.len()), (2, 12));
     assert_eq!(set.classes[set.members[0].class], "d");
     assert_eq!(set.homeless.len(), 2);
     // Folders of classes go before a table that is no metadata file.
-    let (set, _) = catalog(&[("cat/0.png", None), ("dog/1.png", None), ("x.csv", Some("path,label\ncat/0.png,a\ndog/1.png,b\n"))]).unwrap();
+    let (set, _) =
+        catalog(&[("cat/0.png", None), ("dog/1.png", None), ("x.csv", Some("path,label\ncat/0.png,a\ndog/1.png,b\n"))])
+            .unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
 }
 
@@ -163,19 +187,29 @@ fn a_given_table_says_what_is_wrong_with_it() {
 #[test]
 fn other_tools_projects() {
     let manifest = r#"{"type":"image","version":"2.4.4","appdata":{"trainEpochs":50}}"#;
-    let (set, _) = catalog(&[("manifest.json", Some(manifest)), ("Zebra-!-0.jpg", None), ("Zebra-!-1.jpg", None), ("Ant-!-0.jpg", None)]).unwrap();
+    let (set, _) =
+        catalog(&[("manifest.json", Some(manifest)), ("Zebra-!-0.jpg", None), ("Zebra-!-1.jpg", None), ("Ant-!-0.jpg", None)])
+            .unwrap();
     assert_eq!((set.classes, set.members.len()), (vec!["Zebra".to_owned(), "Ant".to_owned()], 3));
     let error = catalog(&[("manifest.json", Some(r#"{"type":"audio","appdata":{}}"#)), ("a.json", Some("{}"))]).unwrap_err();
     assert!(error.to_string().contains("`audio`"));
 
     let metadata = r#"{"labels":["red","blue"],"imageSize":224,"packageName":"@teachablemachine/image"}"#;
-    let set = catalog(&[("samples/1_0.png", None), ("samples/0_0.png", None), ("metadata.json", Some(metadata)), ("behaviours.json", Some("{}"))]).unwrap();
+    let set = catalog(&[
+        ("samples/1_0.png", None),
+        ("samples/0_0.png", None),
+        ("metadata.json", Some(metadata)),
+        ("behaviours.json", Some("{}")),
+    ])
+    .unwrap();
     assert_eq!(members(&set), ["samples/0_0.png red Training", "samples/1_0.png blue Training"]);
     assert!(set.0.classes == ["red", "blue"]);
 
     let project = r#"{"format":"reslab-project","version":1,"project":{"classes":[{"id":3,"name":"b/2"},{"id":1,"name":"a"}]},
         "pictures":[{"path":"a/1.jpg","class":1},{"path":"b_2/1.jpg","class":3},{"path":"test-set/a/1.jpg","class":1,"role":"test"},{"path":"a/gone.jpg","class":1}]}"#;
-    let set = catalog(&[("p/project.json", Some(project)), ("p/a/1.jpg", None), ("p/b_2/1.jpg", None), ("p/test-set/a/1.jpg", None)]).unwrap();
+    let set =
+        catalog(&[("p/project.json", Some(project)), ("p/a/1.jpg", None), ("p/b_2/1.jpg", None), ("p/test-set/a/1.jpg", None)])
+            .unwrap();
     assert_eq!(set.0.classes, ["b/2", "a"]);
     assert_eq!((set.0.members.len(), set.0.count(Part::Test), set.0.notes.len()), (3, 1, 1));
 }
@@ -183,16 +217,22 @@ fn other_tools_projects() {
 #[test]
 fn shards_of_webdataset() {
     let set = catalog(&[
-        ("train-0000/0001.jpg", None), ("train-0000/0001.cls", Some("7\n")), ("train-0000/0002.jpg", None),
-        ("train-0000/0002.json", Some(r#"{"label":3}"#)), ("val-0000/0001.seg.png", None), ("val-0000/0001.cls", Some("7")),
-    ]).unwrap();
+        ("train-0000/0001.jpg", None),
+        ("train-0000/0001.cls", Some("7\n")),
+        ("train-0000/0002.jpg", None),
+        ("train-0000/0002.json", Some(r#"{"label":3}"#)),
+        ("val-0000/0001.seg.png", None),
+        ("val-0000/0001.cls", Some("7")),
+    ])
+    .unwrap();
     assert_eq!(set.0.classes, ["3", "7"]);
     assert_eq!((set.0.members.len(), set.0.count(Part::Validation)), (3, 1));
 }
 
 #[test]
 fn a_list_of_classes_gives_order_and_names() {
-    let options = |names: &[&str]| Options { classes: Some(names.iter().map(ToString::to_string).collect()), ..Options::default() };
+    let options =
+        |names: &[&str]| Options { classes: Some(names.iter().map(ToString::to_string).collect()), ..Options::default() };
     let (set, _) = catalog_with(&pictures(&["a/1.png", "b/2.png"]), &options(&["b", "x", "a"])).unwrap();
     assert_eq!((set.classes.len(), set.members[0].class, set.members[1].class), (3, 0, 2));
     let (set, _) = catalog_with(&pictures(&["0/1.png", "1/2.png"]), &options(&["cat", "dog"])).unwrap();

@@ -131,7 +131,10 @@ impl Archive {
                     return Err(fail("it is locked with a password; make the archive without one".into()));
                 }
                 if entry.size > MAX_ENTRY_BYTES || entry.size / MAX_EXPANSION > entry.packed {
-                    return Err(fail(format!("it says it has {} bytes, packed in {}; that cannot be", entry.size, entry.packed)));
+                    return Err(fail(format!(
+                        "it says it has {} bytes, packed in {}; that cannot be",
+                        entry.size, entry.packed
+                    )));
                 }
                 let damaged = || fail("it is damaged; make or download the archive again".into());
                 let start = zip::contents_start(&part(entry.local, zip::LOCAL)?, entry.local).ok_or_else(damaged)?;
@@ -162,11 +165,16 @@ fn read(file: &mut File, start: u64, length: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // What a damaged archive says of its entries is not believed: memory grows with what is there.
     let found = file.take(length).read_to_end(&mut bytes)?;
-    if (found as u64) < length { Err(std::io::Error::other("the archive was cut off; download or copy it again")) } else { Ok(bytes) }
+    if (found as u64) < length {
+        Err(std::io::Error::other("the archive was cut off; download or copy it again"))
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn zip_entries(path: &Path, total: u64, part: &mut dyn FnMut(u64, u64) -> Result<Vec<u8>>) -> Result<Vec<zip::Entry>> {
-    let damaged = || io(path, "its directory is missing or damaged: the ZIP archive was cut off; download or make it again".into());
+    let damaged =
+        || io(path, "its directory is missing or damaged: the ZIP archive was cut off; download or make it again".into());
     let tail = part(total.saturating_sub(zip::TAIL), total.min(zip::TAIL))?;
     let found = zip::directory(&tail, total).ok_or_else(damaged)?;
     let directory = part(found.start, found.len.min(total.saturating_sub(found.start)))?;

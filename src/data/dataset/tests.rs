@@ -75,7 +75,8 @@ fn classes_and_files_are_sorted_and_others_counted() {
     std::fs::create_dir(dir.0.join("hollow")).unwrap();
     let set = dir.open("").unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
-    let found: Vec<_> = set.samples.iter().map(|s| (Path::new(&s.name).strip_prefix(&dir.0).unwrap().to_owned(), s.label)).collect();
+    let found: Vec<_> =
+        set.samples.iter().map(|s| (Path::new(&s.name).strip_prefix(&dir.0).unwrap().to_owned(), s.label)).collect();
     let expected = [("cat/1.jpeg", 0), ("cat/noending", 0), ("dog/a.JPG", 1), ("dog/b.png", 1), ("dog/more/c.webp", 1)];
     assert_eq!(found, expected.map(|(path, label)| (PathBuf::from(path), label)));
     assert_eq!(set.left_out_words(), "4 files that are no pictures (1 .md, 2 .txt, 1 no ending)");
@@ -100,7 +101,8 @@ fn wrong_folders_are_explained() {
 fn archives_are_read_like_folders() {
     let dir = Temp::new("archives");
     let (a, b, c) = (png(1), png(2), png(3));
-    let files: [(&str, &[u8]); 4] = [("pets/cat/0.png", &a), ("pets/dog/1.png", &b), ("pets/dog/2.png", &c), ("__MACOSX/pets/cat/._0.png", b"x")];
+    let files: [(&str, &[u8]); 4] =
+        [("pets/cat/0.png", &a), ("pets/dog/1.png", &b), ("pets/dog/2.png", &c), ("__MACOSX/pets/cat/._0.png", b"x")];
     dir.write("pets.zip", &zip(&files)).write("pets.tar", &tar(&files)).write("pets.tar.gz", &gz(&tar(&files)));
     for name in ["pets.zip", "pets.tar", "pets.tar.gz"] {
         let set = dir.open(name).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -53,7 +53,8 @@ impl Studio {
                 // Pictures that no folder names: each is told.
                 Err(Error::Usage(_)) => {
                     for found in heap.found {
-                        let reason = if found.picture { folders::NO_FOLDER.into() } else { t!("studio.no_picture").into_owned() };
+                        let reason =
+                            if found.picture { folders::NO_FOLDER.into() } else { t!("studio.no_picture").into_owned() };
                         self.skip(found.path, reason);
                     }
                 }
@@ -305,7 +306,9 @@ impl Studio {
 
     fn class_named(self, name: &str) -> Result<ClassId> {
         let known = self.project.with_untracked(|project| {
-            project.as_ref().and_then(|project| project.classes.iter().find(|class| nfc(&class.name) == nfc(name)).map(|class| class.id))
+            project
+                .as_ref()
+                .and_then(|project| project.classes.iter().find(|class| nfc(&class.name) == nfc(name)).map(|class| class.id))
         });
         if let Some(known) = known {
             return Ok(known);
@@ -404,7 +407,9 @@ impl Heap {
     /// The folder (with a `/` at its end) that holds a project of this page.
     async fn project(&self) -> Result<Option<String>> {
         for (file, found) in self.found.iter().enumerate() {
-            let Some(root) = found.path.strip_suffix(MANIFEST).filter(|root| root.is_empty() || root.ends_with('/')) else { continue };
+            let Some(root) = found.path.strip_suffix(MANIFEST).filter(|root| root.is_empty() || root.ends_with('/')) else {
+                continue;
+            };
             if !is_junk(&found.path) && Manifest::is_one(&self.bytes(file).await?) {
                 return Ok(Some(root.to_owned()));
             }

@@ -257,7 +257,10 @@ impl Workshop {
             let of = training.record.with(|record| record.as_ref().map(|record| (record.name.clone(), record.classes.clone())));
             let name = |project: &Project, id: &ClassId| project.class(*id).map(|class| class.name.clone());
             let (run, classes) = of?;
-            let names = self.studio.project.with(|project| classes.iter().map(|id| name(project.as_ref()?, id)).collect::<Option<Vec<_>>>());
+            let names = self
+                .studio
+                .project
+                .with(|project| classes.iter().map(|id| name(project.as_ref()?, id)).collect::<Option<Vec<_>>>());
             Some((run, names?))
         });
         Effect::new(move |_| {
