@@ -235,6 +235,73 @@ fn checkpoint_of_bundled() -> reslab::train::checkpoint::Tensors {
     reslab::weights::detect::detect(state).unwrap().weights.tensors
 }
 
+/// A run of a few epochs that every one of these tests can afford.
+fn quick<'a>(pictures: &'a str, net: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let fixed =
+        ["train", pictures, "--arch", net, "--out", out, "--size", "64", "--batch", "8", "--seed", "5", "--epochs", "2"];
+    [&fixed, more].concat()
+}
+
+#[test]
+fn pictures_beyond_memory_or_under_other_names_give_the_same_run() {
+    let dir = Temp::new("beyond");
+    // 12 kB each at this size: more than a MiB together.
+    let pictures = shapes(&dir, "pictures", &CLASSES, 30, 3);
+    let net = dir.file("net.json", NET);
+    let (whole, streamed) = (path(&dir, "whole.safetensors"), path(&dir, "streamed.safetensors"));
+    assert_eq!(reslab(&quick(&pictures, &net, &whole, &[])).code, 0);
+    let run = reslab(&quick(&pictures, &net, &streamed, &["--picture-memory", "1"]));
+    assert!(run.code == 0 && run.stderr.contains("read again in each epoch"), "{run:?}");
+    assert!(checkpoint(&streamed).best == checkpoint(&whole).best);
+
+    // The same pictures under other names, in another order, go on to the same weights.
+    let renamed = dir.path("renamed");
+    for class in CLASSES {
+        std::fs::create_dir_all(renamed.join(class)).unwrap();
+        for number in 0..30 {
+            let to = renamed.join(class).join(format!("{:03}.png", 29 - number));
+            std::fs::copy(dir.path(&format!("pictures/{class}/{number:03}.png")), to).unwrap();
+        }
+    }
+    let renamed = renamed.display().to_string();
+    for (pictures, file) in [(&pictures, &whole), (&renamed, &streamed)] {
+        let run = reslab(&["train", pictures, "--resume", file, "--epochs", "3"]);
+        assert!(run.code == 0 && !run.stderr.contains("have changed"), "{run:?}");
+    }
+    assert!(checkpoint(&streamed).best == checkpoint(&whole).best && checkpoint(&streamed).latest == checkpoint(&whole).latest);
+
+    // What changed is said, and nothing changes its side.
+    let before = checkpoint(&whole).pictures.unwrap();
+    std::fs::remove_file(dir.path("pictures/disc/000.png")).unwrap();
+    dir.file("pictures/cross/new.png", shape(&mut generator(99, Stream::Split), "cross"));
+    let run = reslab(&["train", &pictures, "--resume", &whole, "--epochs", "4"]);
+    assert!(run.code == 0 && run.stderr.contains("1 pictures are new") && run.stderr.contains("1 are gone"), "{run:?}");
+    let after = checkpoint(&whole).pictures.unwrap();
+    let kept = |digests: &[u64], side: &[u64]| digests.iter().filter(|digest| side.contains(digest)).count();
+    assert_eq!((kept(&after.train, &before.validation), kept(&after.validation, &before.train)), (0, 0));
+    assert_eq!(after.train.len() + after.validation.len(), 90);
+}
+
+#[test]
+fn splits_and_a_test_set_are_used_as_such_and_everything_is_counted() {
+    let dir = Temp::new("splits");
+    for (split, count) in [("train", 8), ("valid", 3), ("test", 2)] {
+        shapes(&dir, &format!("set/{split}"), &CLASSES, count, count.into());
+    }
+    dir.file("set/readme.txt", "x");
+    let (set, net, out) = (path(&dir, "set"), dir.file("net.json", NET), path(&dir, "net.safetensors"));
+    let found = reslab(&quick(&set, &net, &out, &["--json"])).json();
+    let pictures = &found["pictures"];
+    assert_eq!((&pictures["training"], &pictures["validation"], &pictures["test"]), (&24.into(), &9.into(), &6.into()));
+    assert_eq!((&pictures["formats"][".png"], &pictures["left_out"][".txt"]), (&39.into(), &1.into()));
+    assert_eq!((&found["result"]["summary"]["images"], &found["test"]["summary"]["images"]), (&9.into(), &6.into()));
+    for (split, images) in [(None, 6), (Some("val"), 9), (Some("all"), 39)] {
+        let split: Vec<&str> = split.map(|split| vec!["--split", split]).unwrap_or_default();
+        let found = reslab(&[&["eval", &set, "--weights", &out, "--json"], &split[..]].concat()).json();
+        assert_eq!((&found["images"], &found["left_out"][".txt"]), (&images.into(), &1.into()));
+    }
+}
+
 #[test]
 fn failures_are_one_line_and_leave_other_files_alone() {
     let dir = Temp::new("train-failures");

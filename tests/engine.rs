@@ -50,6 +50,22 @@ fn the_bundled_model_knows_its_classes_and_gives_probabilities() {
 }
 
 #[test]
+fn a_class_that_is_renamed_answers_and_leaves_by_its_new_name() {
+    block_on(async {
+        let mut engine = engine().await;
+        let mut names = engine.model().unwrap().labels.clone();
+        let best = engine.classify(&picture(32), 1).await.unwrap().top[0].clone();
+        let class = names.iter().position(|name| *name == best.label).unwrap();
+        names[class] = "ring".into();
+        assert_eq!(engine.name_classes(names).unwrap().labels[class], "ring");
+        assert_eq!(engine.classify(&picture(32), 1).await.unwrap().top[0].label, "ring");
+        let file = engine.export(engine::ExportFormat::Safetensors).unwrap();
+        assert!(String::from_utf8_lossy(&file.bytes[..4000]).contains(r#"\"ring\""#));
+        assert!(engine.name_classes(vec!["one".into()]).unwrap_err().to_string().contains("10 classes"));
+    });
+}
+
+#[test]
 fn a_batch_gives_the_rows_one_by_one_gives() {
     block_on(async {
         let mut single = engine().await;

@@ -1,6 +1,6 @@
 //! Training as the page knows it: how the open project is to be trained, where its run stands, and what is kept of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use crate::engine::{
     TrainingEvent, TrainingOrder, scratch_preset,
 };
 use crate::ops::{Augmentation, LossKind};
-use crate::studio::{Class, ClassId, PictureId, Project, ProjectId, Role, Settings};
+use crate::studio::{Class, ClassId, Picture, PictureId, Project, ProjectId, Role, Settings};
 use crate::train::recipe::TrainDepth;
 use crate::train::{self, Epoch, Estimate, Outline, Recipe, Steps};
 use crate::ui::lab::Pending;
@@ -57,15 +57,44 @@ pub struct Record {
     pub history: Vec<Epoch>,
     /// Nothing was left to do.
     pub finished: bool,
+    /// Digests of those pictures: one that was deleted and added again is known by it.
+    #[serde(default)]
+    pub digests: HashMap<PictureId, String>,
 }
 
 impl Record {
+    /// The sides by the numbers that the pictures have now.
+    fn sides_now(&self, pictures: &[Picture]) -> Sides {
+        let known: HashSet<PictureId> = pictures.iter().map(|picture| picture.id).collect();
+        let by_digest: HashMap<&str, PictureId> =
+            pictures.iter().map(|picture| (picture.digest.as_str(), picture.id)).collect();
+        let now = |id: &PictureId| match self.digests.get(id) {
+            Some(digest) if !known.contains(id) => by_digest.get(digest.as_str()).copied().unwrap_or(*id),
+            _ => *id,
+        };
+        let side = |ids: &[PictureId]| ids.iter().map(now).collect();
+        Sides { train: side(&self.sides.train), validation: side(&self.sides.validation) }
+    }
+
+    /// How many of these pictures the run does not know, and how many it knows that are not among them.
+    fn changes(&self, pictures: &[Picture]) -> (usize, usize) {
+        let sides = self.sides_now(pictures);
+        let before: HashSet<PictureId> = sides.train.into_iter().chain(sides.validation).collect();
+        let now: HashSet<PictureId> = pictures
+            .iter()
+            .filter(|picture| picture.role == Role::Example && self.classes.contains(&picture.class))
+            .map(|picture| picture.id)
+            .collect();
+        (now.difference(&before).count(), before.difference(&now).count())
+    }
+
     /// A kept record whose pictures have got other numbers: old ones with the new ones. A text that is no record stays as it is.
     pub fn renumbered(text: &str, numbers: &HashMap<PictureId, PictureId>) -> String {
         let Ok(mut record) = serde_json::from_str::<Self>(text) else { return text.to_owned() };
         for side in [&mut record.sides.train, &mut record.sides.validation] {
             *side = side.iter().filter_map(|picture| numbers.get(picture).copied()).collect();
         }
+        record.digests = record.digests.into_iter().filter_map(|(id, digest)| Some((*numbers.get(&id)?, digest))).collect();
         serde_json::to_string(&record).unwrap_or_else(|_| text.to_owned())
     }
 
@@ -109,6 +138,8 @@ pub struct Training {
     kept: StoredValue<Option<Blob>, LocalStorage>,
     /// What the engine says is about the run of a project that was left.
     left: StoredValue<bool>,
+    /// Pictures that are new and gone since the run that goes on.
+    changed: StoredValue<(usize, usize)>,
 }
 
 impl Training {
@@ -132,6 +163,7 @@ impl Training {
             pieces: StoredValue::new_local(Vec::new()),
             kept: StoredValue::new_local(None),
             left: StoredValue::new(false),
+            changed: StoredValue::new((0, 0)),
         }
     }
 
@@ -347,7 +379,8 @@ impl Workshop {
             training.error.set(Some(error.to_string()));
             return;
         }
-        let before = training.record.get_untracked().map(|record| record.sides);
+        let before =
+            training.record.get_untracked().map(|record| self.studio.pictures.with_untracked(|all| record.sides_now(all)));
         training.outline.set(None);
         training.steps.set(None);
         training.history.set(Vec::new());
@@ -360,6 +393,7 @@ impl Workshop {
             pixels: pixels.clone(),
             history: Vec::new(),
             finished: false,
+            digests: HashMap::new(),
         };
         let backbone = training.backbone.get_untracked();
         // A network that was trained here has learnt from its pictures: they may never judge it.
@@ -465,7 +499,10 @@ impl Workshop {
         spawn_local(async move {
             match web::read_blob(&record.name, &kept).await {
                 Ok(checkpoint) => {
-                    let (name, sides) = (record.name.clone(), record.sides.clone());
+                    let name = record.name.clone();
+                    let (sides, changed) =
+                        self.studio.pictures.with_untracked(|all| (record.sides_now(all), record.changes(all)));
+                    self.training.changed.set_value(changed);
                     self.begin(record.pixels.clone(), record, move |examples| {
                         Command::ResumeTraining(Box::new(ResumeOrder { name, checkpoint, examples, sides, epochs }))
                     });
@@ -545,6 +582,13 @@ impl Workshop {
                 training.history.set(plan.history.clone());
                 training.record.update(|record| {
                     if let Some(record) = record {
+                        let digest =
+                            |id: &PictureId, all: &Vec<Picture>| all.iter().find(|p| p.id == *id).map(|p| p.digest.clone());
+                        let ids = plan.sides.train.iter().chain(&plan.sides.validation);
+                        record.digests = self
+                            .studio
+                            .pictures
+                            .with_untracked(|all| ids.filter_map(|id| Some((*id, digest(id, all)?))).collect());
                         record.sides = plan.sides;
                         record.recipe = plan.recipe;
                         record.history = plan.history;
@@ -552,7 +596,8 @@ impl Workshop {
                     }
                 });
                 if beginning == Beginning::OtherPictures {
-                    training.note.set(Some(t!("train.other_pictures").into_owned()));
+                    let (new, gone) = training.changed.get_value();
+                    training.note.set(Some(t!("train.other_pictures", new = new, gone = gone).into_owned()));
                 }
                 if training.phase.get_untracked() == Phase::Planning {
                     training.phase.set(Phase::Going);
