@@ -50,7 +50,7 @@ pub fn run(graph: &Graph, shape: Shape, input: &[f32]) -> Vec<Vec<f32>> {
                 each(out, |n, o, _, _| bias[o] + dot(row(o), &x.data[n * in_features..][..*in_features]))
             }
             (Op::Softmax(_), Some(x)) => x.data.chunks(out.c).flat_map(softmax).collect(),
-            (op, None) => panic!("`{}` ({op:?}) reads nothing", node.name),
+            (op, _) => panic!("`{}` ({op:?}) reads nothing, or has no definition here", node.name),
         };
         values.push(value);
     }
