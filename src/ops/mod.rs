@@ -16,6 +16,7 @@ mod class_map;
 mod colour;
 mod conv2d;
 mod gather;
+mod grouped_conv2d;
 mod image_bank;
 mod input;
 mod layer;
@@ -71,6 +72,8 @@ layers! {
     input::Input,
     /// Convolution.
     conv2d::Conv2d,
+    /// Convolution of groups of channels.
+    grouped_conv2d::GroupedConv2d,
     /// Batch norm.
     batch_norm::BatchNorm,
     /// ReLU.
@@ -158,6 +161,9 @@ pub const SHADERS: &[Shader] = &[
     shader!("gradient_norm_partial"),
     shader!("gradient_norm_partial_texels"),
     shader!("gradient_norm_total"),
+    shader!("grouped_conv2d_d_input"),
+    shader!("grouped_conv2d_d_weight"),
+    shader!("grouped_conv2d_forward"),
     shader!("linear_forward"),
     shader!("linear_input_gradient"),
     shader!("linear_weight_gradient"),
