@@ -7,7 +7,7 @@ struct Params {
     rows: u32,          // of a picture in `middle`
     first_image: u32,   // place of the first picture in the batch
     stride: u32,        // weights reserved for a row
-    bgr: u32,           // 1: blue first
+    order: u32,         // of the input's channels: 0 red first, 1 blue first, 2 one of luma
     factor: vec4<f32>,  // by input channel; the fourth is padding, 0
     offset: vec4<f32>,
 }
@@ -31,7 +31,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         at += params.width;
     }
     let rgb = vec3<f32>(clamp(sum >> vec3<u32>(22u), vec3<i32>(0), vec3<i32>(255)));
-    let value = vec4<f32>(select(rgb, rgb.zyx, params.bgr == 1u), 0.0) * params.factor + params.offset;
+    var channels = select(rgb, rgb.zyx, params.order == 1u);
+    // Pillow's convert("L"): ITU-R 601-2 in 16 bits.
+    if params.order == 2u { channels = vec3<f32>(f32((dot(vec3<u32>(rgb), vec3<u32>(19595u, 38470u, 7471u)) + 0x8000u) >> 16u), 0.0, 0.0); }
+    let value = vec4<f32>(channels, 0.0) * params.factor + params.offset;
     let pixel = ((params.first_image + id.z) * params.height + id.y) * params.width + id.x;
     output[pixel] = vec4<Elem>(value);
 }

@@ -17,6 +17,7 @@ mod classifier {
     use js_sys::{Array, Float32Array, Function, JSON, JsString, Object, Promise, Reflect};
     use reslab::device::{DeviceChoice, DeviceKind, DeviceOptions};
     use reslab::engine::{Classification, DeviceInfo, Engine, Heatmap, HeatmapKind, ModelInfo, Origin, PrecisionChoice};
+    use reslab::weights::Choices;
     use reslab::{Error, data, engine, web};
     use serde::{Deserialize, de::DeserializeOwned};
     use wasm_bindgen::prelude::*;
@@ -41,6 +42,20 @@ export interface LoadOptions {
    * or an error.
    */
   device?: 'auto' | 'gpu' | 'cpu' | 'software';
+  /** What the file does not say itself: the network's name, where others have the same shapes (`resnet50-caffe`, ...). */
+  as?: string;
+  /** Step of the first convolution. */
+  stemStride?: number;
+  /** Whether a max pool follows it. */
+  stemPool?: boolean;
+  /** Which convolution of a bottleneck block has the stride. */
+  strideOn?: 'conv3x3' | 'conv1x1';
+  /** `false`: the weights as they were last, where the file also holds their average. */
+  ema?: boolean;
+  /** Which network of a file with several: what its names begin with. */
+  prefix?: string;
+  /** The text or content of a `config.json` that belongs to the file. */
+  config?: string | object;
   /** Element type on the GPU. `auto`, the default, is f16 on a real GPU that has it and f32 elsewhere. */
   precision?: 'auto' | 'f32' | 'f16';
   /** Hears of the share done, 0 to 1. */
@@ -60,7 +75,7 @@ export interface Prediction {
   label: string;
   /** Which of the network's outputs it is, counted from 0. */
   index: number;
-  /** 0 to 1; over all classes they add up to 1. */
+  /** 0 to 1; over all classes they add up to 1, unless the network was trained with a sigmoid. */
   probability: number;
 }
 
@@ -121,6 +136,9 @@ export interface Device {
         preset: Option<String>,
         precision: Option<String>,
         device: Option<String>,
+        config: Option<serde_json::Value>,
+        #[serde(flatten)]
+        choices: Choices,
     }
 
     #[derive(Default, Deserialize)]
@@ -171,7 +189,13 @@ export interface Device {
             let name = options.name.unwrap_or(file);
             let mut engine = open(device).await?;
             engine.set_precision(precision, &mut |_| ()).await?;
-            let load = engine::LoadOptions { origin: Origin::OwnFile, pixels, labels: options.labels, ..Default::default() };
+            let beside = match options.config {
+                Some(serde_json::Value::String(text)) => vec![("config.json".into(), text.into_bytes())],
+                Some(config) => vec![("config.json".into(), config.to_string().into_bytes())],
+                None => Vec::new(),
+            };
+            let (labels, choices) = (options.labels, options.choices);
+            let load = engine::LoadOptions { origin: Origin::OwnFile, pixels, labels, choices, beside, ..Default::default() };
             let info = engine.load(&name, &bytes, &load, &mut |share| progress(0.5 + share / 2.0)).await?;
             if info.labels.is_empty() {
                 return Err(JsError::new(&format!("`{name}` ends in features without a head, so it names no classes")));
@@ -203,7 +227,19 @@ export interface Device {
             self.shared.info.arch.clone()
         }
 
-        /// Class names in the order of the network's outputs.
+        /// What the file could not tell and was assumed, as sentences.
+        #[wasm_bindgen(getter)]
+        pub fn assumed(&self) -> Vec<String> {
+            self.shared.info.assumed.clone()
+        }
+
+        /// What else is to be known of how the file was read, as sentences.
+        #[wasm_bindgen(getter)]
+        pub fn notes(&self) -> Vec<String> {
+            self.shared.info.notes.clone()
+        }
+
+        /// What it can answer, in the order of the network's outputs; a network with one output answers its name or "not" it.
         #[wasm_bindgen(getter)]
         pub fn labels(&self) -> Vec<String> {
             self.shared.info.labels.clone()

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, PrecisionArg, Stop, describe, model, output};
-use crate::data::{decode, labels};
+use crate::data::{Activation, decode, labels};
 use crate::device::{DeviceKind, Precision};
 use crate::engine::{Classification, Engine, ModelInfo};
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     images: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Class names in the order of the logits: one a line, or a JSON list.
+    /// Class names in the order of the logits: one a line, numbered or not, or JSON (a list, class_to_idx, a config.json).
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Classes to show for each picture.
@@ -43,6 +43,12 @@ struct Report {
     arch: String,
     precision: Precision,
     preset: String,
+    /// How outputs become probabilities.
+    activation: Activation,
+    /// What the file could not tell and was assumed.
+    assumed: Vec<String>,
+    /// What else is to be known of how it was read.
+    notes: Vec<String>,
     device: String,
     device_kind: DeviceKind,
     software: bool,
@@ -68,11 +74,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
     let source = arguments.model.source()?;
     let mut engine = global.open(arguments.precision)?;
-    let model = source.load(&mut engine, pixels, labels, 1)?;
+    let info = source.load(&mut engine, pixels, labels, 1)?;
     let device = engine.device();
     if !arguments.json {
-        let precision = format!("{:?}", model.precision).to_lowercase();
-        output::remark(&format!("{} ({precision}) on {}", model.name, describe(&device.adapter)));
+        let precision = format!("{:?}", info.precision).to_lowercase();
+        output::remark(&format!("{} ({precision}) on {}", info.name, describe(&device.adapter)));
+        model::remark(&info.assumed, &info.notes);
     }
 
     let mut failed = false;
@@ -96,13 +103,16 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         }
     }
     if arguments.json {
-        let ModelInfo { name, arch, precision, preset, .. } = model;
+        let ModelInfo { name, arch, precision, preset, activation, assumed, notes, .. } = info;
         let adapter = device.adapter;
         let report = Report {
             model: name,
             arch,
             precision,
             preset,
+            activation,
+            assumed,
+            notes,
             device: adapter.name,
             device_kind: device.kind,
             software: adapter.software,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::data::{DataArgs, tell};
 use super::model::{ModelArgs, Source};
 use super::pixels::PixelArgs;
-use super::{Global, PrecisionArg, Stop, describe, output};
+use super::{Global, PrecisionArg, Stop, classify, describe, model, output};
 use crate::data::catalog::{Part, endings};
 use crate::data::dataset::{DataSet, Sample};
 use crate::data::{Preset, RgbaImage};
@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     model: ModelArgs,
     #[command(flatten)]
     pixels: PixelArgs,
+    /// Class names in the order of the logits, as `reslab classify` takes them.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Use only this many pictures, spread evenly over the sorted list and so over the classes.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -65,6 +68,10 @@ struct Report {
     classes: usize,
     precision: Precision,
     preset: String,
+    /// What the file could not tell and was assumed.
+    assumed: Vec<String>,
+    /// What else is to be known of how it was read.
+    notes: Vec<String>,
     batch: usize,
     device: String,
     device_kind: DeviceKind,
@@ -95,6 +102,7 @@ const MAX_DECODERS: usize = 8;
 
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let pixels = arguments.pixels.preset()?;
+    let labels = arguments.labels.as_deref().map(classify::read_labels).transpose()?;
     let set = arguments.data.open(&arguments.dir)?;
     if !arguments.json {
         tell(&arguments.dir, &set);
@@ -103,7 +111,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         choose(&set, arguments.split).map_err(|reason| Error::Io { path: arguments.dir.display().to_string(), reason })?;
     let source = arguments.model.source()?;
     let mut engine = global.open(arguments.precision)?;
-    let (model, batch) = load(&source, &mut engine, pixels, arguments.batch)?;
+    let (model, batch) = load(&source, &mut engine, (pixels, labels), arguments.batch)?;
     let labels = match_classes(&set.classes, &model.labels).map_err(|reason| Error::Io {
         path: arguments.dir.display().to_string(),
         reason: format!("{reason}, and `{}` knows {} classes", model.name, model.labels.len()),
@@ -113,6 +121,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     if !arguments.json {
         let precision = format!("{:?}", model.precision).to_lowercase();
         output::remark(&format!("{} ({precision}, preset {}) on {}", model.name, model.preset, describe(&device.adapter)));
+        model::remark(&model.assumed, &model.notes);
     }
 
     let bar = output::bar(samples.len() as u64, "{msg} [{bar:40}] {pos}/{len}, {speed} images/s, {eta} left");
@@ -138,6 +147,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         arch: model.arch,
         precision: model.precision,
         preset: model.preset,
+        assumed: model.assumed,
+        notes: model.notes,
         batch,
         device: device.adapter.name,
         device_kind: device.kind,
@@ -181,10 +192,15 @@ fn text(report: &Report) -> String {
 }
 
 /// Loads the model for a batch: the one asked for, else the largest power of two up to [`DEFAULT_BATCH`] the GPU has room for.
-fn load(source: &Source, engine: &mut Engine, pixels: Option<Preset>, batch: Option<u32>) -> Result<(ModelInfo, usize)> {
+fn load(
+    source: &Source,
+    engine: &mut Engine,
+    (pixels, labels): (Option<Preset>, Option<Vec<String>>),
+    batch: Option<u32>,
+) -> Result<(ModelInfo, usize)> {
     let mut size = batch.map_or(DEFAULT_BATCH, |n| n as usize);
     loop {
-        match source.load(engine, pixels.clone(), None, size) {
+        match source.load(engine, pixels.clone(), labels.clone(), size) {
             Err(Error::Limit { .. }) if batch.is_none() && size > 1 => size /= 2,
             loaded => return loaded.map(|model| (model, size)),
         }
@@ -322,7 +338,11 @@ fn consume(
         }
         if images.len() == batch || (done && !images.is_empty()) {
             let start = Instant::now();
-            let logits = pollster::block_on(engine.logits(&images))?;
+            let mut logits = pollster::block_on(engine.logits(&images))?;
+            if model.outputs.len() == 1 {
+                // Yes and no: the larger one is the answer.
+                logits = logits.iter().flat_map(|logit| [*logit, -logit]).collect();
+            }
             tally.busy += start.elapsed();
             for (row, label) in logits.chunks_exact(classes).zip(wanted.drain(..)) {
                 let rank = rank(row, label);

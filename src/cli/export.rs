@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
-use super::{Stop, classify, output};
+use super::{Stop, classify, model, output};
 use crate::Error;
-use crate::engine::{ExportFormat, Portable, class_names, pixel_options};
+use crate::engine::{ExportFormat, Known, LoadOptions, Portable, pixel_options};
 use crate::train::checkpoint::write_atomically;
-use crate::weights::{self, Dtype, detect};
+use crate::weights::Dtype;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -55,7 +55,7 @@ enum Language {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let source = arguments.model.source()?;
     let labels = arguments.labels.as_deref().map(classify::read_labels).transpose()?;
-    let mut found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+    let mut found = source.detect()?;
     if arguments.half {
         if matches!(arguments.format, Format::Onnx) {
             return Err(Error::Usage("--half is for safetensors: ONNX files are written with weights of 32 bits".into()).into());
@@ -63,28 +63,30 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
         found.weights.tensors.values_mut().for_each(|tensor| tensor.dtype = Dtype::F16);
     }
     let pixels = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
-    let labels = class_names(&found, labels)?;
-    let model = Portable {
+    let Known { labels, assumed, .. } =
+        Known::of(&found, &LoadOptions { pixels: Some(pixels.clone()), labels, ..source.options() })?;
+    let portable = Portable {
         name: &source.name,
         spec: &found.spec,
         weights: &found.weights,
         labels: &labels,
         pixels: &pixels,
         origin: source.origin,
+        activation: found.activation,
     };
     let format = match arguments.format {
         Format::Safetensors => ExportFormat::Safetensors,
         Format::Onnx => ExportFormat::Onnx,
     };
-    let file = model.write(format)?;
+    let file = portable.write(format)?;
     let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&file.file_name));
     write_atomically(&path, &file.bytes)?;
     let (arch, size, (width, height)) = (&found.spec.arch, output::megabytes(file.bytes.len() as u64), pixels.crop);
     let classes = found.spec.classes.map_or("features".into(), |classes| format!("{classes} classes"));
     output::remark(&format!("{}: {arch}, {classes}, input {width} x {height}, {size}", path.display()));
-    found.assumed.iter().for_each(|sentence| output::remark(&format!("assumed: {sentence}")));
+    model::remark(&assumed, &found.notes);
     let Some(language) = arguments.recipe else { return Ok(()) };
-    let recipes = model.recipes(format, &path.display().to_string());
+    let recipes = portable.recipes(format, &path.display().to_string());
     output::print(match language {
         Language::Python => &recipes.python,
         Language::Javascript => &recipes.javascript,

@@ -16,6 +16,7 @@ use ureq::http::{HeaderMap, Response, StatusCode, header};
 use super::model::{BUNDLED, Source, read_file};
 use super::output;
 use crate::engine::Origin;
+use crate::weights::Choices;
 use crate::weights::hub::{self, HubModel};
 use crate::{Error, Result};
 
@@ -46,7 +47,23 @@ pub(super) fn source(name: &str) -> Result<Source> {
         done?;
         origin = Origin::Downloaded;
     }
-    Ok(Source { name: model.name.into(), bytes: read_file(&path)?.into(), origin, preset: Some(model.preset) })
+    Ok(Source {
+        name: model.name.into(),
+        bytes: read_file(&path)?.into(),
+        origin,
+        preset: Some(model.preset),
+        beside: Vec::new(),
+        choices: Choices::default(),
+    })
+}
+
+/// The model whose file in the cache has these bytes, whatever the file at hand is called.
+pub(super) fn of_bytes(bytes: &[u8]) -> Option<&'static HubModel> {
+    hub::HUB.iter().find(|model| {
+        let Ok(path) = cached_path(model) else { return false };
+        let same_size = std::fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64);
+        same_size && std::fs::read(&path).is_ok_and(|cached| cached == bytes)
+    })
 }
 
 /// The model of this name, or an error that lists all names, the bundled one too.

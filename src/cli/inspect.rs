@@ -4,22 +4,32 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::model::ChoiceArgs;
 use super::{Stop, model, output};
-use crate::weights::{self, Inspection};
+use crate::data::Activation;
+use crate::engine::told_by_hub;
+use crate::weights::{self, Files, Inspection};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Weights: safetensors, or PyTorch's .pth, .pt, .th, .bin.
+    /// Weights file of any kind that can be read (docs/weights.md).
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    choices: ChoiceArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
-    let name = arguments.file.display().to_string();
-    let inspection = weights::inspect(&name, &model::read_file(&arguments.file)?)?;
+    let source = model::Source { choices: arguments.choices.choices(), ..model::file(&arguments.file)? };
+    let files = Files { name: &source.name, bytes: &source.bytes, beside: &source.beside };
+    let choices = told_by_hub(&source.name, &source.options());
+    let mut inspection = weights::inspect(&files, &choices)?;
+    if inspection.preset.is_none() {
+        inspection.preset = source.preset.map(Into::into);
+    }
     if arguments.json { output::print_json(&inspection) } else { output::print(&text(&inspection)) }
 }
 
@@ -39,7 +49,11 @@ fn text(found: &Inspection) -> String {
         let more = if labels.len() > 10 { ", ..." } else { "" };
         facts.push(("labels", labels[..labels.len().min(10)].join(", ") + more));
     }
+    if found.activation == Activation::Sigmoid {
+        facts.push(("probabilities", "sigmoid: each class a yes or no of its own".into()));
+    }
     facts.extend(found.assumed.iter().map(|sentence| ("assumed", sentence.clone())));
+    facts.extend(found.notes.iter().map(|sentence| ("note", sentence.clone())));
     let facts: Vec<_> = facts.into_iter().map(|(name, value)| vec![name.to_string(), value]).collect();
     let layers = found.layers.iter().map(|layer| {
         let shape: Vec<String> = layer.shape.iter().map(ToString::to_string).collect();

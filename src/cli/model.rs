@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{hub, output};
 use crate::data::Preset;
-use crate::engine::{Engine, LoadOptions, ModelInfo, Origin};
+use crate::engine::{Engine, LoadOptions, ModelInfo, Origin, told_by_hub};
+use crate::model::resnet::StrideOn;
+use crate::weights::detect::Detected;
+use crate::weights::{Choices, Files, companions, load};
 use crate::{Error, Result};
 
 /// The bundled model: a ResNet-20 for CIFAR-10's classes, trained by `reslab train` (docs/learning.md).
@@ -18,9 +21,69 @@ pub(super) struct ModelArgs {
     /// Model by name, downloaded once when it is one of the hub's (see `reslab models`). The default is the bundled one.
     #[arg(long, value_name = "NAME", conflicts_with = "weights")]
     model: Option<String>,
-    /// Weights file: safetensors, or PyTorch's .pth, .pt, .th, .bin.
+    /// Weights file: safetensors, PyTorch's (.pth, .pt, .th, .bin, .pt2, .ckpt), NumPy's .npz; docs/weights.md has the list. A
+    /// config.json in the same folder is read too.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    choices: ChoiceArgs,
+}
+
+/// What a person knows of a file that it does not say itself.
+#[derive(Debug, Args)]
+pub(super) struct ChoiceArgs {
+    /// The weights are this network's, where others have the same shapes: resnet50-caffe, resnet18-3x3, ...
+    #[arg(long = "as", value_name = "NAME")]
+    named: Option<String>,
+    /// Step of the first convolution.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    stem_stride: Option<u8>,
+    /// Whether a max pool follows the first convolution.
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    stem_pool: Option<bool>,
+    /// Which convolution of a bottleneck block has the stride.
+    #[arg(long, value_enum)]
+    stride_on: Option<StrideArg>,
+    /// Take the weights as they were last, not their average over training, where the file holds both.
+    #[arg(long)]
+    no_ema: bool,
+    /// Which network of a file with several: what its names begin with.
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StrideArg {
+    /// torchvision, TF-slim.
+    #[value(name = "3x3")]
+    Conv3x3,
+    /// The paper, Caffe, Keras.
+    #[value(name = "1x1")]
+    Conv1x1,
+}
+
+fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
+    match text {
+        "yes" | "true" | "1" => Ok(true),
+        "no" | "false" | "0" => Ok(false),
+        _ => Err("expected yes or no".into()),
+    }
+}
+
+impl ChoiceArgs {
+    pub(super) fn choices(&self) -> Choices {
+        Choices {
+            named: self.named.clone(),
+            stem_stride: self.stem_stride.map(usize::from),
+            stem_pool: self.stem_pool,
+            stride_on: self.stride_on.map(|on| match on {
+                StrideArg::Conv3x3 => StrideOn::Conv3x3,
+                StrideArg::Conv1x1 => StrideOn::Conv1x1,
+            }),
+            ema: self.no_ema.then_some(false),
+            prefix: self.prefix.clone(),
+        }
+    }
 }
 
 /// A weights file in memory.
@@ -34,22 +97,55 @@ pub(super) struct Source {
     pub origin: Origin,
     /// Name of the pixel preset it was published with, where that is known.
     pub preset: Option<&'static str>,
+    /// Files of its folder that say more of it.
+    pub beside: Vec<(String, Vec<u8>)>,
+    /// What the command line says of it.
+    pub choices: Choices,
 }
 
 impl ModelArgs {
     /// Reads or downloads what the arguments name.
     pub(super) fn source(&self) -> Result<Source> {
+        let choices = self.choices.choices();
         if let Some(path) = &self.weights {
-            let name = path.display().to_string();
-            return Ok(Source { name, bytes: read_file(path)?.into(), origin: Origin::OwnFile, preset: None });
+            return Ok(Source { choices, ..file(path)? });
         }
-        match self.model.as_deref() {
-            None | Some(BUNDLED) => {
-                Ok(Source { name: BUNDLED.into(), bytes: BUNDLED_BYTES.into(), origin: Origin::Bundled, preset: None })
-            }
-            Some(name) => hub::source(name),
-        }
+        let source = match self.model.as_deref() {
+            None | Some(BUNDLED) => Source {
+                name: BUNDLED.into(),
+                bytes: BUNDLED_BYTES.into(),
+                origin: Origin::Bundled,
+                preset: None,
+                beside: Vec::new(),
+                choices: Choices::default(),
+            },
+            Some(name) => hub::source(name)?,
+        };
+        Ok(Source { choices, ..source })
     }
+}
+
+/// A weights file with what lies beside it.
+pub(super) fn file(path: &Path) -> Result<Source> {
+    let name = path.display().to_string();
+    let bytes = read_file(path)?;
+    // The bytes that `--model` would load are the same model.
+    let model = match crate::weights::hub::published(&name) {
+        Some(model) => Some(model),
+        None => hub::of_bytes(&bytes),
+    };
+    if let Some(model) = model {
+        let (name, preset) = (model.name.into(), Some(model.preset));
+        let choices = Choices::default();
+        return Ok(Source { name, bytes: bytes.into(), origin: Origin::FromThisDevice, preset, beside: Vec::new(), choices });
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |name: String| {
+        let content = std::fs::read(folder.join(&name)).ok()?;
+        Some((name, content))
+    };
+    let beside = companions(&name, &bytes).into_iter().filter_map(read).collect();
+    Ok(Source { name, bytes: bytes.into(), origin: Origin::OwnFile, preset: None, beside, choices: Choices::default() })
 }
 
 impl Source {
@@ -61,12 +157,35 @@ impl Source {
         labels: Option<Vec<String>>,
         batch: usize,
     ) -> Result<ModelInfo> {
-        let options = LoadOptions { origin: self.origin, preset: self.preset.map(Into::into), pixels, labels, batch };
+        let options = LoadOptions { pixels, labels, batch, ..self.options() };
         let (bar, mut progress) = output::loading(&self.name);
         let loaded = pollster::block_on(engine.load(&self.name, &self.bytes, &options, &mut progress));
         bar.finish_and_clear();
         loaded
     }
+
+    /// How the engine is to load it.
+    pub(super) fn options(&self) -> LoadOptions {
+        LoadOptions {
+            origin: self.origin,
+            preset: self.preset.map(Into::into),
+            choices: self.choices.clone(),
+            beside: self.beside.clone(),
+            ..LoadOptions::default()
+        }
+    }
+
+    /// Recognises the network without a device.
+    pub(super) fn detect(&self) -> Result<Detected> {
+        let files = Files { name: &self.name, bytes: &self.bytes, beside: &self.beside };
+        load(&files, &told_by_hub(&self.name, &self.options())).map(|(found, _)| found)
+    }
+}
+
+/// Says on stderr what was assumed of a model, and what else is to be known of it.
+pub(super) fn remark(assumed: &[String], notes: &[String]) {
+    assumed.iter().for_each(|sentence| output::remark(&format!("assumed: {sentence}")));
+    notes.iter().for_each(|sentence| output::remark(&format!("note: {sentence}")));
 }
 
 /// Size of the bundled model's file.

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use serde_json::{Map, Value};
+
 use crate::{Error, Result};
 
 static IMAGENET: LazyLock<Vec<&'static str>> = LazyLock::new(|| include_str!("imagenet_classes.txt").lines().collect());
@@ -27,8 +29,10 @@ pub fn guess(classes: usize, image_size: usize) -> Vec<String> {
     }
 }
 
-/// Reads a file of class names: one a line, a JSON list `["cat", "dog"]`, or a JSON object with the class numbers as keys,
-/// `{"0": "cat"}` or, as Keras has it, `{"0": ["n02123045", "tabby"]}` (the last string is the name).
+/// Reads a file of class names. Text: one a line, also numbered (`0 cat`, `0: cat`, `0,cat`, `cat,0`, with or without a line of
+/// titles). JSON: a list `["cat", "dog"]`, numbers to names `{"0": "cat"}` or, as Keras has it, `{"0": ["n02123045", "tabby"]}` (the
+/// last string is the name), names to numbers `{"cat": 0}` (torchvision's `class_to_idx`), or an object with one of these under
+/// `id2label`, `label_names`, `class_names`, `classes`, `class_to_idx`, `label2id`, `labels`, `names` (a `config.json`).
 ///
 /// # Errors
 /// [`Error::Io`] when the file is empty, not UTF-8, or JSON of another form.
@@ -43,26 +47,85 @@ pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Vec<String>> {
     }
     let is_list = text.starts_with('[');
     if !is_list && !text.starts_with('{') {
-        return Ok(text.lines().map(|line| line.trim().to_string()).collect());
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        return Ok(numbered(&lines).unwrap_or_else(|| lines.iter().map(|line| line.to_string()).collect()));
     }
-    let json: serde_json::Value =
+    let json: Value =
         serde_json::from_str(text).map_err(|error| fail(format!("the class names are no readable JSON: {error}")))?;
+    from_json(&json).ok_or_else(|| {
+        fail(
+            r#"expected class names as a JSON list of strings, an object {"0": "cat", "1": "dog"} or {"cat": 0, "dog": 1} without gaps, or a config.json with `id2label`"#
+                .into(),
+        )
+    })
+}
+
+/// Keys under which files keep class names, the ones that say most first.
+const KEYS: [&str; 12] = [
+    "id2label",
+    "idx_to_class",
+    "idx2label",
+    "label_names",
+    "class_names",
+    "classnames",
+    "classes",
+    "CLASSES",
+    "class_to_idx",
+    "label2id",
+    "labels",
+    "names",
+];
+
+/// Class names in any of the forms that [`parse`] knows; `None` where there are none.
+pub fn from_json(json: &Value) -> Option<Vec<String>> {
     let names = match json {
-        serde_json::Value::Array(items) => items.iter().map(name).collect::<Option<Vec<_>>>(),
-        // Numbers from 0 without a gap, in any order.
-        serde_json::Value::Object(items) => (0..items.len()).map(|i| name(items.get(&i.to_string())?)).collect(),
+        Value::Array(items) => items.iter().map(name).collect::<Option<Vec<_>>>(),
+        Value::Object(items) => by_number(items).or_else(|| {
+            let found = KEYS.iter().filter_map(|key| items.get(*key));
+            found.filter_map(from_json).next().or_else(|| items.get("pretrained_cfg").and_then(from_json))
+        }),
         _ => None,
     };
-    match names {
-        Some(names) if !names.is_empty() => Ok(names),
-        _ => Err(fail(
-            r#"expected class names as a JSON list of strings, or an object {"0": "cat", "1": "dog"} without gaps"#.into(),
-        )),
-    }
+    names.filter(|names| !names.is_empty())
+}
+
+/// Numbers from 0 without a gap, in any order, as keys or as values.
+fn by_number(items: &Map<String, Value>) -> Option<Vec<String>> {
+    let as_keys = || (0..items.len()).map(|i| name(items.get(&i.to_string())?)).collect::<Option<Vec<_>>>();
+    let as_values = || {
+        let mut names = vec![None; items.len()];
+        for (name, number) in items {
+            *names.get_mut(usize::try_from(number.as_u64()?).ok()?)? = Some(name.clone());
+        }
+        names.into_iter().collect::<Option<Vec<String>>>()
+    };
+    as_keys().or_else(as_values)
+}
+
+/// Names out of lines that carry numbers from 0 without a gap, before or after the name.
+fn numbered(lines: &[&str]) -> Option<Vec<String>> {
+    let split = |line: &str| -> Option<(usize, String)> {
+        let clean = |text: &str| text.trim().trim_matches('"').to_string();
+        let number = |text: &str| text.trim().trim_matches('"').parse::<usize>().ok();
+        let first = line.split_once([',', ';', '\t', ':']).or_else(|| line.split_once(' '));
+        let before = first.and_then(|(n, name)| Some((number(n)?, clean(name))));
+        before.or_else(|| line.rsplit_once([',', ';', '\t']).and_then(|(name, n)| Some((number(n)?, clean(name)))))
+    };
+    let place = |lines: &[&str]| {
+        let mut names = vec![None; lines.len()];
+        for line in lines {
+            let (number, name) = split(line)?;
+            let slot = names.get_mut(number).filter(|slot| slot.is_none() && !name.is_empty())?;
+            *slot = Some(name);
+        }
+        names.into_iter().collect::<Option<Vec<String>>>()
+    };
+    // A line of titles has no number.
+    place(lines).or_else(|| if lines.len() > 1 && split(lines[0]).is_none() { place(&lines[1..]) } else { None })
 }
 
 /// A string, or the last of a list of strings.
-fn name(value: &serde_json::Value) -> Option<String> {
+fn name(value: &Value) -> Option<String> {
     value.as_str().or_else(|| value.as_array()?.last()?.as_str()).map(str::to_string)
 }
 
@@ -114,6 +177,14 @@ mod tests {
             r#"["cat", "dog"]"#,
             r#"{"1": "dog", "0": "cat"}"#,
             r#"{"0": ["n02123045", "cat"], "1": ["n02084071", "dog"]}"#,
+            r#"{"dog": 1, "cat": 0}"#,
+            r#"{"model_type": "resnet", "id2label": {"0": "cat", "1": "dog"}, "label2id": {"cat": 0, "dog": 1}}"#,
+            r#"{"architecture": "resnet18", "pretrained_cfg": {"label_names": ["cat", "dog"]}}"#,
+            r#"{"class_to_idx": {"cat": 0, "dog": 1}}"#,
+            "0 cat\n1 dog",
+            "0: cat\n1: dog\n",
+            "label,id\ndog,1\ncat,0",
+            "0,cat\n1,dog",
         ] {
             assert_eq!(parse("labels", text.as_bytes()).unwrap(), ["cat", "dog"], "{text}");
         }
@@ -121,9 +192,18 @@ mod tests {
 
     #[test]
     fn other_files_are_errors() {
-        for bytes in
-            [&b""[..], b" \n ", b"\xff\xfe\0", b"[1, 2]", b"[]", b"{}", b"[\"cat\"", br#"{"0": "cat", "2": "dog"}"#, b"[[]]"]
-        {
+        for bytes in [
+            &b""[..],
+            b" \n ",
+            b"\xff\xfe\0",
+            b"[1, 2]",
+            b"[]",
+            b"{}",
+            b"[\"cat\"",
+            br#"{"0": "cat", "2": "dog"}"#,
+            br#"{"cat": 0, "dog": 2}"#,
+            b"[[]]",
+        ] {
             let message = parse("labels.txt", bytes).unwrap_err().to_string();
             assert!(message.starts_with("labels.txt: "), "{message}");
         }

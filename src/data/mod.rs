@@ -1,5 +1,6 @@
 //! Images, presets, labels: plain data, no GPU.
 
+pub mod answers;
 pub mod catalog;
 pub mod cifar;
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,6 +21,7 @@ pub mod tar;
 pub mod text;
 pub mod zip;
 
+pub use answers::Activation;
 pub use image::{RgbaImage, decode, decode_later, probe};
 pub use image_set::{ImageSet, ImageSize};
 pub use preset::{ChannelOrder, Geometry, Preset, Resize};

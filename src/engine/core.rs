@@ -11,17 +11,18 @@ use super::export::{ExportFormat, Exported, Portable};
 use super::heatmap::Maps;
 use super::message::{Classification, DeviceInfo, ModelInfo, Origin, PrecisionChoice, Prediction};
 use super::train::Backbone;
+use crate::data::answers::{answers, best};
 use crate::data::image::RgbaImage;
 use crate::data::split::Split;
-use crate::data::{ImageSet, ImageSize, Preset, labels};
+use crate::data::{Activation, ImageSet, ImageSize, Preset, labels};
 use crate::device::{Device, DeviceOptions, DispatchTime, Precision};
 use crate::model::attribution::{cam_layer, map_layers};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, ResNetSpec, Turns};
-use crate::ops::Preprocessor;
+use crate::ops::{LossKind, Preprocessor};
 use crate::train::{Budget, Checkpoint, Estimate, Judge, Pace, Prospect, Recipe, Setup, Trainer, checkpoint, init};
 use crate::weights::detect::Detected;
-use crate::weights::{self, StateDict, detect};
+use crate::weights::{self, Choices, Files, StateDict, hub};
 use crate::{Error, Result, web};
 
 /// How to load a model.
@@ -37,11 +38,23 @@ pub struct LoadOptions {
     pub labels: Option<Vec<String>>,
     /// Images of one run.
     pub batch: usize,
+    /// What a person says of the file that it does not say itself.
+    pub choices: Choices,
+    /// Files that lie beside it, see [`Files`].
+    pub beside: Vec<(String, Vec<u8>)>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { origin: Origin::OwnFile, preset: None, pixels: None, labels: None, batch: 1 }
+        Self {
+            origin: Origin::OwnFile,
+            preset: None,
+            pixels: None,
+            labels: None,
+            batch: 1,
+            choices: Choices::default(),
+            beside: Vec::new(),
+        }
     }
 }
 
@@ -61,7 +74,7 @@ struct Network {
     spec: ResNetSpec,
     weights: StateDict,
     preset: Preset,
-    labels: Vec<String>,
+    info: ModelInfo,
 }
 
 #[derive(Debug)]
@@ -83,6 +96,14 @@ pub(super) struct Model {
 }
 
 impl Model {
+    /// The value to read for probabilities, and what is still to be done with it.
+    pub fn output(&self) -> (&'static str, Option<Activation>) {
+        match (self.info.activation, self.spec.classes) {
+            (Activation::Softmax, Some(2..)) => ("softmax", None),
+            (activation, _) => ("fc", Some(activation)),
+        }
+    }
+
     /// An error for a net that ends in features.
     pub fn check_head(&self) -> Result<()> {
         match self.spec.classes {
@@ -100,7 +121,10 @@ struct Source {
     weights: StateDict,
     preset: Preset,
     labels: Vec<String>,
+    own_labels: bool,
+    activation: Activation,
     assumed: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// Longest stretch of work between two turns of the page.
@@ -160,34 +184,37 @@ impl Engine {
     ) -> Result<ModelInfo> {
         progress(0.0);
         web::yield_now().await;
-        let found = detect::detect(weights::read_any(name, bytes).await?)?;
-        let preset = match &options.pixels {
-            Some(pixels) => pixels.clone(),
-            None => pixel_options(&found, options.preset.as_deref())?,
-        };
-        let class_names = class_names(&found, options.labels.clone())?;
+        let files = Files { name, bytes, beside: &options.beside };
+        let found = weights::load_any(files, &told_by_hub(name, options)).await?;
+        let known = Known::of(&found, options)?;
         let source = Source {
             name: name.into(),
             origin: options.origin,
             spec: found.spec,
             weights: found.weights,
-            preset,
-            labels: class_names,
-            assumed: found.assumed,
+            preset: known.pixels,
+            labels: known.labels,
+            own_labels: known.own_labels,
+            activation: found.activation,
+            assumed: known.assumed,
+            notes: found.notes,
         };
         self.install(source, options.batch, progress).await
     }
 
     /// Plans a model and puts it in the place of the one before.
     async fn install(&mut self, source: Source, batch: usize, progress: &mut dyn FnMut(f32)) -> Result<ModelInfo> {
-        let Source { name, origin, spec, weights, preset, labels, assumed } = source;
+        let Source { name, origin, spec, weights, preset, labels, own_labels, activation, assumed, notes } = source;
         let graph = spec.build()?;
         let (plan, pixels) = plan(&self.ctx, self.choice, &graph, &weights, &preset, batch, progress).await?;
         let info = ModelInfo {
             name,
             arch: spec.arch.clone(),
             family: spec.family().into(),
-            labels,
+            labels: answers(&labels),
+            outputs: labels,
+            own_labels,
+            activation,
             parameters: graph.parameter_count(),
             precision: plan.options().precision,
             preset: preset.name.clone(),
@@ -197,6 +224,7 @@ impl Engine {
             dispatches: plan.recording().dispatches(),
             origin,
             assumed,
+            notes,
             map_layers: map_layers(&graph),
         };
         let maps = Maps::default();
@@ -207,7 +235,7 @@ impl Engine {
             self.pretrained = None;
         } else if let Some(before) = before.filter(|before| before.info.origin != Origin::Trained) {
             let Model { spec, weights, preset, info, .. } = before;
-            self.pretrained = Some(Network { spec, weights, preset, labels: info.labels });
+            self.pretrained = Some(Network { spec, weights, preset, info });
         }
         Ok(info)
     }
@@ -225,11 +253,11 @@ impl Engine {
     /// The network that a run begins with, and whether its classes are these.
     fn beginning(&self, backbone: &Backbone, classes: &[String]) -> Result<(&ResNetSpec, &StateDict, &Preset, bool)> {
         let loaded = self.loaded()?;
-        let (spec, weights, preset, labels) = match (&self.pretrained, backbone) {
-            (Some(Network { spec, weights, preset, labels }), Backbone::Pretrained) => (spec, weights, preset, labels),
-            _ => (&loaded.spec, &loaded.weights, &loaded.preset, &loaded.info.labels),
+        let (spec, weights, preset, info) = match (&self.pretrained, backbone) {
+            (Some(Network { spec, weights, preset, info }), Backbone::Pretrained) => (spec, weights, preset, info),
+            _ => (&loaded.spec, &loaded.weights, &loaded.preset, &loaded.info),
         };
-        Ok((spec, weights, preset, init::same_classes(labels, classes)))
+        Ok((spec, weights, preset, keeps_head(&info.outputs, info.own_labels, info.origin, classes)))
     }
 
     /// Plans a run on these pictures. A network that knows other classes gets a new classifier.
@@ -244,7 +272,10 @@ impl Engine {
             (spec, weights, super::scratch_preset(arch, *side)?)
         } else {
             let (spec, weights, preset, same) = self.beginning(backbone, &images.classes)?;
-            let spec = spec.clone().with_classes(classes);
+            let mut spec = spec.clone().with_classes(classes);
+            if !same {
+                spec.head.clear();
+            }
             let (weights, _) = init::transfer(&spec.build()?, weights, same, recipe.init, recipe.seed)?;
             (spec, weights, preset.clone())
         };
@@ -374,7 +405,13 @@ impl Engine {
             weights: StateDict { tensors: run.best.clone(), ..StateDict::default() },
             preset: run.pixels.clone(),
             labels: run.classes.clone(),
+            own_labels: true,
+            activation: match run.recipe.loss {
+                LossKind::SoftmaxCrossEntropy { .. } => Activation::Softmax,
+                LossKind::SigmoidCrossEntropy { .. } => Activation::Sigmoid,
+            },
             assumed: Vec::new(),
+            notes: Vec::new(),
         };
         self.install(source, 1, progress).await
     }
@@ -408,16 +445,20 @@ impl Engine {
     /// What one picture shows: the `top` most probable classes.
     pub async fn classify(&mut self, image: &RgbaImage, top: usize) -> Result<Classification> {
         let start = Instant::now();
-        let probabilities = self.forward(std::slice::from_ref(image), "softmax").await?;
+        let probabilities = self.probabilities(image).await?;
         let labels = &self.loaded()?.info.labels;
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-        let top = order
+        let top = best(&probabilities[..labels.len().min(probabilities.len())], top)
             .into_iter()
-            .take(top)
             .map(|class| Prediction { class, label: labels[class].clone(), probability: probabilities[class] })
             .collect();
         Ok(Classification { top, ms: start.elapsed().as_secs_f64() * 1e3, width: image.width, height: image.height })
+    }
+
+    /// Probabilities of the answers for one picture.
+    async fn probabilities(&mut self, image: &RgbaImage) -> Result<Vec<f32>> {
+        let (output, activation) = self.loaded()?.output();
+        let values = self.forward(std::slice::from_ref(image), output).await?;
+        Ok(activation.map_or_else(|| values.clone(), |activation| activation.probabilities(&values)))
     }
 
     /// Logits `(N, classes)`, row by row, of at most as many pictures as the model was loaded for.
@@ -444,8 +485,8 @@ impl Engine {
     /// [`Error::Usage`] without a model; those of [`Portable::write`].
     pub fn export(&self, format: ExportFormat) -> Result<Exported> {
         let Model { spec, weights, preset, info, .. } = self.loaded()?;
-        let ModelInfo { name, labels, origin, .. } = info;
-        Portable { name, spec, weights, labels, pixels: preset, origin: *origin }.write(format)
+        let ModelInfo { name, outputs: labels, origin, activation, .. } = info;
+        Portable { name, spec, weights, labels, pixels: preset, origin: *origin, activation: *activation }.write(format)
     }
 
     /// Times every layer of the loaded model once.
@@ -539,16 +580,78 @@ pub fn pixel_options(found: &Detected, published: Option<&str>) -> Result<Preset
     published.or(found.preset.as_deref()).map_or_else(|| usual_preset(&found.spec), Preset::named)
 }
 
-/// Names for a file's classes: the `own` ones, else those of its metadata, else ImageNet's or CIFAR-10's where the number fits.
-/// None for a net without a head.
-///
-/// # Errors
-/// [`Error::Usage`] when there are not as many as the network has classes.
-pub fn class_names(found: &Detected, own: Option<Vec<String>>) -> Result<Vec<String>> {
-    match (own.or_else(|| found.classes.clone()), found.spec.classes) {
-        (Some(names), Some(classes)) => labels::check(names, classes),
-        (None, Some(classes)) => Ok(labels::guess(classes, found.spec.default_image_size())),
-        (_, None) => Ok(Vec::new()),
+/// Choices for a file of the hub, which is known by its name: the network it is.
+pub fn told_by_hub(name: &str, options: &LoadOptions) -> Choices {
+    let mut choices = options.choices.clone();
+    if choices.is_empty()
+        && let Some(model) = hub::published(name)
+    {
+        choices.named = Some(model.arch.into());
+    }
+    choices
+}
+
+/// Whether a network's head goes on learning with these classes: they are its own, or it is a person's file in which nobody named
+/// them and there are as many.
+pub fn keeps_head(labels: &[String], own_labels: bool, origin: Origin, classes: &[String]) -> bool {
+    let nameless = !own_labels && origin == Origin::OwnFile;
+    labels.len() == classes.len() && (nameless || init::same_classes(labels, classes))
+}
+
+/// What goes with a network: pixels, class names, and what was assumed of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// How pictures become its input.
+    pub pixels: Preset,
+    /// A name for each output; empty for a net without a head.
+    pub labels: Vec<String>,
+    /// Whether the names are the model's own and not guessed from their number.
+    pub own_labels: bool,
+    /// Everything that was assumed, of the network too.
+    pub assumed: Vec<String>,
+}
+
+impl Known {
+    /// What the options say, else the file, else what is usual, with a sentence.
+    ///
+    /// # Errors
+    /// Those of [`pixel_options`]; [`Error::Usage`] when there are not as many names as the network has outputs.
+    pub fn of(found: &Detected, options: &LoadOptions) -> Result<Self> {
+        let mut assumed = found.assumed.clone();
+        let pixels = match &options.pixels {
+            Some(pixels) => pixels.clone(),
+            None => {
+                let pixels = pixel_options(found, options.preset.as_deref())?;
+                let told = options.preset.is_some() || found.preset.is_some() || checkpoint::pixels(&found.weights)?.is_some();
+                if !told {
+                    assumed.push(format!(
+                        "the file does not say how pictures become its input: the preset `{}` was taken (--preset names another)",
+                        pixels.name
+                    ));
+                }
+                pixels
+            }
+        };
+        let own = options.labels.clone().or_else(|| found.classes.clone());
+        let own_labels = own.is_some();
+        let labels = match (own, found.spec.classes) {
+            (Some(names), Some(classes)) => labels::check(names, classes)?,
+            (None, Some(classes)) => {
+                let names = labels::guess(classes, found.spec.default_image_size());
+                let whose = match classes {
+                    1000 | 1001 => Some("ImageNet's"),
+                    10 if names[0] != "class 0" => Some("CIFAR-10's"),
+                    _ => None,
+                };
+                // Models of the hub are published for ImageNet.
+                if let Some(whose) = whose.filter(|_| options.preset.is_none()) {
+                    assumed.push(format!("the file names no classes; because there are {classes}, they were taken as {whose}"));
+                }
+                names
+            }
+            (_, None) => Vec::new(),
+        };
+        Ok(Self { pixels, labels, own_labels, assumed })
     }
 }
 

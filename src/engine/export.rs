@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::message::Origin;
 use crate::Result;
-use crate::data::Preset;
+use crate::data::{Activation, Preset};
 use crate::model::ResNetSpec;
 use crate::train::checkpoint;
 use crate::weights::{Dtype, HostTensor, StateDict, hub, onnx, safetensors};
@@ -49,6 +49,8 @@ pub struct Portable<'a> {
     pub labels: &'a [String],
     /// How pictures become its input.
     pub pixels: &'a Preset,
+    /// How its outputs become probabilities.
+    pub activation: Activation,
     /// Where it came from, which tells the licence of models that others published.
     pub origin: Origin,
 }
@@ -122,7 +124,7 @@ impl Portable<'_> {
     }
 
     fn metadata(&self) -> IndexMap<String, String> {
-        checkpoint::metadata(self.spec, self.labels, self.pixels)
+        checkpoint::metadata(self.spec, self.labels, self.pixels, self.activation)
     }
 
     /// Of the file it came from, or of the model that was published under its name.

@@ -33,7 +33,7 @@ pub enum FrameWay {
 /// What a network says of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameReading {
-    /// Softmax of every class, in the order of the logits.
+    /// Of every answer, in the order of [`ModelInfo::labels`](super::ModelInfo::labels).
     pub probabilities: Vec<f32>,
     /// Where it looks, when that was asked for.
     pub heatmap: Option<Heatmap>,
@@ -91,7 +91,11 @@ impl Engine {
             }
         };
         // Together: some browsers take long over each.
-        let (mut probabilities, heatmap) = futures_util::try_join!(model.plan.read(&ctx, "softmax"), map)?;
+        let (output, activation) = model.output();
+        let (mut probabilities, heatmap) = futures_util::try_join!(model.plan.read(&ctx, output), map)?;
+        if let Some(activation) = activation {
+            probabilities = activation.probabilities(&probabilities);
+        }
         probabilities.truncate(model.info.labels.len());
         Ok(FrameReading { probabilities, heatmap, ms: start.elapsed().as_secs_f64() * 1e3, width, height, way })
     }

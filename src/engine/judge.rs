@@ -4,33 +4,8 @@
 use super::core::Engine;
 use super::message::Event;
 use super::train::Examples;
+pub use crate::data::Activation;
 use crate::{Error, Result};
-
-/// How logits become probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// One class is right: probabilities sum to 1.
-    #[default]
-    Softmax,
-    /// Every class is a yes or no of its own.
-    Sigmoid,
-}
-
-impl Activation {
-    /// The probabilities of a picture's logits.
-    pub fn apply(self, logits: &[f32]) -> Vec<f32> {
-        match self {
-            Self::Softmax => {
-                let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-                let sum: f32 = powers.iter().sum();
-                powers.iter().map(|power| power / sum).collect()
-            }
-            Self::Sigmoid => logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect(),
-        }
-    }
-}
 
 /// Pictures to judge.
 #[derive(Debug, Clone)]
@@ -106,20 +81,5 @@ impl Judging {
         let last = self.done >= examples.len();
         send(Event::Judging(JudgingEvent::Judged { number: *number, verdicts, last }));
         Ok(!last)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probabilities_of_logits() {
-        let soft = Activation::Softmax.apply(&[1.0, 3.0, 1000.0]);
-        assert_eq!(soft, [0.0, 0.0, 1.0], "large logits do not overflow");
-        let soft = Activation::Softmax.apply(&[0.0, 3f32.ln()]);
-        assert!((soft[0] - 0.25).abs() < 1e-6 && (soft[1] - 0.75).abs() < 1e-6);
-        let sigmoid = Activation::Sigmoid.apply(&[0.0, 3f32.ln(), -200.0]);
-        assert!((sigmoid[0] - 0.5).abs() < 1e-6 && (sigmoid[1] - 0.75).abs() < 1e-6 && sigmoid[2] == 0.0);
     }
 }

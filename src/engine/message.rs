@@ -9,10 +9,11 @@ use super::heatmap::{Heatmap, HeatmapKind};
 use super::judge::{JudgeOrder, JudgingEvent};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, TrainingEvent, TrainingOrder};
 use crate::Error;
-use crate::data::Preset;
 use crate::data::image::RgbaImage;
+use crate::data::{Activation, Preset};
 use crate::device::{Adapter, DeviceKind, DispatchTime, Precision};
 use crate::model::MemoryUse;
+use crate::weights::Choices;
 
 /// Element type the user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +56,10 @@ pub enum Command {
         origin: Origin,
         /// Preset of the pixels; by default the file's metadata, else guessed from the architecture.
         preset: Option<String>,
+        /// What a person says of the file that it does not say itself.
+        choices: Choices,
+        /// Files that came with it, see [`Files`](crate::weights::Files).
+        beside: Vec<(String, Vec<u8>)>,
     },
     /// Give the loaded model's classes other names, as many as it has. Answered by [`Event::Ready`].
     NameClasses(Vec<String>),
@@ -222,8 +227,15 @@ pub struct ModelInfo {
     pub arch: String,
     /// `v1`, `v2`, `cifar-v1`, `cifar-v2`.
     pub family: String,
-    /// Class names, in the order of the logits; empty for a net without a head.
+    /// What it can answer, in the order of the probabilities: the classes, for a single output its name and "not" it; empty for a
+    /// net without a head.
     pub labels: Vec<String>,
+    /// A name for each logit.
+    pub outputs: Vec<String>,
+    /// Whether somebody named them; else they were guessed from their number.
+    pub own_labels: bool,
+    /// How logits become probabilities.
+    pub activation: Activation,
     /// Trainable scalars.
     pub parameters: usize,
     /// Element type in use.
@@ -243,6 +255,8 @@ pub struct ModelInfo {
     pub origin: Origin,
     /// What the file could not tell and was assumed, as sentences; empty when its metadata told.
     pub assumed: Vec<String>,
+    /// What else is to be known of how the file was read, as sentences.
+    pub notes: Vec<String>,
     /// Layers that can be [mapped](HeatmapKind::GradCam), in order; the last is the one of [`HeatmapKind::Cam`].
     pub map_layers: Vec<String>,
 }
@@ -267,6 +281,6 @@ pub struct Prediction {
     pub class: usize,
     /// Its name.
     pub label: String,
-    /// Softmax, 0 to 1.
+    /// 0 to 1; over all classes of a softmax they add up to 1.
     pub probability: f32,
 }

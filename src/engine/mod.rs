@@ -13,7 +13,7 @@ mod serve;
 mod train;
 mod workshop;
 
-pub use self::core::{Engine, LoadOptions, class_names, pixel_options, usual_preset};
+pub use self::core::{Engine, Known, LoadOptions, keeps_head, pixel_options, told_by_hub, usual_preset};
 pub use benchmark::{
     Bench, BenchmarkEvent, BenchmarkJob, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime,
     Noise, RunTimes, random_weights,

@@ -267,8 +267,9 @@ struct Queue(VecDeque<Job>);
 impl Queue {
     fn push(&mut self, command: Command) {
         match command {
-            Command::Load { name, bytes, origin, preset } => {
-                self.0.push_back(Job::Load { name, bytes, options: LoadOptions { origin, preset, ..LoadOptions::default() } });
+            Command::Load { name, bytes, origin, preset, choices, beside } => {
+                let options = LoadOptions { origin, preset, choices, beside, ..LoadOptions::default() };
+                self.0.push_back(Job::Load { name, bytes, options });
             }
             Command::NameClasses(names) => self.0.push_back(Job::NameClasses(names)),
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),

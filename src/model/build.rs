@@ -58,13 +58,25 @@ impl Builder<'_> {
             }
             self.graph.aliases.push((format!("layer{}", k + 1), x));
         }
-        if spec.is_pre_activation() {
+        if spec.is_pre_activation() && spec.final_norm {
             x = self.norm("norm", x, channels);
             x = self.graph.push("norm.relu", Relu, &[x]);
         }
         x = self.graph.push("avgpool", GlobalAvgPool, &[x]);
         if let Some(classes) = spec.classes {
-            x = self.graph.push("fc", Linear { in_features: channels, out_features: classes }, &[x]);
+            // Several layers are numbered as in a sequence with their ReLUs.
+            let mut features = channels;
+            for (i, &width) in spec.head.iter().enumerate() {
+                let linear = Linear { in_features: features, out_features: width };
+                x = self.graph.push(format!("fc.{}", 2 * i), linear, &[x]);
+                x = self.graph.push(format!("fc.{}", 2 * i + 1), Relu, &[x]);
+                features = width;
+            }
+            let name = if spec.head.is_empty() { "fc".into() } else { format!("fc.{}", 2 * spec.head.len()) };
+            x = self.graph.push(name, Linear { in_features: features, out_features: classes }, &[x]);
+            if !spec.head.is_empty() {
+                self.graph.aliases.push(("fc".into(), x));
+            }
             self.graph.push("softmax", Softmax, &[x]);
         }
     }

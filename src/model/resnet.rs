@@ -50,6 +50,12 @@ pub struct ResNetSpec {
     /// Added to the variance in every batch norm. Default 1e-5 (PyTorch, TF-slim).
     #[serde(default = "torch_eps")]
     pub bn_eps: f32,
+    /// Whether a pre-activation net ends in a norm and a ReLU; all do but kuangliu's PreActResNet.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub final_norm: bool,
+    /// Widths of linear layers between the average pool and the classifier, each with a ReLU after it; usually none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub head: Vec<usize>,
     /// Number of classes; `None` ends the net after the average pool, with features.
     pub classes: Option<usize>,
 }
@@ -87,6 +93,9 @@ pub struct Stem {
 
 fn yes() -> bool {
     true
+}
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// The stem's max pool.
@@ -267,6 +276,8 @@ impl ResNetSpec {
             padding: Padding::Symmetric,
             bias: ConvBias::Never,
             bn_eps: 1e-5,
+            final_norm: true,
+            head: Vec::new(),
             classes,
         })
     }
@@ -305,6 +316,8 @@ impl ResNetSpec {
             padding: Padding::Symmetric,
             bias: ConvBias::WithoutNorm,
             bn_eps: if slim { 1e-5 } else { 1.001e-5 },
+            final_norm: true,
+            head: Vec::new(),
             classes,
         })
     }
@@ -337,6 +350,8 @@ impl ResNetSpec {
             padding: if keras { Padding::Same } else { Padding::Symmetric },
             bias: if keras { ConvBias::Always } else { ConvBias::Never },
             bn_eps: if keras { 1e-3 } else { 1e-5 },
+            final_norm: true,
+            head: Vec::new(),
             classes,
         })
     }
@@ -360,6 +375,8 @@ impl ResNetSpec {
             padding: Padding::Same,
             bias: ConvBias::Always,
             bn_eps: 1e-3,
+            final_norm: true,
+            head: Vec::new(),
             classes,
         })
     }
@@ -416,6 +433,8 @@ impl ResNetSpec {
         rule(self.classes != Some(0), "the number of classes must be at least 1 (leave it out for features without a head)")?;
         rule((1..=1024).contains(&self.image_channels), "image channels must be 1 to 1024")?;
         rule(self.bn_eps.is_finite() && self.bn_eps > 0.0, "bn_eps must be a positive number")?;
+        rule(self.head.iter().all(|width| (1..=65536).contains(width)), "hidden layers of the head must be 1 to 65536 wide")?;
+        rule(self.head.len() <= 16, "the head has more than 16 hidden layers")?;
         rule(self.classes.is_none_or(|n| n <= 1 << 20), "more than 1048576 classes are not supported")?;
         let stem = &self.stem;
         rule(stem.kernel % 2 == 1 && stem.kernel <= 31, "the stem's kernel must be odd and at most 31")?;

@@ -51,7 +51,7 @@ struct VerticalParams {
     rows: u32,
     first_image: u32,
     stride: u32,
-    bgr: u32,
+    order: u32,
     _align: [u32; 2],
     factor: [f32; 4],
     offset: [f32; 4],
@@ -101,14 +101,26 @@ struct Band {
     recording: Recording,
 }
 
+/// A picture whose three channels are its luma: Pillow's `convert("L")`, ITU-R 601-2 in 16 bits.
+fn luma(image: &RgbaImage) -> RgbaImage {
+    let mut pixels = image.pixels.clone();
+    for pixel in pixels.chunks_exact_mut(4) {
+        let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+        let grey = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16) as u8;
+        pixel[..3].fill(grey);
+    }
+    RgbaImage { pixels, ..*image }
+}
+
 impl Preprocessor {
-    /// A preprocessor that writes to `output`, `(N, 3, h, w)` with the preset's crop.
+    /// A preprocessor that writes to `output`, `(N, 3, h, w)` with the preset's crop, or `(N, 1, h, w)`: luma, with the preset's first
+    /// mean and std.
     ///
     /// # Errors
     /// [`Error::Spec`] when the network's input has another number of channels or another size.
     pub fn new(device: &Device, preset: Preset, output: Tensor) -> Result<Self> {
         let found = (output.shape.w as u32, output.shape.h as u32);
-        if output.shape.c != 3 || found != preset.crop {
+        if ![1, 3].contains(&output.shape.c) || found != preset.crop {
             return Err(Error::Spec(format!(
                 "the preset `{}` makes pictures of 3 channels and {} x {} pixels, the network's input has {} channels and {} x \
                  {} pixels; choose a preset or a size that fits",
@@ -144,6 +156,14 @@ impl Preprocessor {
                 self.output.shape.n
             )));
         }
+        if self.output.shape.c == 1 {
+            let grey: Vec<RgbaImage> = images.iter().map(|image| luma(image)).collect();
+            return self.run_groups(device, &grey.iter().collect::<Vec<_>>());
+        }
+        self.run_groups(device, images)
+    }
+
+    fn run_groups(&mut self, device: &Device, images: &[&RgbaImage]) -> Result<()> {
         let mut first = 0;
         for same in images.chunk_by(|a, b| (a.width, a.height) == (b.width, b.height)) {
             let size = (same[0].width, same[0].height);
@@ -216,7 +236,9 @@ impl Preprocessor {
         let rows = down.span();
         let [bounds, weights] = tables(device, down, rows.start)?;
         let (factor, offset) = self.preset.affine();
-        let pad = |[a, b, c]: [f32; 3]| [a, b, c, 0.0];
+        // Channels that only fill up the last four stay zero.
+        let grey = self.output.shape.c == 1;
+        let pad = |[a, b, c]: [f32; 3]| if grey { [a, 0.0, 0.0, 0.0] } else { [a, b, c, 0.0] };
         let (width, height) = self.preset.crop;
         let bgr = self.preset.channel_order == ChannelOrder::Bgr;
         let cost = group.count as u64 * u64::from(height) * u64::from(width) * u64::from(down.stride) * 3;
@@ -249,7 +271,7 @@ impl Preprocessor {
                 rows: rows.len() as u32,
                 first_image: group.first as u32,
                 stride: down.stride,
-                bgr: u32::from(bgr),
+                order: if grey { 2 } else { u32::from(bgr) },
                 _align: [0; 2],
                 factor: pad(factor),
                 offset: pad(offset),

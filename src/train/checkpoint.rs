@@ -26,12 +26,12 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Plateau, Recipe, Summary};
-use crate::data::Preset;
+use crate::data::{Activation, Preset};
 use crate::model::graph::Param;
 use crate::model::resnet::ResNetSpec;
 use crate::model::training::Totals;
 use crate::model::{Turns, without_turns};
-use crate::ops::Optimizer;
+use crate::ops::{LossKind, Optimizer};
 use crate::weights::{self, Dtype, HostTensor, RESUME_PREFIX, StateDict, detect, safetensors};
 use crate::{Error, Result};
 
@@ -311,7 +311,11 @@ impl Checkpoint {
 
     /// Metadata of the weights, with or without the run.
     fn metadata(&self) -> IndexMap<String, String> {
-        metadata(&self.spec, &self.classes, &self.pixels)
+        let activation = match self.recipe.loss {
+            LossKind::SoftmaxCrossEntropy { .. } => Activation::Softmax,
+            LossKind::SigmoidCrossEntropy { .. } => Activation::Sigmoid,
+        };
+        metadata(&self.spec, &self.classes, &self.pixels, activation)
     }
 
     /// PyTorch's counter beside each running mean. It counts forward passes in training mode.
@@ -361,12 +365,14 @@ fn complete(tensors: &Tensors, params: &[&Param]) -> Result<()> {
     Ok(())
 }
 
-/// What makes weights a whole model: table, class names (none for a net without a head), and how pictures become its input.
-pub fn metadata(spec: &ResNetSpec, classes: &[String], pixels: &Preset) -> IndexMap<String, String> {
+/// What makes weights a whole model: table, class names (none for a net without a head), how pictures become its input, and how
+/// outputs become probabilities.
+pub fn metadata(spec: &ResNetSpec, classes: &[String], pixels: &Preset, activation: Activation) -> IndexMap<String, String> {
     let named = Preset::named(&pixels.name).is_ok_and(|preset| preset == *pixels);
     let preset = named.then_some(pixels.name.as_str());
     let mut metadata = detect::metadata(spec, (!classes.is_empty()).then_some(classes), preset);
     metadata.insert(PIXELS.into(), json(pixels));
+    metadata.extend(detect::loss_metadata(activation));
     metadata
 }
 

@@ -11,15 +11,23 @@ use crate::web;
 use crate::{Error, Result};
 
 /// Endings of weights files; everything else is taken for a picture, and the decoder says what it is instead.
-const WEIGHTS: [&str; 7] = [".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pkl"];
+const WEIGHTS: [&str; 11] =
+    [".safetensors", ".safetensors.index.json", ".pth", ".pth.tar", ".pt", ".pt2", ".th", ".bin", ".ckpt", ".pkl", ".npz"];
 
 impl Lab {
     /// Takes files of any kind: weights become the model, the rest are pictures.
     pub fn take(self, files: Vec<web_sys::File>) {
-        let (weights, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_weights(&file.name()));
+        let (mut weights, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_weights(&file.name()));
+        // A config beside weights says what they are; alone it is no picture, which the decoder says.
+        let (configs, pictures): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|file| !weights.is_empty() && file.name().to_ascii_lowercase().ends_with(".json"));
         self.picture_error.set(None);
-        if let Some(file) = weights.into_iter().next_back() {
-            self.load_file(file);
+        // An index stands for its parts.
+        let index =
+            weights.iter().position(|file| file.name().ends_with(".index.json")).unwrap_or(weights.len().saturating_sub(1));
+        if !weights.is_empty() {
+            let file = weights.remove(index);
+            self.load_file(file, weights.into_iter().chain(configs).collect());
         }
         self.add(pictures.into_iter().map(|file| (file, None)).collect());
     }
@@ -53,8 +61,11 @@ impl Lab {
     pub fn take_weights_input(self, event: &web_sys::Event) {
         let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
         let Some(input) = input else { return };
-        if let Some(file) = web::files_from_input(&input).into_iter().next() {
-            self.load_file(file);
+        let mut files = web::files_from_input(&input);
+        let main = files.iter().position(|file| is_weights(&file.name())).unwrap_or(0);
+        if main < files.len() {
+            let file = files.remove(main);
+            self.load_file(file, files);
         }
     }
 

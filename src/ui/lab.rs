@@ -11,6 +11,7 @@ use rust_i18n::t;
 
 use super::format;
 use super::live::{Asked, Looks, Reply};
+use super::models::OwnFile;
 use super::notice;
 use super::screen::{Screen, follow_address};
 use super::workshop::Opening;
@@ -146,6 +147,8 @@ pub struct Lab {
     pub(super) in_flight: StoredValue<HashMap<u64, Request>>,
     pub(super) pending: StoredValue<VecDeque<Pending>>,
     pub(super) download: StoredValue<Option<web::CancelToken>, LocalStorage>,
+    /// The person's weights file in use and what came with it, to be read again.
+    pub(super) own_file: StoredValue<Option<OwnFile>, LocalStorage>,
     pub(super) next_id: StoredValue<u64>,
     pub(super) asked: Asked,
     /// Where the network looks.
@@ -190,6 +193,7 @@ impl Lab {
             in_flight: StoredValue::new(HashMap::new()),
             pending: StoredValue::new(VecDeque::new()),
             download: StoredValue::new_local(None),
+            own_file: StoredValue::new_local(None),
             next_id: StoredValue::new(0),
             asked: Asked::start(),
             looks: Looks::start(),

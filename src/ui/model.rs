@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use super::assumed::Assumed;
 use super::format;
 use super::lab::{Busy, Lab};
 use super::model_picker::ModelPicker;
@@ -20,7 +21,7 @@ pub fn ModelPanel(lab: Lab) -> impl IntoView {
                 {move || lab.model.get().map(|model| view! { <span class="tag" data-testid="origin">{origin(model.origin)}</span> })}
             </div>
             {move || match lab.model.get() {
-                Some(model) => view! { <Facts model=(*model).clone() /> }.into_any(),
+                Some(model) => view! { <Facts lab model=(*model).clone() /> }.into_any(),
                 None => {
                     view! {
                         <p class="model__name">
@@ -42,7 +43,8 @@ pub fn ModelPanel(lab: Lab) -> impl IntoView {
 }
 
 #[component]
-fn Facts(model: ModelInfo) -> impl IntoView {
+fn Facts(lab: Lab, model: ModelInfo) -> impl IntoView {
+    let shown = model.clone();
     let memory = model.memory.weight_bytes + model.memory.activation_bytes;
     let classes = if model.labels.is_empty() { t!("model.no_classes").into_owned() } else { format::count(model.labels.len()) };
     view! {
@@ -73,15 +75,7 @@ fn Facts(model: ModelInfo) -> impl IntoView {
                 <dd>{model.dispatches}</dd>
             </div>
         </dl>
-        {(!model.assumed.is_empty())
-            .then(|| {
-                view! {
-                    <p class="remark" data-testid="assumed">
-                        <b>{t!("model.assumed")}</b>
-                        {model.assumed.join(" ")}
-                    </p>
-                }
-            })}
+        <Assumed lab model=shown />
     }
 }
 

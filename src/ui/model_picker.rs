@@ -47,7 +47,8 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 class="hidden"
                 type="file"
                 tabindex="-1"
-                accept=".safetensors,.pth,.pt,.th,.bin,.ckpt"
+                multiple
+                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip"
                 aria-label=t!("model.open")
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)

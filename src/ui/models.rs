@@ -10,6 +10,7 @@ use super::notice;
 use crate::engine::{Command, Origin, PrecisionChoice};
 use crate::split::in_workshop;
 use crate::web;
+use crate::weights::Choices;
 use crate::weights::hub::HubModel;
 use crate::{Error, Result};
 
@@ -19,8 +20,34 @@ pub const BUNDLED: &str = "resnet20-cifar10";
 pub const BUNDLED_BYTES: u64 = include_bytes!("../../www/models/resnet20-cifar10.safetensors").len() as u64;
 const BUNDLED_FILE: &str = "models/resnet20-cifar10.safetensors";
 
-/// A model's file, and where it came from.
-type Got = LocalBoxFuture<'static, Result<(Vec<u8>, Origin)>>;
+/// A person's weights file.
+#[derive(Clone)]
+pub struct OwnFile {
+    file: web_sys::File,
+    beside: Vec<web_sys::File>,
+}
+
+impl OwnFile {
+    fn key(&self) -> String {
+        format!("reslab.choices.{}.{}", self.file.name(), self.file.size())
+    }
+}
+
+/// A model's file, and what goes with it.
+struct Given {
+    bytes: Vec<u8>,
+    origin: Origin,
+    choices: Choices,
+    beside: Vec<(String, Vec<u8>)>,
+}
+
+impl Given {
+    fn alone(bytes: Vec<u8>, origin: Origin) -> Self {
+        Self { bytes, origin, choices: Choices::default(), beside: Vec::new() }
+    }
+}
+
+type Got = LocalBoxFuture<'static, Result<Given>>;
 
 in_workshop! {
     /// What goes on where a download ended and keeps what comes in is not for a first look.
@@ -31,7 +58,7 @@ in_workshop! {
             lab.refresh_kept();
             let got = got?;
             lab.remark.set(got.warning);
-            Ok((got.bytes, if got.from_this_device { Origin::FromThisDevice } else { Origin::Downloaded }))
+            Ok(Given::alone(got.bytes, if got.from_this_device { Origin::FromThisDevice } else { Origin::Downloaded }))
         }
         .boxed_local())
     }
@@ -45,7 +72,7 @@ impl Lab {
         let got = async move {
             let progress = move |p: web::Progress| self.report(BUNDLED, &p);
             let bytes = web::fetch_bytes(BUNDLED_FILE, progress, &canceller).await?;
-            Ok((bytes, Origin::Bundled))
+            Ok(Given::alone(bytes, Origin::Bundled))
         };
         self.fetch(BUNDLED, None, cancel, got.boxed_local());
     }
@@ -58,12 +85,42 @@ impl Lab {
         self.fetch(model.name, Some(model.preset), cancel, got.boxed_local());
     }
 
-    /// Loads a weights file the user gave.
-    pub fn load_file(self, file: web_sys::File) {
+    /// Loads a weights file the user gave, with the files that came with it: a config, the other parts of a file in several.
+    pub fn load_file(self, file: web_sys::File, beside: Vec<web_sys::File>) {
+        self.own_file.set_value(Some(OwnFile { file, beside }));
+        self.load_own();
+    }
+
+    /// Loads the person's file, read as they have chosen.
+    pub fn load_own(self) {
+        let Some(OwnFile { file, beside }) = self.own_file.get_value() else { return };
         let name = file.name();
+        let choices = self.own_choices();
         let cancel = self.begin_fetch(&name);
-        let got = async move { Ok((web::read_file(&file).await?, Origin::OwnFile)) };
+        let got = async move {
+            let bytes = web::read_file(&file).await?;
+            let mut files = Vec::new();
+            for file in beside {
+                files.push((file.name(), web::read_file(&file).await?));
+            }
+            Ok(Given { bytes, origin: Origin::OwnFile, choices, beside: files })
+        };
         self.fetch(&name, None, cancel, got.boxed_local());
+    }
+
+    /// What the person said of the file in use; kept in the browser under its name and size.
+    pub fn own_choices(self) -> Choices {
+        let kept = self.own_file.with_value(|own| own.as_ref().and_then(|own| web::recall(&own.key())));
+        kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// Keeps what the person says of the file in use and reads it again.
+    pub fn choose(self, choices: &Choices) {
+        if let Some(key) = self.own_file.with_value(|own| own.as_ref().map(OwnFile::key)) {
+            // Plain data becomes JSON.
+            web::remember(&key, &serde_json::to_string(choices).unwrap_or_default());
+            self.load_own();
+        }
     }
 
     /// Stops a download; what has arrived is kept for the next try.
@@ -129,10 +186,11 @@ impl Lab {
             }
             self.download.set_value(None);
             match got {
-                Ok((bytes, origin)) => {
+                Ok(Given { bytes, origin, choices, beside }) => {
                     self.busy.set(Some(Busy::Preparing { name: name.clone(), progress: 0.0 }));
                     self.pending.update_value(|pending| pending.push_back(Pending::Model));
-                    self.send(Command::Load { name, bytes, origin, preset: preset.map(str::to_owned) });
+                    let preset = preset.map(str::to_owned);
+                    self.send(Command::Load { name, bytes, origin, preset, choices, beside });
                 }
                 Err(error) => {
                     self.busy.set(None);

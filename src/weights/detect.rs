@@ -1,19 +1,20 @@
 //! Which network a checkpoint belongs to, from its metadata or from the names and shapes of its tensors.
 //!
 //! What a file's metadata says comes first: our own files carry their block table. Without it the table is read off the
-//! shapes: blocks by counting, widths from the kernels, the kind of shortcut from `downsample.*`. Some properties leave no
-//! trace in a shape (where a block's stride stands, a pool's padding); they are taken from the published family the shapes
-//! belong to, and [`Detected::assumed`] says so. Whatever the source of the table, every tensor is then checked against it.
+//! shapes ([`super::shapes`]), and what they cannot show is settled by who knows it, or assumed ([`super::assume`]);
+//! [`Detected::assumed`] says so. Whatever the source of the table, every tensor is then checked against it.
 
 use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::{HostTensor, RESUME_PREFIX, StateDict, shown};
-use crate::model::graph::Padding;
-use crate::model::resnet::{
-    BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
-};
+use super::assume::{self, Choices};
+use super::contents::Facts;
+use super::known::Config;
+use super::shapes::{Shapes, published};
+use super::{RESUME_PREFIX, StateDict, shown};
+use crate::data::Activation;
+use crate::model::resnet::ResNetSpec;
 use crate::{Error, Result};
 
 /// A checkpoint and the network it fits.
@@ -27,8 +28,12 @@ pub struct Detected {
     pub classes: Option<Vec<String>>,
     /// Name of the pixel preset, if the file carries it.
     pub preset: Option<String>,
-    /// What the shapes could not tell and was assumed, as sentences for the person; empty when the metadata told.
+    /// How its outputs become probabilities.
+    pub activation: Activation,
+    /// What the file could not tell and was assumed, as sentences for the person; empty when it told.
     pub assumed: Vec<String>,
+    /// What else the person should know of how it was read: what was passed over, which of two nets was taken.
+    pub notes: Vec<String>,
 }
 
 /// Metadata keys of the files this project writes.
@@ -37,6 +42,10 @@ mod key {
     pub const SPEC: &str = "spec";
     pub const CLASSES: &str = "classes";
     pub const PRESET: &str = "preset";
+    /// The loss it was trained with: `softmax`, `sigmoid`.
+    pub const LOSS: &str = "loss";
+    /// A run that can be resumed; its recipe names the loss too.
+    pub const TRAINING: &str = "training";
 }
 
 /// The metadata that lets a file be loaded without guessing: the table as JSON, its name, class names, pixel preset.
@@ -64,18 +73,71 @@ pub fn metadata(spec: &ResNetSpec, classes: Option<&[String]>, preset: Option<&s
     metadata
 }
 
+/// What is known of a file beside its tensors.
+#[derive(Debug, Default)]
+pub(super) struct Beside<'a> {
+    pub choices: Choices,
+    pub config: Option<Config>,
+    pub facts: Facts,
+    /// What stands before the names of layers in `facts`.
+    pub prefix: &'a str,
+}
+
 /// Finds the network `state` belongs to and checks every tensor's name and shape against it.
 ///
 /// # Errors
-/// [`Error::UnknownArchitecture`] when the names are no ResNet's, or those of a variant that is not supported (named in the
-/// message); [`Error::TensorMismatch`] when one tensor does not fit; [`Error::Spec`] when the metadata contradicts itself.
-pub fn detect(mut state: StateDict) -> Result<Detected> {
+/// [`Error::UnknownArchitecture`] when the names are no ResNet's; [`Error::TensorMismatch`] when one tensor does not fit;
+/// [`Error::Spec`] when the metadata contradicts itself.
+pub fn detect(state: StateDict) -> Result<Detected> {
+    recognise(state, &Beside::default())
+}
+
+/// The table in the file's metadata, which only this project writes: such a file needs no guess.
+pub(super) fn has_table(metadata: &IndexMap<String, String>) -> bool {
+    metadata.contains_key(key::SPEC)
+}
+
+/// [`detect`] with what is known beside.
+pub(super) fn recognise(mut state: StateDict, beside: &Beside<'_>) -> Result<Detected> {
     state.tensors.retain(|name, _| !name.starts_with(RESUME_PREFIX));
     canonical_names(&mut state);
-    let (spec, assumed) = match from_metadata(&state)? {
-        Some(spec) => (spec, Vec::new()),
-        None => Shapes(&state.tensors).table()?,
+    let Beside { choices, config, facts, prefix } = beside;
+    let mut notes = Vec::new();
+    let told = from_metadata(&state)?;
+    let (spec, mut assumed) = match told {
+        Some(spec) if choices.is_empty() => (spec, Vec::new()),
+        Some(spec) => {
+            assume::settle(spec, true, choices, None, &Facts::default(), "", &mut notes).map(|(spec, _)| (spec, Vec::new()))?
+        }
+        None => {
+            let (spec, is_published) = published(Shapes(&state.tensors).table()?);
+            assume::settle(spec, is_published, choices, config.as_ref(), facts, prefix, &mut notes)?
+        }
     };
+    let mut found = checked(spec, state)?;
+    if found.classes.is_none() {
+        found.classes = other_names(&found.spec, config.as_ref(), facts, &mut notes);
+    }
+    if config.as_ref().is_some_and(|config| config.sigmoid) {
+        found.activation = Activation::Sigmoid;
+    }
+    if found.spec.classes == Some(1) && loss(&found.weights.metadata) == Activation::Softmax {
+        assumed.push("it has a single output: a sigmoid was taken, so that it answers yes or no".into());
+    }
+    Ok(Detected { assumed, notes, ..found })
+}
+
+/// [`detect`] for files with their table in the metadata alone. The page's first part knows no more.
+pub(super) fn by_table(mut state: StateDict) -> Result<Detected> {
+    state.tensors.retain(|name, _| !name.starts_with(RESUME_PREFIX));
+    match from_metadata(&state)? {
+        Some(spec) => checked(spec, state),
+        None => Err(Error::Spec("the file's metadata has no `spec`".into())),
+    }
+}
+
+/// Checks every tensor against the table.
+fn checked(spec: ResNetSpec, state: StateDict) -> Result<Detected> {
     let blocks: usize = spec.stages.iter().map(|stage| stage.blocks.min(1 << 20)).sum();
     if blocks > state.tensors.len() {
         // Also keeps a hostile table from building a graph of millions of layers.
@@ -83,11 +145,46 @@ pub fn detect(mut state: StateDict) -> Result<Detected> {
     }
     let weights = verified(&spec, state)?;
     let classes = class_names(&spec, &weights)?;
+    let one = spec.classes == Some(1);
+    let activation = if one { Activation::Sigmoid } else { loss(&weights.metadata) };
     let preset = weights.metadata.get(key::PRESET).cloned();
-    Ok(Detected { spec, weights, classes, preset, assumed })
+    Ok(Detected { spec, weights, classes, preset, activation, assumed: Vec::new(), notes: Vec::new() })
 }
 
-/// Renames what other code bases call differently: `linear` is `fc`, `shortcut.0` is `downsample.0`.
+/// The loss in the metadata of our own files.
+fn loss(metadata: &IndexMap<String, String>) -> Activation {
+    let training = || {
+        let run: serde_json::Value = serde_json::from_str(metadata.get(key::TRAINING)?).ok()?;
+        Some(run["recipe"]["loss"].to_string())
+    };
+    let loss = metadata.get(key::LOSS).cloned().or_else(training).unwrap_or_default();
+    if loss.contains("sigmoid") { Activation::Sigmoid } else { Activation::Softmax }
+}
+
+/// The metadata that tells how outputs become probabilities; none for the usual softmax.
+pub fn loss_metadata(activation: Activation) -> Option<(String, String)> {
+    (activation == Activation::Sigmoid).then(|| (key::LOSS.into(), "sigmoid".into()))
+}
+
+/// Class names of a config beside the file or of objects in it, where they are as many as the network has classes.
+fn other_names(spec: &ResNetSpec, config: Option<&Config>, facts: &Facts, notes: &mut Vec<String>) -> Option<Vec<String>> {
+    let wanted = spec.classes?;
+    if let Some(names) = config.and_then(|config| config.classes.clone()) {
+        if names.len() == wanted {
+            return Some(names);
+        }
+        notes.push(format!(
+            "the config.json beside it names {} classes, but the network has {wanted}: they were not used",
+            names.len()
+        ));
+    }
+    let found = facts.names.iter().filter_map(|(_, json)| crate::data::labels::from_json(json));
+    let mut found = found.filter(|names| names.len() == wanted);
+    found.next()
+}
+
+/// Renames what other code bases call differently: `linear` is `fc`, `shortcut.0` is `downsample.0`. Files have come through
+/// [`select`](super::select) already.
 fn canonical_names(state: &mut StateDict) {
     let rename = |name: &str| -> String {
         if let Some(rest) = name.strip_prefix("linear.").or_else(|| name.strip_prefix("classifier.")) {
@@ -112,7 +209,7 @@ fn from_metadata(state: &StateDict) -> Result<Option<ResNetSpec>> {
         return Ok(None); // other programs may use the key for names of their own
     };
     let shapes = Shapes(&state.tensors);
-    spec.classes = shapes.get("fc.weight").and_then(|shape| shape.first().copied());
+    (spec.classes, spec.head) = shapes.head();
     if let Some(&[_, channels, _, _]) = shapes.get("conv1.weight") {
         spec.image_channels = channels;
     }
@@ -174,218 +271,6 @@ fn verified(spec: &ResNetSpec, mut state: StateDict) -> Result<StateDict> {
         }
     }
     Ok(StateDict { tensors, metadata: state.metadata })
-}
-
-/// Shapes by canonical name.
-#[derive(Clone, Copy)]
-struct Shapes<'a>(&'a IndexMap<String, HostTensor>);
-
-impl<'a> Shapes<'a> {
-    fn get(self, name: &str) -> Option<&'a [usize]> {
-        self.0.get(name).map(|tensor| tensor.shape.as_slice())
-    }
-
-    fn has(self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    /// A square kernel as `(out, in, size)`.
-    fn conv(self, name: &str) -> Result<(usize, usize, usize)> {
-        match self.get(name) {
-            Some(&[o, i, height, width]) if height == width => Ok((o, i, height)),
-            found => Err(Error::TensorMismatch {
-                tensor: name.into(),
-                expected: "a square convolution kernel [out, in, k, k]".into(),
-                found: found.map_or("no tensor of that name".into(), |shape| format!("shape {shape:?}")),
-            }),
-        }
-    }
-
-    /// The block table these shapes describe, and what had to be assumed.
-    fn table(self) -> Result<(ResNetSpec, Vec<String>)> {
-        if !self.has("conv1.weight") || !self.has("layer1.0.conv1.weight") {
-            self.unsupported()?;
-            let names: Vec<String> = self.0.keys().map(|name| shown(name)).take(5).collect();
-            return Err(Error::UnknownArchitecture(format!(
-                "expected torchvision's names (`conv1.weight`, `layer1.0.conv1.weight`, ...), found `{}`",
-                names.join("`, `")
-            )));
-        }
-        self.unsupported()?;
-        let pre_activation = self.has("norm.weight");
-        let (stem_channels, image_channels, kernel) = self.conv("conv1.weight")?;
-        let stem_norm = self.has("bn1.weight");
-        let classes = self.get("fc.weight").and_then(|shape| shape.first().copied());
-
-        let mut stages: Vec<Stage> = Vec::new();
-        let (mut widened, mut projected, mut normed) = (false, false, false);
-        let mut channels = stem_channels;
-        while self.has(&format!("layer{}.0.conv1.weight", stages.len() + 1)) {
-            let k = stages.len() + 1;
-            let blocks = (0..).take_while(|unit| self.has(&format!("layer{k}.{unit}.conv1.weight"))).count();
-            let (inner, _, _) = self.conv(&format!("layer{k}.0.conv1.weight"))?;
-            let bottleneck = self.has(&format!("layer{k}.0.conv3.weight"));
-            let (outer, _, _) = self.conv(&format!("layer{k}.0.conv{}.weight", if bottleneck { 3 } else { 2 }))?;
-            let has_projection = self.has(&format!("layer{k}.0.downsample.0.weight"));
-            projected |= has_projection;
-            normed |= self.has(&format!("layer{k}.0.downsample.1.weight"));
-            // The stride by rule: 2, except in the first stage. A projection that keeps the width must be there for a stride.
-            let stride = if k == 1 { if has_projection && outer == channels { 2 } else { 1 } } else { 2 };
-            widened |= outer != channels || stride != 1;
-            stages.push(Stage { blocks, channels: outer, bottleneck: bottleneck.then_some(inner), stride });
-            channels = outer;
-        }
-        let shortcut = match (projected, normed) {
-            (true, true) => Shortcut::Projection,
-            (true, false) => Shortcut::ProjectionWithoutNorm,
-            (false, _) if widened => Shortcut::ZeroPad,
-            (false, _) => Shortcut::Projection,
-        };
-        if shortcut != Shortcut::ZeroPad && !pre_activation {
-            // A stage that keeps its width and has no projection keeps its resolution too.
-            let mut before = stem_channels;
-            for (k, stage) in stages.iter_mut().enumerate() {
-                if stage.channels == before && !self.has(&format!("layer{}.0.downsample.0.weight", k + 1)) {
-                    stage.stride = 1;
-                }
-                before = stage.channels;
-            }
-        }
-        let bias = match (self.has("layer1.0.conv1.bias"), self.has("conv1.bias")) {
-            (true, _) => ConvBias::Always,
-            (false, true) => ConvBias::WithoutNorm,
-            (false, false) => ConvBias::Never,
-        };
-        let small_stem = kernel < 7;
-        let pool = StemPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros: false };
-        let depth = 2 + stages.iter().map(|s| s.blocks * if s.bottleneck.is_some() { 3 } else { 2 }).sum::<usize>();
-        let spec = ResNetSpec {
-            arch: format!("resnet{depth}-custom"),
-            image_channels,
-            stem: Stem {
-                channels: stem_channels,
-                kernel,
-                stride: if small_stem { 1 } else { 2 },
-                norm: stem_norm,
-                relu: stem_norm || !pre_activation,
-                pool: (!small_stem).then_some(pool),
-            },
-            stages,
-            order: match (pre_activation, stem_norm) {
-                (false, _) => BlockOrder::PostActivation,
-                (true, false) => BlockOrder::PreActivation,
-                (true, true) => BlockOrder::PreActivationRawProjection,
-            },
-            shortcut,
-            stride_on: StrideOn::Conv3x3,
-            stride_unit: StrideUnit::First,
-            padding: Padding::Symmetric,
-            bias,
-            bn_eps: 1e-5,
-            classes,
-        };
-        Ok(published(spec, depth))
-    }
-
-    /// An error for relatives of the ResNet that the builder cannot express, by their tell-tale tensors.
-    fn unsupported(self) -> Result<()> {
-        let feature = |text: &str| Err(Error::UnknownArchitecture(text.into()));
-        let has_part = |part: &str| self.0.keys().any(|name| name.contains(part));
-        if self.has("conv1.0.weight") {
-            return feature("`conv1.0` is a stem of three 3x3 convolutions (ResNet-C, -D, -S), which is not supported");
-        }
-        if self.0.iter().any(|(name, tensor)| name.ends_with("downsample.1.weight") && tensor.shape.len() == 4) {
-            return feature("`downsample.1` is a convolution behind an average pool (ResNet-D), which is not supported");
-        }
-        if has_part(".se.") || has_part(".se_module.") {
-            return feature("its blocks have squeeze-and-excitation (`.se.`, SE-ResNet), which is not supported");
-        }
-        if has_part(".aa.") || has_part(".attn") {
-            return feature("its blocks have blur pools or attention, which are not supported");
-        }
-        if self.has("stages.0.blocks.0.conv1.weight") || self.has("stem.conv.weight") {
-            return feature(
-                "the names are those of timm's `resnetv2_*`, whose weight-standardized convolutions are not supported; \
-                 `resnet18` to `resnet152` are",
-            );
-        }
-        if self.has("features.0.weight") && !self.has("conv1.weight") {
-            return feature("the names (`features.0.weight`, ...) are those of a VGG, AlexNet or MobileNet, not of a ResNet");
-        }
-        if self.has("bn1.weight") && !self.has("bn1.running_mean") {
-            return feature("`bn1` has no running mean: it may be a group norm, and only batch norm is supported");
-        }
-        if let (Some(&[width, ..]), Some(&[_, inputs, _, _])) =
-            (self.get("layer1.0.conv1.weight"), self.get("layer1.0.conv2.weight"))
-            && inputs != 0
-            && inputs < width
-            && width.is_multiple_of(inputs)
-        {
-            let groups = width / inputs;
-            return feature(&format!("`layer1.0.conv2` is a convolution in {groups} groups (ResNeXt), which is not supported"));
-        }
-        Ok(())
-    }
-}
-
-/// Completes a table with what no shape shows, from the published net of the same shapes if there is one.
-fn published(mut spec: ResNetSpec, depth: usize) -> (ResNetSpec, Vec<String>) {
-    let four = spec.stages.len() == 4;
-    let candidates = match (spec.is_pre_activation(), four) {
-        (false, true) => vec![ResNetSpec::v1(depth, StrideOn::Conv3x3, None)],
-        (true, true) => vec![ResNetSpec::v2(depth, V2Dialect::Slim, None)],
-        (false, false) => [CifarShortcut::ZeroPad, CifarShortcut::Projection, CifarShortcut::Keras]
-            .map(|shortcut| ResNetSpec::cifar_v1(depth, shortcut, None))
-            .into(),
-        (true, false) => vec![ResNetSpec::cifar_v2(depth, None)],
-    };
-    let visible = |spec: &ResNetSpec| {
-        let stages: Vec<_> = spec.stages.iter().map(|stage| (stage.blocks, stage.channels, stage.bottleneck)).collect();
-        (spec.stem.channels, spec.stem.kernel, spec.stem.norm, stages, spec.shortcut, spec.bias, spec.is_pre_activation())
-    };
-    let mut assumed = Vec::new();
-    if let Some(known) = candidates.into_iter().flatten().find(|known| visible(known) == visible(&spec)) {
-        if known.arch.ends_with("-slim") {
-            assumed.push("taken as a TF-slim v2 net; Keras' has the same shapes and pads its first pool with zeros".into());
-        }
-        let known = ResNetSpec { image_channels: spec.image_channels, classes: spec.classes, ..known };
-        return (known, assumed);
-    }
-    if spec.is_pre_activation() {
-        // Of the pre-activation nets, those with a large stem follow TF-slim and those with a small one Keras' CIFAR example.
-        if spec.order == BlockOrder::PreActivation {
-            spec.stride_unit = StrideUnit::Last;
-            let last = spec.stages.len().saturating_sub(1);
-            for (k, stage) in spec.stages.iter_mut().enumerate() {
-                stage.stride = if k == last { 1 } else { 2 };
-            }
-            if let Some(pool) = &mut spec.stem.pool {
-                pool.padding = Padding::Same;
-            }
-        } else {
-            spec.stride_on = StrideOn::Conv1x1;
-            spec.padding = Padding::Same;
-            spec.bn_eps = 1e-3;
-        }
-    }
-    if four
-        && depth == 50
-        && spec.stages.iter().zip([128, 256, 512, 1024]).all(|(stage, width)| stage.bottleneck == Some(width))
-    {
-        spec.arch = "wide_resnet50_2".into();
-    } else if four
-        && depth == 101
-        && spec.stages.iter().zip([128, 256, 512, 1024]).all(|(s, width)| s.bottleneck == Some(width))
-    {
-        spec.arch = "wide_resnet101_2".into();
-    } else {
-        assumed.push(
-            "a table of its own: strides (2 from the second stage on), stem and padding are assumed to follow the published nets; \
-             save the table as `spec` in the file's metadata to be sure"
-                .into(),
-        );
-    }
-    (spec, assumed)
 }
 
 #[cfg(test)]

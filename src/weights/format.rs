@@ -12,6 +12,16 @@ pub enum FileFormat {
     TorchZip,
     /// `torch.save` before 1.6: five pickles, then raw storages.
     TorchLegacy,
+    /// `torch.save` before 0.1.10: a tar archive.
+    TorchTar,
+    /// A TorchScript program, of which the tensors are read.
+    TorchScript,
+    /// A program of `torch.export` (`.pt2`), of which the tensors are read.
+    TorchExport,
+    /// A pickle of NumPy arrays.
+    Pickle,
+    /// NumPy arrays in a zip archive.
+    Npz,
 }
 
 /// `torch.save`'s old files open with this number, 0x1950a86a20f9469cfc6c, pickled by protocol 2 as a LONG1 of ten bytes.
@@ -29,6 +39,17 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<FileFormat, String> {
     }
     if bytes.starts_with(TORCH_LEGACY_MAGIC) {
         return Ok(FileFormat::TorchLegacy);
+    }
+    if bytes.get(257..262) == Some(b"ustar") {
+        return Ok(FileFormat::TorchTar);
+    }
+    // PROTO and a version; every pickle since Python 2.3 begins so.
+    if let [0x80, 1..=5, _, ..] = bytes {
+        return if TORCH_LEGACY_MAGIC.starts_with(bytes) && bytes.len() < TORCH_LEGACY_MAGIC.len() {
+            Err(format!("it ends after {} bytes; the download or copy was cut off", bytes.len()))
+        } else {
+            Ok(FileFormat::Pickle)
+        };
     }
     // A safetensors file is a header length of 8 bytes, then a JSON object; the length itself is judged by the reader.
     if bytes.get(8) == Some(&b'{') {
@@ -75,10 +96,10 @@ fn other(bytes: &[u8]) -> String {
         || (starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP"))
     {
         "it is an image; weights are a .safetensors, .pth, .pt, .th or .bin file".into()
-    } else if bytes.get(257..262) == Some(b"ustar") {
-        format!("it is a tar archive (torch.save before version 0.1.10 wrote those), which is not supported; {HOW}")
-    } else if starts(b"\x80") && bytes.get(1).is_some_and(|protocol| (1..=5).contains(protocol)) {
-        format!("it is a Python pickle that torch.save did not write, which is not supported; {HOW}")
+    } else if bytes.get(2) == Some(&0x12)
+        && bytes.windows(14).take(200_000).any(|part| part == b"saved_model.pb" || part == b"serving_defaul")
+    {
+        format!("it is a TensorFlow graph (saved_model.pb), which holds no weights; {HOW}")
     } else if bytes.first() == Some(&8)
         && bytes.get(1).is_some_and(|version| (1..=64).contains(version))
         && onnx_field(bytes.get(2))
@@ -91,7 +112,8 @@ fn other(bytes: &[u8]) -> String {
     } else if bytes.iter().take(4096).all(|&b| b == 0) {
         "it begins with zeros only; the download or copy may have failed".into()
     } else {
-        "it is neither safetensors nor a PyTorch checkpoint (.pth, .pt, .th, .bin)".into()
+        "it is none of the files that can be read: safetensors, PyTorch's (.pth, .pt, .th, .bin, .pt2, .ckpt), NumPy's (.npz)"
+            .into()
     }
 }
 

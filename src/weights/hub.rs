@@ -87,6 +87,13 @@ pub fn find(name: &str) -> Result<&'static HubModel> {
     })
 }
 
+/// The model a file is called after: `resnet18.a1_in1k`, `resnet18.a1_in1k.safetensors`, with folders before it or without.
+pub fn published(file_name: &str) -> Option<&'static HubModel> {
+    let name = file_name.rsplit(['/', '\\']).next()?;
+    let name = name.strip_suffix(".safetensors").unwrap_or(name);
+    HUB.iter().find(|model| model.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

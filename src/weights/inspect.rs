@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{FileFormat, detect, format};
-use crate::{Error, Result};
+use super::{Choices, FileFormat, Files, load};
+use crate::Result;
+use crate::data::Activation;
 
 /// A weights file, described.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,8 +29,12 @@ pub struct Inspection {
     pub labels: Option<Vec<String>>,
     /// Pixel preset the file carries.
     pub preset: Option<String>,
-    /// What the shapes could not tell and was assumed.
+    /// How outputs become probabilities.
+    pub activation: Activation,
+    /// What the file could not tell and was assumed.
     pub assumed: Vec<String>,
+    /// What else is to be known of how it was read.
+    pub notes: Vec<String>,
 }
 
 /// A layer with parameters.
@@ -48,10 +53,9 @@ pub struct LayerInfo {
 /// Reads a weights file and describes it.
 ///
 /// # Errors
-/// Those of [`super::read`] and [`detect::detect`].
-pub fn inspect(file_name: &str, bytes: &[u8]) -> Result<Inspection> {
-    let format = format::sniff(bytes).map_err(|reason| Error::WeightsFile { file: file_name.into(), reason })?;
-    let detected = detect::detect(super::read(file_name, bytes)?)?;
+/// Those of [`load`].
+pub fn inspect(files: &Files<'_>, choices: &Choices) -> Result<Inspection> {
+    let (detected, format) = load(files, choices)?;
     let graph = detected.spec.build()?;
     let mut scalars = [0usize; 4];
     const DTYPES: [super::Dtype; 4] = [super::Dtype::F32, super::Dtype::F16, super::Dtype::BF16, super::Dtype::F64];
@@ -80,9 +84,11 @@ pub fn inspect(file_name: &str, bytes: &[u8]) -> Result<Inspection> {
         dtype: DTYPES[most].name().into(),
         layers,
         format,
-        bytes: bytes.len(),
+        bytes: files.bytes.len(),
         labels: detected.classes,
         preset: detected.preset,
+        activation: detected.activation,
         assumed: detected.assumed,
+        notes: detected.notes,
     })
 }

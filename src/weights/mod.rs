@@ -1,8 +1,17 @@
 //! Weights outside the GPU: named tensors in torchvision's layout (NCHW, OIHW) and names.
 //!
-//! [`read`] turns the bytes of a checkpoint into a [`StateDict`], whatever the file is called; [`detect::detect`] finds the
-//! network they belong to and checks every tensor against it; [`safetensors::write`] and [`onnx::write`] are the ways out. Nothing
-//! here touches a file system or a network, so it all runs in the browser too.
+//! [`load`] turns the bytes of a file into a network, whatever the file is called, in four steps, each a home of its own:
+//!
+//! 1. What the file is (`format`), and what is in it (`contents`): a reader for each container (`safetensors`, `pth` with `pickle` and
+//!    `objects`, `tar`, `exported`, `npy`) lists names, shapes and types before a number is read.
+//! 2. Which of that is the network (`select`): a prefix, a dialect of names (`dialects`), a classifier (`head`). What is none of ours
+//!    is refused by its right name (`relatives`).
+//! 3. Which network that is: a table off the shapes (`shapes`), published nets by name and `config.json` (`known`), and what nobody
+//!    tells (`assume`).
+//! 4. Every tensor checked against the table ([`detect`]).
+//!
+//! [`safetensors::write`] and [`onnx::write`] are the ways out. Nothing here touches a file system or a network, so it all runs in the
+//! browser too.
 //!
 //! Files are untrusted. A reader never runs code from a file, never follows a number in it without a check, and never
 //! allocates more than a small multiple of the file's own size.
@@ -10,21 +19,37 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use self::detect::Detected;
 use crate::split::in_workshop;
 use crate::{Error, Result};
 
+mod assume;
+mod contents;
 pub mod detect;
+mod dialects;
+mod exported;
 mod format;
+mod head;
 pub mod hub;
 mod inspect;
+mod known;
+mod npy;
+mod objects;
 pub mod onnx;
+mod open;
 mod pickle;
 mod pth;
+mod relatives;
 pub mod safetensors;
+mod select;
+mod shapes;
+mod tar;
 mod zip;
 
+pub use assume::Choices;
 pub use format::FileFormat;
 pub use inspect::{Inspection, LayerInfo, inspect};
+pub use open::{Files, companions, load};
 
 /// What the names of tensors begin with that only a training run wants which goes on: optimizer state, the latest weights
 /// where others were better. [`detect`](detect::detect) passes over them.
@@ -159,49 +184,39 @@ pub fn get<'a>(tensors: &'a IndexMap<String, HostTensor>, name: &str, shape: &[u
     Ok(tensor)
 }
 
-/// Reads a checkpoint: safetensors, or PyTorch's `.pth`, `.pt`, `.th`, `.bin` in the zip or the older format.
+/// Reads every tensor of a checkpoint: safetensors, PyTorch's files in any of their formats, NumPy arrays.
 ///
 /// What the file is follows from its first bytes; `file_name` only appears in errors. Tensors of f32, f16, bf16 and f64 come
-/// out as f32, whole-number tensors (BN's `num_batches_tracked`) are left out, and wrappers' prefixes are taken off the names.
+/// out as f32, whole-number tensors (BN's `num_batches_tracked`) are left out, and wrappers' prefixes are taken off the names. What
+/// belongs to a network, and to which, is [`load`]'s to find out.
 ///
 /// # Errors
 /// [`Error::WeightsFile`] saying what the file is instead, or what is wrong with it.
 pub fn read(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
-    let state = format::sniff(bytes).and_then(|format| match format {
-        FileFormat::Safetensors => safetensors::parse(bytes),
-        FileFormat::TorchZip => pth::parse_zip(bytes),
-        FileFormat::TorchLegacy => pth::parse_legacy(bytes),
-    });
-    finish(file_name, state)
+    open::read(file_name, bytes)
 }
 
-/// [`read`] where the page's first part is to know safetensors alone: what reads PyTorch's files comes [later](crate::split).
+/// [`load`] where the page's first part is to know our own safetensors files alone: what reads others comes [later](crate::split).
 ///
 /// # Errors
-/// Those of [`read`].
-pub async fn read_any(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
-    match format::sniff(bytes) {
-        Ok(FileFormat::TorchZip | FileFormat::TorchLegacy) => read_torch(file_name, bytes).await,
-        Ok(FileFormat::Safetensors) => finish(file_name, safetensors::parse(bytes)),
-        Err(reason) => finish(file_name, Err(reason)),
+/// Those of [`load`].
+pub async fn load_any(files: Files<'_>, choices: &Choices) -> Result<Detected> {
+    if choices.is_empty()
+        && let Ok(FileFormat::Safetensors) = format::sniff(files.bytes)
+        && let Some(found) = open::own(&files)?
+    {
+        return Ok(found);
     }
+    load_other(files, choices).await
 }
 
 in_workshop! {
-    fn read_torch(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
-        read(file_name, bytes)
+    fn load_other(files: Files<'_>, choices: &Choices) -> Result<Detected> {
+        load(&files, choices).map(|(found, _)| found)
     }
 }
 
-fn finish(file_name: &str, state: Result<StateDict, String>) -> Result<StateDict> {
-    let wrap = |reason: String| Error::WeightsFile { file: file_name.into(), reason };
-    let mut state = state.map_err(wrap)?;
-    if state.tensors.is_empty() {
-        return Err(wrap("it holds no tensors of floating-point numbers".into()));
-    }
-    state.strip_prefixes();
-    Ok(state)
-}
-
+#[cfg(test)]
+mod forms_tests;
 #[cfg(test)]
 mod tests;

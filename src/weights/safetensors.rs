@@ -7,45 +7,54 @@ use ::safetensors::tensor::{Dtype as FileDtype, SafeTensorError, SafeTensors};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::{Dtype, HostTensor, StateDict, shown};
+use super::contents::{Contents, Stored};
+use super::pickle::Element;
+use super::{Dtype, HostTensor, StateDict};
 use crate::{Error, Result};
 
-/// Tensors and metadata of a safetensors file, or the reason it cannot be read.
-pub(super) fn parse(bytes: &[u8]) -> Result<StateDict, String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| explain(&error, bytes))?;
-    let file = SafeTensors::deserialize(bytes).map_err(|error| explain(&error, bytes))?;
-    let mut state = StateDict::default();
-    if let Some(metadata) = header.metadata() {
-        state.metadata.extend(metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
-        state.metadata.sort_unstable_keys(); // the crate hands out a hash map
+/// Tensors and metadata of a file, or of one in several parts.
+pub(super) fn list<'a>(parts: &[&'a [u8]]) -> Result<Contents<'a>, String> {
+    let mut tensors = IndexMap::new();
+    let mut metadata = IndexMap::new();
+    let mut places: Vec<&'a [u8]> = Vec::new();
+    for bytes in parts {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| explain(&error, bytes))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| explain(&error, bytes))?;
+        if let Some(found) = header.metadata() {
+            metadata.extend(found.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        for name in header.offset_keys() {
+            let tensor = file.tensor(&name).map_err(|error| explain(&error, bytes))?;
+            tensors.insert(name, Stored::new(tensor.shape().to_vec(), element(tensor.dtype()), places.len()));
+            places.push(tensor.data());
+        }
     }
-    for name in header.offset_keys() {
-        let tensor = file.tensor(&name).map_err(|error| explain(&error, bytes))?;
-        let dtype = match tensor.dtype() {
-            FileDtype::F32 => Dtype::F32,
-            FileDtype::F16 => Dtype::F16,
-            FileDtype::BF16 => Dtype::BF16,
-            FileDtype::F64 => Dtype::F64,
-            FileDtype::BOOL
-            | FileDtype::U8
-            | FileDtype::I8
-            | FileDtype::U16
-            | FileDtype::I16
-            | FileDtype::U32
-            | FileDtype::I32
-            | FileDtype::U64
-            | FileDtype::I64 => continue,
-            other => {
-                return Err(format!(
-                    "tensor `{}` has elements of type {other:?}; f32, f16, bf16 and f64 can be read",
-                    shown(&name)
-                ));
-            }
-        };
-        let data = dtype.elements(tensor.data());
-        state.tensors.insert(name, HostTensor { shape: tensor.shape().to_vec(), data, dtype });
+    metadata.sort_unstable_keys(); // the crate hands out a hash map
+    let limit = parts.iter().map(|part| part.len()).sum();
+    let source = move |stored: &Stored| match stored.element {
+        Element::Float(dtype) => Ok(dtype.elements(places[stored.place])),
+        _ => Err("it holds no floating-point numbers".into()),
+    };
+    let mut contents = Contents::new(tensors, limit, Box::new(source));
+    contents.metadata = metadata;
+    Ok(contents)
+}
+
+fn element(dtype: FileDtype) -> Element {
+    match dtype {
+        FileDtype::F32 => Element::Float(Dtype::F32),
+        FileDtype::F16 => Element::Float(Dtype::F16),
+        FileDtype::BF16 => Element::Float(Dtype::BF16),
+        FileDtype::F64 => Element::Float(Dtype::F64),
+        FileDtype::BOOL | FileDtype::U8 | FileDtype::I8 => Element::Integer(1),
+        FileDtype::U16 | FileDtype::I16 => Element::Integer(2),
+        FileDtype::U32 | FileDtype::I32 => Element::Integer(4),
+        FileDtype::U64 | FileDtype::I64 => Element::Integer(8),
+        FileDtype::F8_E4M3 => Element::Unsupported("F8_E4M3", 1),
+        FileDtype::F8_E5M2 => Element::Unsupported("F8_E5M2", 1),
+        FileDtype::C64 => Element::Unsupported("C64", 8),
+        _ => Element::Unsupported("a kind that is not known here (F4, F6, F8)", 1),
     }
-    Ok(state)
 }
 
 /// The crate's errors in words for the person with the file.

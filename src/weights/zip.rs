@@ -1,55 +1,113 @@
-//! The entries of a PyTorch archive, in place: `torch.save` stores them as they are.
+//! The entries of a zip archive. Stored ones stay in place, as `torch.save` writes them; compressed ones are unpacked at once.
 
-use std::collections::HashMap;
+use indexmap::IndexMap;
 
 use super::shown;
 use crate::data::zip::{self, LOCAL, TAIL, part};
 
-/// Where an archive keeps an entry.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    name: String,
-    /// Neither compressed nor encrypted.
-    stored: bool,
-    start: u64,
-    len: u64,
+/// Bytes that compressed entries may unpack to, all together.
+const MAX_UNPACKED: u64 = 4 << 30;
+/// No byte of deflate's stands for more.
+const MAX_RATIO: u64 = 1032;
+
+/// A zip archive that can be read.
+#[derive(Debug)]
+pub(super) struct Archive<'a> {
+    bytes: &'a [u8],
+    entries: IndexMap<String, Entry>,
+    unpacked: Vec<Vec<u8>>,
 }
 
-impl Entry {
-    /// The entry's contents, in place.
-    pub(super) fn bytes<'a>(&self, archive: &'a [u8]) -> Result<&'a [u8], String> {
-        if !self.stored {
-            return Err(format!(
-                "`{}` is compressed or encrypted inside the archive; torch.save stores entries as they are: pack it with `zip -0`",
-                shown(&self.name)
-            ));
+/// Where an archive keeps an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    name: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Stored {
+        start: u64,
+        len: u64,
+    },
+    /// Index into [`Archive::unpacked`].
+    Unpacked(usize),
+    Unreadable(&'static str),
+}
+
+impl<'a> Archive<'a> {
+    /// Reads the directory and unpacks what is compressed.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, String> {
+        let mut archive = Self { bytes, entries: IndexMap::new(), unpacked: Vec::new() };
+        let mut left = MAX_UNPACKED;
+        for entry in directory(bytes)? {
+            let header = part(bytes, entry.local, LOCAL);
+            let start = header.and_then(|header| zip::contents_start(header, entry.local));
+            let start = start.ok_or_else(|| damaged(bytes, "an entry is not where its directory says"))?;
+            let place = match (entry.encrypted, entry.method) {
+                (true, _) => Place::Unreadable("encrypted"),
+                (_, 0) => Place::Stored { start, len: entry.packed },
+                (_, 8) => {
+                    let packed = part(bytes, start, entry.packed).ok_or_else(|| damaged(bytes, "an entry is cut off"))?;
+                    if entry.size > left || entry.size > entry.packed.saturating_mul(MAX_RATIO) {
+                        return Err(format!(
+                            "its compressed entries claim to unpack to more than {} GiB, or to more than they can",
+                            MAX_UNPACKED >> 30
+                        ));
+                    }
+                    left -= entry.size;
+                    let size = usize::try_from(entry.size).map_err(|_| "its entries are too large for this device")?;
+                    let contents = miniz_oxide::inflate::decompress_to_vec_with_limit(packed, size)
+                        .map_err(|_| damaged(bytes, "a compressed entry cannot be unpacked"))?;
+                    archive.unpacked.push(contents);
+                    Place::Unpacked(archive.unpacked.len() - 1)
+                }
+                _ => Place::Unreadable("packed in a way that is not known here"),
+            };
+            archive.entries.insert(entry.name.clone(), Entry { name: entry.name, place });
         }
-        part(archive, self.start, self.len).ok_or_else(|| format!("`{}` lies beyond the end of the archive", shown(&self.name)))
+        Ok(archive)
+    }
+
+    /// Names in the order of the directory.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// Bytes of the archive and of what was unpacked from it.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.unpacked.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The contents of an entry.
+    pub fn bytes(&self, entry: &Entry) -> Result<&[u8], String> {
+        match entry.place {
+            Place::Stored { start, len } => part(self.bytes, start, len)
+                .ok_or_else(|| format!("`{}` lies beyond the end of the archive", shown(&entry.name))),
+            Place::Unpacked(index) => Ok(&self.unpacked[index]),
+            Place::Unreadable(how) => {
+                Err(format!("`{}` is {how} inside the archive; pack it again with `zip -0`", shown(&entry.name)))
+            }
+        }
     }
 }
 
-/// Every entry by its name.
-pub(super) fn entries(archive: &[u8]) -> Result<HashMap<String, Entry>, String> {
-    let damaged = |what: &str| {
-        let length = archive.len();
-        format!("its zip archive is damaged ({what}): the download or copy was probably cut off at {length} bytes")
-    };
+fn damaged(archive: &[u8], what: &str) -> String {
+    format!("its zip archive is damaged ({what}): the download or copy was probably cut off at {} bytes", archive.len())
+}
+
+fn directory(archive: &[u8]) -> Result<Vec<zip::Entry>, String> {
     let tail = &archive[archive.len().saturating_sub(TAIL as usize)..];
-    let found = zip::directory(tail, archive.len() as u64).ok_or_else(|| damaged("its directory is missing"))?;
+    let found = zip::directory(tail, archive.len() as u64).ok_or_else(|| damaged(archive, "its directory is missing"))?;
     // Its length is not always told where there is a 64-bit record: its entries end it.
     let directory = archive.get(usize::try_from(found.start).unwrap_or(usize::MAX)..);
     let entries = directory.and_then(|directory| zip::entries(directory, found.count));
-    let entries = entries.ok_or_else(|| damaged("its directory has a hole"))?;
-    entries
-        .into_iter()
-        .map(|entry| {
-            let header = part(archive, entry.local, LOCAL);
-            let start = header.and_then(|header| zip::contents_start(header, entry.local));
-            let start = start.ok_or_else(|| damaged("an entry is not where its directory says"))?;
-            let stored = entry.method == 0 && !entry.encrypted;
-            Ok((entry.name.clone(), Entry { name: entry.name, stored, start, len: entry.packed }))
-        })
-        .collect()
+    entries.ok_or_else(|| damaged(archive, "its directory has a hole"))
 }
 
 #[cfg(test)]
@@ -69,14 +127,18 @@ mod tests {
         writer.finish().unwrap().into_inner()
     }
 
+    fn contents<'a>(archive: &'a Archive<'_>, name: &str) -> &'a [u8] {
+        archive.bytes(archive.get(name).unwrap()).unwrap()
+    }
+
     #[test]
     fn entries_lie_where_another_program_put_them() {
         for (large, comment) in [(false, ""), (true, ""), (false, "made by hand PK\x05\x06 and signed")] {
-            let archive = archive(large, comment);
-            let entries = entries(&archive).unwrap();
-            assert_eq!(entries.len(), 2, "{large} {comment}");
-            assert_eq!(entries["net/data.pkl"].bytes(&archive).unwrap(), b"pickle");
-            assert_eq!(entries["net/data/0"].bytes(&archive).unwrap(), [1, 2, 3]);
+            let bytes = archive(large, comment);
+            let archive = Archive::open(&bytes).unwrap();
+            assert_eq!(archive.names().count(), 2, "{large} {comment}");
+            assert_eq!(contents(&archive, "net/data.pkl"), b"pickle");
+            assert_eq!(contents(&archive, "net/data/0"), [1, 2, 3]);
         }
     }
 
@@ -98,27 +160,48 @@ mod tests {
         archive.extend([1, 0, 0, 0]);
         tail[8..20].fill(0xff);
         archive.extend(tail);
-        assert_eq!(entries(&archive).unwrap()["net/data.pkl"].bytes(&archive).unwrap(), b"pickle");
+        assert_eq!(contents(&Archive::open(&archive).unwrap(), "net/data.pkl"), b"pickle");
     }
 
     #[test]
     fn damage_is_an_error_and_never_a_panic() {
         let whole = archive(true, "");
         for end in 0..whole.len() {
-            assert!(entries(&whole[..end]).is_err(), "cut at {end}");
+            assert!(Archive::open(&whole[..end]).is_err(), "cut at {end}");
         }
         for at in 0..whole.len() {
             for value in [0, 0x7f, 0xff] {
                 let mut damaged = whole.clone();
                 damaged[at] = value;
-                for entry in entries(&damaged).into_iter().flatten().map(|(_, entry)| entry) {
-                    let _ = entry.bytes(&damaged);
+                let Ok(archive) = Archive::open(&damaged) else { continue };
+                for name in archive.names() {
+                    let _ = archive.bytes(archive.get(name).unwrap());
                 }
             }
         }
-        let compressed = Entry { name: "a".into(), stored: false, start: 0, len: 1 };
-        assert!(compressed.bytes(b"xyz").unwrap_err().contains("zip -0"));
-        let beyond = Entry { name: "a".into(), stored: true, start: u64::MAX, len: 2 };
-        assert!(beyond.bytes(b"xyz").unwrap_err().contains("beyond the end"));
+        let archive = Archive { bytes: b"xyz", entries: IndexMap::new(), unpacked: Vec::new() };
+        let entry = |place| Entry { name: "a".into(), place };
+        assert!(archive.bytes(&entry(Place::Unreadable("encrypted"))).unwrap_err().contains("zip -0"));
+        assert!(archive.bytes(&entry(Place::Stored { start: u64::MAX, len: 2 })).unwrap_err().contains("beyond the end"));
+    }
+
+    #[test]
+    fn compressed_entries_are_unpacked_to_what_they_claim_and_no_further() {
+        let deflated = miniz_oxide::deflate::compress_to_vec(&[7; 5000], 6);
+        let mut frame = zip::Frame::default();
+        let mut bytes = frame.header("a", 0, deflated.len() as u64).unwrap();
+        bytes.extend(&deflated);
+        bytes.extend(frame.finish());
+        let directory = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let with_size = |size: u32| {
+            let mut bytes = bytes.clone();
+            bytes[directory + 10] = 8;
+            bytes[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
+            bytes
+        };
+        let honest = with_size(5000);
+        assert_eq!(contents(&Archive::open(&honest).unwrap(), "a"), [7; 5000]);
+        assert!(Archive::open(&with_size(4999)).unwrap_err().contains("cannot be unpacked"));
+        assert!(Archive::open(&with_size(4_000_000_000)).unwrap_err().contains("more than they can"));
     }
 }

@@ -49,6 +49,9 @@ pub(super) struct Arguments {
     arch: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
+    /// Draw a new classifier, also where the network's own is for the same classes.
+    #[arg(long)]
+    new_head: bool,
     /// Go on with the run of this checkpoint, to the same result as if it had never stopped. The network, recipe and pixels
     /// are the checkpoint's; --epochs may ask for more.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "ModelArgs", "RecipeArgs", "PixelArgs"])]

@@ -1,15 +1,15 @@
 //! What is trained, from the arguments: the network and its weights, pixels, recipe; and the same in words.
 
 use super::Arguments;
-use crate::cli::model::{Source, read_file};
+use crate::cli::model::{self, Source, read_file};
 use crate::cli::output::megabytes;
-use crate::data::{Preset, labels};
-use crate::engine::{pixel_options, usual_preset};
+use crate::data::Preset;
+use crate::engine::{Known, LoadOptions, keeps_head, pixel_options, usual_preset};
 use crate::model::ResNetSpec;
 use crate::ops::{LossKind, Optimizer};
-use crate::train::init::{initialise, same_classes, transfer};
+use crate::train::init::{initialise, transfer};
 use crate::train::{Checkpoint, Recipe, Trainer};
-use crate::weights::{self, StateDict, detect};
+use crate::weights::StateDict;
 use crate::{Error, Result};
 
 /// Everything but the pictures.
@@ -72,13 +72,15 @@ impl Plan {
     }
 
     fn pretrained(arguments: &Arguments, source: &Source, recipe: Recipe, classes: &[String]) -> Result<Self> {
-        let mut found = detect::detect(weights::read(&source.name, &source.bytes)?)?;
+        let mut found = source.detect()?;
         let preset = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
-        let known = found.spec.classes.map(|count| match found.classes.take() {
-            Some(names) => names,
-            None => labels::guess(count, found.spec.default_image_size()),
-        });
-        let same = known.is_some_and(|known| same_classes(&known, classes));
+        let options = LoadOptions { pixels: Some(preset.clone()), ..source.options() };
+        let Known { labels, own_labels, assumed, .. } = Known::of(&found, &options)?;
+        model::remark(&assumed, &found.notes);
+        let same = !arguments.new_head && keeps_head(&labels, own_labels, source.origin, classes);
+        if !same {
+            found.spec.head.clear();
+        }
         let spec = found.spec.with_classes(Some(classes.len()));
         recipe.validate_for(&spec)?;
         let (weights, new_head) = transfer(&spec.build()?, &found.weights, same, recipe.init, recipe.seed)?;

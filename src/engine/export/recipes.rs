@@ -2,8 +2,9 @@
 //! resize, crop and normalisation, and its classes where JavaScript cannot read them from the file.
 
 use super::{ExportFormat, Portable, Recipes};
-use crate::data::Filter;
+use crate::data::answers::answers;
 use crate::data::preset::{ChannelOrder, Preset, Resize};
+use crate::data::{Activation, Filter};
 use crate::model::ResNetSpec;
 use crate::model::graph::Padding;
 use crate::model::resnet::{BlockOrder, ConvBias, Shortcut, StrideOn};
@@ -20,8 +21,8 @@ pub(super) fn recipes(model: &Portable<'_>, format: ExportFormat, file: &str) ->
 
 fn onnx_python(model: &Portable<'_>, file: &str) -> String {
     let (output, result) = match model.spec.classes {
-        Some(_) => ("logits", TOP_PYTHON),
-        None => ("features", "print(features.shape)\n"),
+        Some(_) => ("logits", top_python(model)),
+        None => ("features", "print(features.shape)\n".into()),
     };
     let classes = match model.spec.classes {
         Some(_) => "classes = json.loads(session.get_modelmeta().custom_metadata_map[\"classes\"])\n",
@@ -31,18 +32,29 @@ fn onnx_python(model: &Portable<'_>, file: &str) -> String {
     let pixels = pixels_python(model.pixels);
     let file = quoted(file);
     format!(
-        "# pip install onnxruntime pillow numpy\n{json}import numpy as np\nimport onnxruntime\nfrom PIL import Image\n\n\
+        "# pip install onnxruntime pillow numpy\n{json}import numpy as np\nimport onnxruntime\nfrom PIL import Image, ImageOps\n\n\
          session = onnxruntime.InferenceSession({file})\n{classes}\n{pixels}\n\
          {output} = session.run(None, {{\"input\": x[None]}})[0][0]\n{result}"
     )
 }
 
-const TOP_PYTHON: &str = "\
-probabilities = np.exp(logits - logits.max())
-probabilities /= probabilities.sum()
-for i in probabilities.argsort()[::-1][:5]:
-    print(f\"{probabilities[i]:6.1%}  {classes[i]}\")
-";
+/// From `logits` to the best five, as the network was trained to be read.
+fn top_python(model: &Portable<'_>) -> String {
+    let probabilities = match model.activation {
+        Activation::Softmax => "probabilities = np.exp(logits - logits.max())\nprobabilities /= probabilities.sum()\n",
+        Activation::Sigmoid => "probabilities = 1 / (1 + np.exp(-logits))  # each class is a yes or no of its own\n",
+    };
+    // A single output answers yes or no.
+    let both = match model.spec.classes {
+        Some(1) => {
+            "probabilities = np.array([probabilities[0], 1 - probabilities[0]])\nclasses = [classes[0], \"not \" + classes[0]]\n"
+        }
+        _ => "",
+    };
+    format!(
+        "{probabilities}{both}for i in probabilities.argsort()[::-1][:5]:\n    print(f\"{{probabilities[i]:6.1%}}  {{classes[i]}}\")\n"
+    )
+}
 
 /// From a file to `x`, `(C, H, W)` float32: with the filter, crop and numbers of the preset.
 fn pixels_python(pixels: &Preset) -> String {
@@ -52,7 +64,7 @@ fn pixels_python(pixels: &Preset) -> String {
         Filter::Bicubic | Filter::BicubicOpencv | Filter::BicubicKeras => "BICUBIC",
     };
     let (width, height) = pixels.crop;
-    let mut text = String::from("image = Image.open(\"photo.jpg\").convert(\"RGB\")\n");
+    let mut text = String::from("image = ImageOps.exif_transpose(Image.open(\"photo.jpg\")).convert(\"RGB\")\n");
     text += &match pixels.resize {
         Resize::Exact(w, h) => format!("image = image.resize(({w}, {h}), Image.Resampling.{filter})\n"),
         Resize::Shorter(side) => format!(
@@ -107,7 +119,7 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
         }
         (None, None) => String::new(),
     };
-    text += "from PIL import Image\nfrom safetensors import safe_open\n";
+    text += "from PIL import Image, ImageOps\nfrom safetensors import safe_open\n";
     if torchvision.is_none() && cifar_blocks(spec).is_some() {
         let projected = spec.shortcut == Shortcut::Projection;
         text += &cifar_python(projected);
@@ -119,7 +131,7 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
     text += "    state = {name: file.get_tensor(name) for name in file.keys()}\n";
     if net.is_empty() {
         let arch = &spec.arch;
-        return text.replace("import numpy as np\n", "").replace("from PIL import Image\n", "")
+        return text.replace("import numpy as np\n", "").replace("from PIL import Image, ImageOps\n", "")
             + &format!(
                 "\n# PyTorch and torchvision have no network of this kind ({arch}); a module of your own with these names takes\n\
                  # them with load_state_dict(state). Exported as ONNX, the model runs as it is.\n\
@@ -131,7 +143,7 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
     text += &pixels_python(model.pixels);
     let result = if spec.classes.is_some() { "logits" } else { "features" };
     text += &format!("\nwith torch.no_grad():\n    {result} = model(torch.from_numpy(x)[None])[0].numpy()\n");
-    text + if spec.classes.is_some() { TOP_PYTHON } else { "print(features.shape)\n" }
+    text + &if spec.classes.is_some() { top_python(model) } else { "print(features.shape)\n".into() }
 }
 
 /// The call that makes the same net in torchvision, where it has it.
@@ -200,7 +212,7 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
     let pixels = model.pixels;
     let (width, height) = pixels.crop;
     let file = quoted(file);
-    let names = names_javascript(model.labels);
+    let names = names_javascript(&answers(model.labels));
     let resized = match pixels.resize {
         Resize::Exact(w, h) => format!("const [w, h] = [{w}, {h}];\n"),
         Resize::Shorter(side) => format!(
@@ -217,13 +229,12 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
     let (mean, std) = (pixels.mean, pixels.std);
     let result = match model.spec.classes {
         None => "const { features } = await session.run({ input });\nconsole.log(features.dims, features.data);\n".into(),
-        Some(_) => format!(
+        Some(classes) => format!(
             "const {{ logits }} = await session.run({{ input }});\n\
-             const largest = Math.max(...logits.data);\n\
-             const powers = Array.from(logits.data, (v) => Math.exp(v - largest));\n\
-             const sum = powers.reduce((a, b) => a + b);\n\
-             const order = powers.map((p, i) => [p / sum, i]).sort((a, b) => b[0] - a[0]);\n\
-             {names}for (const [p, i] of order.slice(0, 5)) console.log(`${{(100 * p).toFixed(1)}} %  ${{classes[i]}}`);\n"
+             {}\
+             const order = probabilities.map((p, i) => [p, i]).sort((a, b) => b[0] - a[0]);\n\
+             {names}for (const [p, i] of order.slice(0, 5)) console.log(`${{(100 * p).toFixed(1)}} %  ${{classes[i]}}`);\n",
+            probabilities_javascript(model.activation, classes)
         ),
     };
     format!(
@@ -242,6 +253,22 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
          return (data[4 * at + {order}]{scale} - mean[c]) / std[c];\n}});\n\
          const input = new ort.Tensor('float32', x, [1, 3, {height}, {width}]);\n\n{result}"
     )
+}
+
+/// From `logits` to `probabilities`.
+fn probabilities_javascript(activation: Activation, classes: usize) -> &'static str {
+    match (activation, classes) {
+        (_, 1) => "const yes = 1 / (1 + Math.exp(-logits.data[0]));\nconst probabilities = [yes, 1 - yes];\n",
+        (Activation::Sigmoid, _) => {
+            "const probabilities = Array.from(logits.data, (v) => 1 / (1 + Math.exp(-v))); // each a yes or no of its own\n"
+        }
+        (Activation::Softmax, _) => {
+            "const largest = Math.max(...logits.data);\n\
+             const powers = Array.from(logits.data, (v) => Math.exp(v - largest));\n\
+             const sum = powers.reduce((a, b) => a + b);\n\
+             const probabilities = powers.map((p) => p / sum);\n"
+        }
+    }
 }
 
 /// The names as a list, or what stands for many.

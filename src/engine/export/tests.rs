@@ -21,8 +21,15 @@ fn safetensors_come_back_with_names_and_pixels_in_full() {
     let (spec, labels) = (small(), ["tea \"cup\"".to_string(), "杯".to_string()]);
     let pixels = Preset::custom(48, [0.1, 0.2, 0.3], [0.5, 0.25, 0.125]).unwrap();
     let state = weights_of(&spec);
-    let model =
-        Portable { name: "cups", spec: &spec, weights: &state, labels: &labels, pixels: &pixels, origin: Origin::Trained };
+    let model = Portable {
+        name: "cups",
+        spec: &spec,
+        weights: &state,
+        labels: &labels,
+        pixels: &pixels,
+        origin: Origin::Trained,
+        activation: Activation::Softmax,
+    };
     let file = model.write(ExportFormat::Safetensors).unwrap();
     assert_eq!(file.file_name, "cups.safetensors");
     let found = detect::detect(weights::read("cups.safetensors", &file.bytes).unwrap()).unwrap();
@@ -44,7 +51,15 @@ fn sixteen_bits_stay_sixteen_bits_in_safetensors() {
         tensor.data.iter_mut().for_each(|v| *v = half::f16::from_f32(*v).to_f32());
     }
     let pixels = Preset::named("cifar").unwrap();
-    let model = Portable { name: "a", spec: &spec, weights: &state, labels: &[], pixels: &pixels, origin: Origin::OwnFile };
+    let model = Portable {
+        name: "a",
+        spec: &spec,
+        weights: &state,
+        labels: &[],
+        pixels: &pixels,
+        origin: Origin::OwnFile,
+        activation: Activation::Softmax,
+    };
     let file = model.write(ExportFormat::Safetensors).unwrap();
     assert_eq!(weights::read("a", &file.bytes).unwrap().tensors, state.tensors);
     assert!(file.bytes.len() < model.write(ExportFormat::Onnx).unwrap().bytes.len());
@@ -55,7 +70,15 @@ fn licences_follow_the_model() {
     let (spec, pixels) = (small(), Preset::named("cifar").unwrap());
     let mut state = weights_of(&spec);
     let written = |state: &StateDict, name: &str, origin| {
-        let model = Portable { name, spec: &spec, weights: state, labels: &[], pixels: &pixels, origin };
+        let model = Portable {
+            name,
+            spec: &spec,
+            weights: state,
+            labels: &[],
+            pixels: &pixels,
+            origin,
+            activation: Activation::Softmax,
+        };
         let file = model.write(ExportFormat::Safetensors).unwrap();
         weights::read("x", &file.bytes).unwrap().metadata.get("license").cloned()
     };
@@ -70,7 +93,15 @@ fn licences_follow_the_model() {
 fn files_get_a_name_that_any_system_takes() {
     let (spec, pixels, state) = (small(), Preset::named("cifar").unwrap(), StateDict::default());
     let name = |name| {
-        let model = Portable { name, spec: &spec, weights: &state, labels: &[], pixels: &pixels, origin: Origin::OwnFile };
+        let model = Portable {
+            name,
+            spec: &spec,
+            weights: &state,
+            labels: &[],
+            pixels: &pixels,
+            origin: Origin::OwnFile,
+            activation: Activation::Softmax,
+        };
         model.file_name(ExportFormat::Onnx)
     };
     assert_eq!(name("/home/me/cats.v2.pth"), "cats.v2.onnx");
@@ -87,7 +118,15 @@ fn files_get_a_name_that_any_system_takes() {
 fn recipes_hold_the_numbers_of_the_model() {
     let state = StateDict::default();
     let recipe = |spec: &ResNetSpec, pixels: &Preset, labels: &[String], format| {
-        let model = Portable { name: "m", spec, weights: &state, labels, pixels, origin: Origin::Trained };
+        let model = Portable {
+            name: "m",
+            spec,
+            weights: &state,
+            labels,
+            pixels,
+            origin: Origin::Trained,
+            activation: Activation::Softmax,
+        };
         model.recipes(format, "my \"m\".file")
     };
     let names = ["cat".to_string(), "l'oie".to_string()];

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::resnet::NAMED;
+use crate::model::resnet::{ConvBias, NAMED};
+use crate::weights::{Choices, Files, HostTensor};
 
 /// A checkpoint of zeros with the tensors of `spec`, batch norms' counters left out as the readers do.
 fn zeros(spec: &ResNetSpec) -> StateDict {
@@ -38,7 +39,8 @@ fn every_named_net_is_recognised_by_its_shapes() {
         // Caffe's stride and Keras' pool leave no trace: torchvision's and TF-slim's nets have the same shapes.
         let expected = named(&name.replace("-caffe", "").replace("v2-keras", "v2-slim"));
         assert_eq!(detected.spec, expected, "{name}");
-        assert_eq!(detected.assumed.is_empty(), expected.family() != "v2", "{name}: {:?}", detected.assumed);
+        assert!(detected.assumed[0].contains(&expected.arch), "{name}: {:?}", detected.assumed);
+        assert_eq!(detected.assumed.iter().any(|s| s.contains("Keras' has the same")), expected.family() == "v2", "{name}");
         let wanted: Vec<String> = expected.build().unwrap().params().into_iter().map(|param| param.name).collect();
         assert!(detected.weights.tensors.keys().eq(&wanted), "{name}");
     }
@@ -112,26 +114,64 @@ fn wide_nets_load_as_tables() {
     assert!(detected.assumed.is_empty());
 }
 
+/// As a file, since the names of relatives are refused before a number is read.
+fn file(state: &StateDict) -> Result<Detected> {
+    let bytes = crate::weights::safetensors::write(state, crate::weights::Dtype::F16).unwrap();
+    crate::weights::load(&Files::alone("net.safetensors", &bytes), &Choices::default()).map(|(found, _)| found)
+}
+
 #[test]
 fn variants_that_cannot_be_built_are_named() {
-    let resnet = || zeros(&named("resnet50"));
+    let resnet = || zeros(&ResNetSpec { stages: named("resnet20").stages, ..named("resnet18") });
     let with = |name: &str, shape: &[usize]| {
         let mut state = resnet();
         put(&mut state, name, shape);
-        message(state)
+        file(&state).unwrap_err().to_string()
     };
     assert!(with("conv1.0.weight", &[32, 3, 3, 3]).contains("ResNet-C"));
-    assert!(with("layer2.0.downsample.1.weight", &[512, 256, 1, 1]).contains("ResNet-D"));
-    assert!(with("layer1.0.conv2.weight", &[64, 2, 3, 3]).contains("32 groups"));
+    assert!(with("conv2.weight", &[32, 3, 3, 3]).contains("stem"));
+    assert!(with("layer2.0.downsample.1.weight", &[32, 16, 1, 1]).contains("ResNet-D"));
+    assert!(with("layer1.0.conv2.weight", &[16, 2, 3, 3]).contains("8 groups"));
     assert!(with("layer1.0.se.fc1.weight", &[16, 256, 1, 1]).contains("SE-ResNet"));
-    let timm = rename(resnet(), |name| name.replace("conv1.", "stem.conv.").replace("layer", "stages."));
-    assert!(message(timm).contains("resnetv2"));
-    let vgg = rename(resnet(), |name| format!("features.0.{}", name.rsplit('.').next().unwrap()));
-    assert!(message(vgg).contains("VGG"));
-    assert!(message(rename(resnet(), |name| format!("x.{name}"))).contains("`x.conv1.weight`"));
+    assert!(with("layer1.0.se.conv.weight", &[1, 1, 3]).contains("ECA-ResNet"));
+    let of = |state: StateDict| file(&state).unwrap_err().to_string();
+    let features = rename(resnet(), |name| format!("features.0.{}", name.rsplit('.').next().unwrap()));
+    let text = of(features);
+    assert!(text.contains("`features.0.weight`") && !text.contains("VGG"), "{text}");
     let mut group_norm = resnet();
     group_norm.tensors.retain(|name, _| !name.contains("running"));
-    assert!(message(group_norm).contains("group norm"));
+    assert!(of(group_norm).contains("group norm"));
+}
+
+#[test]
+fn choices_change_what_was_assumed_and_must_fit() {
+    let with = |choices: Choices| recognise(zeros(&named("resnet50")), &Beside { choices, ..Beside::default() });
+    let caffe = with(Choices { named: Some("resnet50-caffe".into()), ..Choices::default() }).unwrap();
+    assert_eq!((caffe.spec, caffe.assumed), (named("resnet50-caffe"), Vec::new()));
+    let other = with(Choices { stem_stride: Some(1), stem_pool: Some(false), ..Choices::default() }).unwrap();
+    assert_eq!((other.spec.stem.stride, other.spec.stem.pool), (1, None));
+    assert!(!other.assumed.join(" ").contains("first convolution"), "{:?}", other.assumed);
+    let wrong = with(Choices { named: Some("resnet18".into()), ..Choices::default() }).unwrap_err().to_string();
+    assert!(wrong.contains("--as resnet18 does not fit") && wrong.contains("`resnet50`"), "{wrong}");
+    assert!(with(Choices { named: Some("vgg16".into()), ..Choices::default() }).unwrap_err().to_string().contains("vgg16"));
+    let blur = with(Choices { named: Some("resnetblur50".into()), ..Choices::default() }).unwrap_err().to_string();
+    assert!(blur.contains("blur pools"), "{blur}");
+    let basic = Beside {
+        choices: Choices { stride_on: Some(crate::model::resnet::StrideOn::Conv1x1), ..Choices::default() },
+        ..Beside::default()
+    };
+    assert!(recognise(zeros(&named("resnet18")), &basic).unwrap_err().to_string().contains("bottleneck"));
+}
+
+#[test]
+fn a_single_output_answers_yes_or_no_and_the_loss_is_read() {
+    let one = detect(zeros(&named("resnet18").with_classes(Some(1)))).unwrap();
+    assert_eq!(one.activation, Activation::Sigmoid);
+    assert!(one.assumed.iter().any(|sentence| sentence.contains("single output")), "{:?}", one.assumed);
+    let mut state = zeros(&named("resnet20"));
+    assert_eq!(detect(state.clone()).unwrap().activation, Activation::Softmax);
+    state.metadata.extend(loss_metadata(Activation::Sigmoid));
+    assert_eq!(detect(state).unwrap().activation, Activation::Sigmoid);
 }
 
 #[test]
@@ -195,7 +235,9 @@ fn inspection_has_what_the_command_line_prints() {
     let mut state = zeros(&spec);
     state.metadata = metadata(&spec, None, Some("cifar"));
     let bytes = crate::weights::safetensors::write(&state, crate::weights::Dtype::F16).unwrap();
-    let json = serde_json::to_value(crate::weights::inspect("net.safetensors", &bytes).unwrap()).unwrap();
+    let json =
+        serde_json::to_value(crate::weights::inspect(&Files::alone("net.safetensors", &bytes), &Choices::default()).unwrap())
+            .unwrap();
     assert_eq!(json["arch"], "resnet20");
     assert_eq!(json["family"], "cifar-v1");
     assert_eq!(json["classes"], 10);

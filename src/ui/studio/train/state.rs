@@ -352,7 +352,8 @@ impl Workshop {
         let name = record.name;
         let bytes = web::read_blob(&name, &kept).await?;
         self.pending.update_value(|pending| pending.push_back(Pending::Model));
-        self.send(Command::Load { name, bytes, origin: Origin::Trained, preset: None });
+        let (choices, beside) = (Default::default(), Vec::new());
+        self.send(Command::Load { name, bytes, origin: Origin::Trained, preset: None, choices, beside });
         Ok(())
     }
 

@@ -1,122 +1,23 @@
 //! A pickle machine that can only build what a checkpoint of tensors is made of.
 //!
 //! Python's pickle is a program: `GLOBAL` names any function and `REDUCE` calls it. This machine knows the opcodes `torch.save`
-//! writes, and a closed list of names ([`Global`]) that it gives a meaning of its own; any other name is an error. Nothing is
-//! ever imported or called. Opcodes and their arguments: the documentation of Python's `pickletools`.
+//! writes, and a closed list of names ([`Global`]) that it gives a meaning of its own. Any other name makes an [`Object`]: its
+//! class's name, its arguments and its state, never looked into by anything but a search for tensors. Nothing is ever imported or
+//! called, and names that only an attack would use are refused. Opcodes: the documentation of Python's `pickletools`.
 //!
 //! Values are small copies: containers live in the [`Heap`] and are referred to by index, so a file can neither nest them
 //! deep enough to overflow the stack when they are dropped nor make them leak by a cycle.
 
 use std::collections::HashMap;
 
-use super::{Dtype, shown};
+pub(super) use names::{Element, Global, numpy_element};
+
+use super::shown;
+
+mod names;
 
 /// Objects a pickle may make. A checkpoint of ResNet-1202 with Adam's state makes about 400,000.
 const MAX_OBJECTS: usize = 1 << 22;
-
-/// What elements a storage has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Element {
-    /// Floating-point numbers that can be read.
-    Float(Dtype),
-    /// Whole numbers or booleans of this many bytes: counters, which nobody needs for inference.
-    Integer(usize),
-    /// Anything else, by torch's name and bytes.
-    Unsupported(&'static str, usize),
-}
-
-impl Element {
-    /// Bytes of one element.
-    pub(super) fn size(self) -> usize {
-        match self {
-            Self::Float(dtype) => dtype.size(),
-            Self::Integer(size) | Self::Unsupported(_, size) => size,
-        }
-    }
-}
-
-/// The names a pickle may use.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Global {
-    OrderedDict,
-    Counter,
-    Set,
-    Size,
-    /// Makes a plain value that no tensor depends on: a device, bytes, a complex number.
-    Plain,
-    RebuildTensor,
-    RebuildTensorV2,
-    RebuildTensorV3,
-    RebuildParameter,
-    Storage(Element),
-    UntypedStorage,
-    Dtype(Element),
-}
-
-impl Global {
-    fn find(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("collections", "OrderedDict") => Self::OrderedDict,
-            ("collections", "Counter") => Self::Counter,
-            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
-            ("torch", "Size") => Self::Size,
-            // Protocol 2 writes bytes as `_codecs.encode(text, 'latin1')`.
-            ("torch", "device") | ("_codecs", "encode") | ("builtins" | "__builtin__", "bytearray" | "complex") => Self::Plain,
-            ("torch._utils", "_rebuild_tensor") => Self::RebuildTensor,
-            ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensorV2,
-            ("torch._utils", "_rebuild_tensor_v3") => Self::RebuildTensorV3,
-            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Self::RebuildParameter,
-            ("torch.storage", "UntypedStorage") | ("torch", "UntypedStorage") => Self::UntypedStorage,
-            ("torch" | "torch.cuda", _) => match storage_element(name) {
-                Some(element) => Self::Storage(element),
-                None if module == "torch" => Self::Dtype(dtype_element(name)?),
-                None => return None,
-            },
-            _ => return None,
-        })
-    }
-}
-
-/// `torch.FloatStorage` and its kin.
-fn storage_element(name: &str) -> Option<Element> {
-    Some(match name.strip_suffix("Storage")? {
-        "Float" => Element::Float(Dtype::F32),
-        "Half" => Element::Float(Dtype::F16),
-        "BFloat16" => Element::Float(Dtype::BF16),
-        "Double" => Element::Float(Dtype::F64),
-        "Long" => Element::Integer(8),
-        "Int" => Element::Integer(4),
-        "Short" => Element::Integer(2),
-        "Char" | "Byte" | "Bool" => Element::Integer(1),
-        "ComplexFloat" => Element::Unsupported("complex64", 8),
-        "ComplexDouble" => Element::Unsupported("complex128", 16),
-        "QInt32" => Element::Unsupported("qint32", 4),
-        "QInt8" => Element::Unsupported("qint8", 1),
-        "QUInt8" => Element::Unsupported("quint8", 1),
-        "QUInt4x2" => Element::Unsupported("quint4x2", 1),
-        "QUInt2x4" => Element::Unsupported("quint2x4", 1),
-        _ => return None,
-    })
-}
-
-/// `torch.float32` and its kin; these appear as values in a checkpoint, and as the type of an untyped storage's tensor.
-fn dtype_element(name: &str) -> Option<Element> {
-    Some(match name {
-        "float32" | "float" => Element::Float(Dtype::F32),
-        "float16" | "half" => Element::Float(Dtype::F16),
-        "bfloat16" => Element::Float(Dtype::BF16),
-        "float64" | "double" => Element::Float(Dtype::F64),
-        "int64" | "long" | "uint64" => Element::Integer(8),
-        "int32" | "int" | "uint32" => Element::Integer(4),
-        "int16" | "short" | "uint16" => Element::Integer(2),
-        "int8" | "uint8" | "bool" => Element::Integer(1),
-        "complex64" => Element::Unsupported("complex64", 8),
-        "complex128" => Element::Unsupported("complex128", 16),
-        "float8_e4m3fn" => Element::Unsupported("float8_e4m3fn", 1),
-        "float8_e5m2" => Element::Unsupported("float8_e5m2", 1),
-        _ => return None,
-    })
-}
 
 /// A value; containers, storages and tensors are indices into the [`Heap`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -124,14 +25,35 @@ pub(super) enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
-    /// Floating-point numbers, bytes, whole numbers wider than 64 bits: read past, never used.
+    Float(f64),
+    /// Whole numbers wider than 64 bits and the like: read past, never used.
     Opaque,
     Str(&'a str),
+    Bytes(&'a [u8]),
+    /// Bytes as protocol 2 writes them: each the code point of a character.
+    Latin1(&'a str),
     Sequence(usize),
     Dict(usize),
     Global(Global),
     Storage(usize),
     Tensor(usize),
+    /// Made by a name without a meaning here.
+    Object(usize),
+    /// A persistent id that is a plain word: `torch.save` before 0.1.10.
+    Reference(&'a str),
+}
+
+/// What a foreign name made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Object<'a> {
+    /// Module and name of the class or function.
+    pub class: (&'a str, &'a str),
+    /// What it was made with: a sequence.
+    pub arguments: Value<'a>,
+    /// What it was set to afterwards.
+    pub state: Option<Value<'a>>,
+    /// Keys and values it was given, a dict, if it is one.
+    pub items: Option<usize>,
 }
 
 /// A storage that a persistent id names.
@@ -169,6 +91,9 @@ pub(super) struct Heap<'a> {
     pub dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub storages: Vec<Storage<'a>>,
     pub tensors: Vec<Tensor>,
+    pub objects: Vec<Object<'a>>,
+    /// Names that [`Global::Foreign`] counts.
+    classes: Vec<(&'a str, &'a str)>,
 }
 
 /// Runs one pickle at the front of `bytes`: its value, what it made, and how many bytes it took.
@@ -215,19 +140,25 @@ impl<'a> Machine<'a> {
                 b'K' => self.uint(1, Value::Int)?,
                 b'M' => self.uint(2, Value::Int)?,
                 b'J' => self.uint(4, |n| Value::Int(i64::from(n as u32 as i32)))?,
-                0x8a => self.long()?,
+                0x8a => self.long(1)?,
+                0x8b => self.long(4)?,
                 b'G' => {
-                    self.take(8)?;
-                    self.push(Value::Opaque)?;
+                    let bits = self.take(8)?.iter().fold(0, |n, &byte| n << 8 | u64::from(byte));
+                    self.push(Value::Float(f64::from_bits(bits)))?;
                 }
                 // Python 2 wrote its strings as bytes: SHORT_BINSTRING, BINSTRING.
                 0x8c | b'U' => self.string(1)?,
                 b'X' | b'T' => self.string(4)?,
                 0x8d => self.string(8)?,
-                b'C' | b'B' => {
-                    let n = self.length(if op == b'C' { 1 } else { 4 })?;
-                    self.take(n)?;
-                    self.push(Value::Opaque)?;
+                // SHORT_BINBYTES, BINBYTES, BINBYTES8, BYTEARRAY8.
+                b'C' | b'B' | 0x8e | 0x96 => {
+                    let n = self.length(match op {
+                        b'C' => 1,
+                        b'B' => 4,
+                        _ => 8,
+                    })?;
+                    let bytes = self.take(n)?;
+                    self.push(Value::Bytes(bytes))?;
                 }
                 b')' => self.sequence(Vec::new())?,
                 b']' | 0x8f => self.sequence(Vec::new())?, // EMPTY_LIST, EMPTY_SET
@@ -274,6 +205,7 @@ impl<'a> Machine<'a> {
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
                 b'0' => _ = self.pop()?,
+                b'1' => _ = self.since_mark()?,
                 b'2' => {
                     let top = self.top()?;
                     self.push(top)?;
@@ -293,10 +225,20 @@ impl<'a> Machine<'a> {
                     let value = self.reduce(function, arguments)?;
                     self.push(value)?;
                 }
-                // BUILD sets attributes: `_metadata` of a state dict, of which nothing is needed.
-                b'b' => {
+                // NEWOBJ_EX: a class, its arguments, its named arguments.
+                0x92 => {
                     self.pop()?;
-                    self.top()?;
+                    let arguments = self.pop()?;
+                    let function = self.pop()?;
+                    let value = self.reduce(function, arguments)?;
+                    self.push(value)?;
+                }
+                // BUILD sets attributes. Those of a state dict (`_metadata`) are not needed.
+                b'b' => {
+                    let state = self.pop()?;
+                    if let Value::Object(object) = self.top()? {
+                        self.heap.objects[object].state = Some(state);
+                    }
                 }
                 _ => return Err(format!("its pickle uses opcode 0x{op:02x}, which torch.save does not write for tensors")),
             }
@@ -371,8 +313,8 @@ impl<'a> Machine<'a> {
         self.push(value(n))
     }
 
-    fn long(&mut self) -> Result<(), String> {
-        let n = self.length(1)?;
+    fn long(&mut self, length_bytes: usize) -> Result<(), String> {
+        let n = self.length(length_bytes)?;
         let bytes = self.take(n)?;
         let value = if n > 8 {
             Value::Opaque
@@ -389,8 +331,8 @@ impl<'a> Machine<'a> {
     fn string(&mut self, length_bytes: usize) -> Result<(), String> {
         let n = self.length(length_bytes)?;
         let bytes = self.take(n)?;
-        let text = std::str::from_utf8(bytes).or_else(|_| broken("a string that is not UTF-8"))?;
-        self.push(Value::Str(text))
+        // Python 2 kept an array's bytes in a string.
+        self.push(std::str::from_utf8(bytes).map_or(Value::Bytes(bytes), Value::Str))
     }
 
     fn sequence(&mut self, items: Vec<Value<'a>>) -> Result<(), String> {
@@ -415,6 +357,8 @@ impl<'a> Machine<'a> {
     fn extend(&mut self, items: Vec<Value<'a>>) -> Result<(), String> {
         match self.top()? {
             Value::Sequence(list) => self.heap.sequences[list].extend(items),
+            // A list of a class of its own: nothing in it is looked for.
+            Value::Object(_) => {}
             _ => return broken("an item for something that is no list"),
         }
         Ok(())
@@ -423,7 +367,21 @@ impl<'a> Machine<'a> {
     /// Sets keys and values, alternating, on the dict on top; assigning twice keeps the later value at the earlier place,
     /// which the reader of the dict takes care of.
     fn set(&mut self, items: &[Value<'a>]) -> Result<(), String> {
-        match self.top()? {
+        let dict = match self.top()? {
+            Value::Object(object) => {
+                let dict = match self.heap.objects[object].items {
+                    Some(dict) => dict,
+                    None => {
+                        self.heap.dicts.push(Vec::new());
+                        self.heap.dicts.len() - 1
+                    }
+                };
+                self.heap.objects[object].items = Some(dict);
+                Value::Dict(dict)
+            }
+            other => other,
+        };
+        match dict {
             Value::Dict(dict) if items.len().is_multiple_of(2) => {
                 self.heap.dicts[dict].extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
                 Ok(())
@@ -453,16 +411,20 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
-        match Global::find(module, name) {
-            Some(global) => self.push(Value::Global(global)),
-            None => Err(format!(
-                "it asks for `{}.{}`. Only tensors and plain containers are read, code is never run; \
-                 save the weights with `torch.save(model.state_dict(), ...)` or as safetensors",
+    fn global(&mut self, module: &'a str, name: &'a str) -> Result<(), String> {
+        if let Some(global) = Global::find(module, name) {
+            return self.push(Value::Global(global));
+        }
+        if names::is_hostile(module, name) {
+            return Err(format!(
+                "it asks for `{}.{}`, which a checkpoint has no use for: opened by Python, it would run commands. Here code is \
+                 never run; do not trust this file, and get the weights from another source",
                 shown(module),
                 shown(name)
-            )),
+            ));
         }
+        self.heap.classes.push((module, name));
+        self.push(Value::Global(Global::Foreign(self.heap.classes.len() - 1)))
     }
 
     fn items(&self, value: Value<'a>) -> Result<&[Value<'a>], String> {
@@ -475,6 +437,9 @@ impl<'a> Machine<'a> {
     /// `('storage', type, key, location, length[, view])`, where an old file's view is `(key, offset, length)` or None.
     fn persistent(&mut self) -> Result<(), String> {
         let id = self.pop()?;
+        if let Value::Str(key) = id {
+            return self.push(Value::Reference(key));
+        }
         let storage = match *self.items(id)? {
             [Value::Str("storage"), Value::Global(kind), Value::Str(key), _, Value::Int(len), ref view @ ..] => {
                 let element = match kind {
@@ -495,13 +460,8 @@ impl<'a> Machine<'a> {
                     _ => return broken("a storage with too many properties"),
                 }
             }
-            [Value::Str("module"), ..] => {
-                return Err(
-                    "it holds a whole model with its code. Only tensors are read, code is never run; save the weights \
-                            with `torch.save(model.state_dict(), ...)`"
-                        .into(),
-                );
-            }
+            // A class, with the text of its source beside it.
+            [Value::Str("module"), class, ..] | [class @ Value::Global(_), ..] => return self.push(class),
             _ => return broken("a persistent id that names no storage"),
         };
         self.heap.storages.push(storage);
@@ -514,8 +474,41 @@ impl<'a> Machine<'a> {
         for _ in &arguments {
             self.charge()?;
         }
-        let Value::Global(function) = function else { return broken("a call of something that is no function") };
+        let function = match function {
+            Value::Global(function) => function,
+            // What a foreign name gave is called or made anew (`functools.partial`, a class kept in an object).
+            Value::Object(_) | Value::Opaque => return Ok(Value::Opaque),
+            _ => return broken("a call of something that is no function"),
+        };
         match (function, arguments.as_slice()) {
+            (Global::Foreign(class), _) => {
+                let (module, name) = self.heap.classes[class];
+                // Protocol 2 makes objects by a function: (class, base, state) or (class, arguments...).
+                let class = match (module, name, arguments.first()) {
+                    ("copyreg" | "copy_reg", "_reconstructor" | "__newobj__" | "__newobj_ex__", Some(Value::Global(class))) => {
+                        *class
+                    }
+                    _ => function,
+                };
+                let class = match class {
+                    Global::Foreign(class) => self.heap.classes[class],
+                    Global::OrderedDict | Global::Dict => return self.ordered_dict(Vec::new()),
+                    _ => (module, name),
+                };
+                self.heap.sequences.push(arguments);
+                let arguments = Value::Sequence(self.heap.sequences.len() - 1);
+                self.heap.objects.push(Object { class, arguments, state: None, items: None });
+                Ok(Value::Object(self.heap.objects.len() - 1))
+            }
+            (Global::Encode, [Value::Str(text), ..]) => Ok(Value::Latin1(text)),
+            (Global::Encode, [bytes @ Value::Bytes(_), ..]) => Ok(*bytes),
+            (Global::Dict, _) => self.ordered_dict(Vec::new()),
+            // A tensor of a subclass: (function, class, arguments, state).
+            (Global::RebuildSubclass, [function @ Value::Global(inner), _, arguments @ Value::Sequence(_), ..])
+                if *inner != Global::RebuildSubclass =>
+            {
+                self.reduce(*function, *arguments)
+            }
             (Global::OrderedDict, []) => self.ordered_dict(Vec::new()),
             (Global::OrderedDict, [pairs @ Value::Sequence(_)]) => {
                 // Python 2 passes the items as a list of pairs.
@@ -541,14 +534,18 @@ impl<'a> Machine<'a> {
             (Global::RebuildTensor | Global::RebuildTensorV2, [Value::Storage(storage), offset, shape, strides, ..]) => {
                 match self.heap.storages[*storage].element {
                     Some(element) => self.tensor(*storage, element, *offset, *shape, *strides),
-                    None => broken("a tensor of an untyped storage"),
+                    // As old files of new types have it: the type is nowhere.
+                    None => Ok(Value::Opaque),
                 }
             }
             (
                 Global::RebuildTensorV3,
                 [Value::Storage(storage), offset, shape, strides, _, _, Value::Global(Global::Dtype(element)), ..],
             ) => self.tensor(*storage, *element, *offset, *shape, *strides),
-            (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => Ok(*tensor),
+            (Global::RebuildTensorV3, [Value::Storage(_), ..]) => Ok(Value::Opaque),
+            (Global::RebuildParameter, [tensor, ..]) => Ok(*tensor),
+            (Global::Same, [value, ..]) => Ok(*value),
+            (Global::Storage(_) | Global::UntypedStorage | Global::Dtype(_), _) => Ok(Value::Opaque),
             _ => broken("a call with arguments it should not have"),
         }
     }

@@ -1,0 +1,311 @@
+//! From bytes to a network: the container, what is in it, which of that is the network.
+
+use serde_json::Value;
+
+use super::assume::Choices;
+use super::contents::Contents;
+use super::detect::{self, Beside, Detected};
+use super::known::Config;
+use super::select::select;
+use super::zip::Archive;
+use super::{FileFormat, StateDict, exported, format, npy, pth, safetensors, shown, tar};
+use crate::{Error, Result};
+
+/// A weights file and the files that lie beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// Names without folders, and contents: `config.json`, `preprocessor_config.json`, lists of classes, the other parts of a file
+    /// in several.
+    pub beside: &'a [(String, Vec<u8>)],
+}
+
+impl<'a> Files<'a> {
+    /// A file alone.
+    pub fn alone(name: &'a str, bytes: &'a [u8]) -> Self {
+        Self { name, bytes, beside: &[] }
+    }
+
+    fn find(&self, name: &str) -> Option<&'a [u8]> {
+        self.beside.iter().find(|(found, _)| found == name).map(|(_, bytes)| bytes.as_slice())
+    }
+
+    fn json(&self, name: &str) -> Option<Value> {
+        serde_json::from_slice(self.find(name)?).ok()
+    }
+}
+
+/// Names, without folders, of files that say more of the file called `name`; those that are there belong into [`Files::beside`]. A
+/// file in several parts needs all of its parts.
+pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let mut names: Vec<String> = ["config.json", "preprocessor_config.json"].map(String::from).into();
+    if let Some(index) = index_of(file, bytes) {
+        names.extend(index);
+    } else if let Some((stem, rest)) = file.split_once("-00")
+        && let Some((_, count)) = rest.rsplit_once("-of-")
+    {
+        // A part of a file in parts: the others have the same name but for the number.
+        let digits: String = count.chars().take_while(char::is_ascii_digit).collect();
+        let ending = &count[digits.len()..];
+        let parts = digits.parse::<usize>().unwrap_or(0).min(MAX_PARTS);
+        let part = |i: usize| format!("{stem}-{i:00$}-of-{digits}{ending}", digits.len());
+        names.extend((1..=parts).map(part).filter(|part| part != file));
+    }
+    names
+}
+
+/// Most parts of a file that are looked for.
+const MAX_PARTS: usize = 1000;
+
+/// The parts that an index names, if the file is one.
+fn index_of(name: &str, bytes: &[u8]) -> Option<Vec<String>> {
+    if !name.ends_with(".index.json") && !bytes.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let index: Value = serde_json::from_slice(bytes).ok()?;
+    let mut parts: Vec<String> = Vec::new();
+    for part in index["weight_map"].as_object()?.values().filter_map(Value::as_str) {
+        // A name, never a way out of the folder.
+        if !part.contains(['/', '\\']) && parts.len() < MAX_PARTS && !parts.iter().any(|known| known == part) {
+            parts.push(part.to_string());
+        }
+    }
+    Some(parts)
+}
+
+/// What is done with a file's contents once they are listed.
+type Visit<'v> = &'v mut dyn FnMut(FileFormat, Contents<'_>) -> Result<()>;
+
+/// Reads a file, finds its network and checks every tensor against it.
+///
+/// # Errors
+/// [`Error::WeightsFile`] saying what the file is instead, or what is wrong with it; those of [`detect::detect`].
+pub fn load(files: &Files<'_>, choices: &Choices) -> Result<(Detected, FileFormat)> {
+    let config = files.json("config.json");
+    let preprocessor = files.json("preprocessor_config.json");
+    let config = config.map(|config| Config::read(&config, preprocessor.as_ref()));
+    let mut loaded = None;
+    visit(files, &mut |format, mut contents| {
+        if format == FileFormat::Safetensors && detect::has_table(&contents.metadata) {
+            // Our own: exactly its names.
+            let state = everything(files.name, &contents)?;
+            let beside = Beside { choices: choices.clone(), ..Beside::default() };
+            loaded = Some((detect::recognise(state, &beside)?, format));
+            return Ok(());
+        }
+        contents.join_factors();
+        let selected = select(files.name, &contents, choices)?;
+        let beside =
+            Beside { choices: choices.clone(), config: config.clone(), facts: contents.facts, prefix: &selected.prefix };
+        let in_file = |error| with_their_names(error, &selected.names, selected.whose);
+        let mut found = detect::recognise(selected.state, &beside).map_err(in_file)?;
+        found.assumed.extend(selected.assumed);
+        found.notes.splice(0..0, selected.notes);
+        if let Some(pixels) = config.as_ref().and_then(|config| config.pixels.as_ref()) {
+            let json = serde_json::to_string(pixels).expect("plain data becomes JSON");
+            found.weights.metadata.entry("pixels".into()).or_insert(json);
+        }
+        loaded = Some((found, format));
+        Ok(())
+    })?;
+    // `visit` calls once or fails.
+    loaded.ok_or_else(|| Error::WeightsFile { file: files.name.into(), reason: "nothing was read".into() })
+}
+
+/// A safetensors file with its table in the metadata; `None` for any other.
+pub(super) fn own(files: &Files<'_>) -> Result<Option<Detected>> {
+    let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
+    let contents = safetensors::list(&[files.bytes]).map_err(wrong)?;
+    if !detect::has_table(&contents.metadata) {
+        return Ok(None);
+    }
+    detect::by_table(everything(files.name, &contents)?).map(Some)
+}
+
+/// Names the tensor as the file does.
+fn with_their_names(error: Error, names: &indexmap::IndexMap<String, String>, whose: &str) -> Error {
+    match error {
+        Error::TensorMismatch { tensor, expected, found } => match names.get(&tensor) {
+            Some(theirs) if *theirs != tensor => Error::TensorMismatch { tensor: theirs.clone(), expected, found },
+            None if whose != "torchvision" => {
+                Error::TensorMismatch { tensor: format!("{tensor}` (of {whose}, in torchvision's names) `"), expected, found }
+            }
+            _ => Error::TensorMismatch { tensor, expected, found },
+        },
+        other => other,
+    }
+}
+
+/// Every tensor of floating-point numbers, wrappers' prefixes taken off.
+pub(super) fn read(name: &str, bytes: &[u8]) -> Result<StateDict> {
+    let mut state = StateDict::default();
+    visit(&Files::alone(name, bytes), &mut |_, contents| {
+        state = everything(name, &contents)?;
+        Ok(())
+    })?;
+    state.strip_prefixes();
+    Ok(state)
+}
+
+/// Where training scripts keep the weights; the first that holds tensors is taken.
+const CONTAINERS: &[&str] = &[
+    "state_dict.",
+    "model_state_dict.",
+    "model_state.",
+    "model.",
+    "net.",
+    "network.",
+    "weights.",
+    "params.",
+    "module.",
+    "state_dict_ema.",
+    "model_ema.",
+];
+
+fn everything(file: &str, contents: &Contents<'_>) -> Result<StateDict> {
+    let wrong = |reason: String| Error::WeightsFile { file: file.into(), reason };
+    let below = CONTAINERS.iter().find(|container| contents.tensors.keys().any(|name| name.starts_with(**container)));
+    let below = below.filter(|_| !contents.tensors.keys().any(|name| !name.contains('.'))).unwrap_or(&"");
+    let mut state = StateDict { metadata: contents.metadata.clone(), ..StateDict::default() };
+    let mut unreadable = None;
+    for (name, stored) in contents.tensors.iter() {
+        let Some(short) = name.strip_prefix(below) else { continue };
+        if stored.is_float() {
+            state.tensors.insert(short.into(), contents.read(name).map_err(wrong)?);
+        } else if unreadable.is_none() && matches!(stored.element, super::pickle::Element::Unsupported(..)) {
+            unreadable = Some(name);
+        }
+    }
+    if state.tensors.is_empty() {
+        return Err(wrong(match unreadable.map(|name| contents.read(name)) {
+            Some(Err(reason)) => reason,
+            _ => "it holds no tensors of floating-point numbers".into(),
+        }));
+    }
+    Ok(state)
+}
+
+/// Lists what the file holds.
+fn visit(files: &Files<'_>, done: Visit<'_>) -> Result<()> {
+    let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
+    let format = match format::sniff(files.bytes) {
+        Ok(format) => format,
+        // An index names the parts; the file itself holds nothing.
+        Err(reason) => match index_of(files.name, files.bytes) {
+            Some(parts) => return visit_parts(files, &parts, done),
+            None => return Err(wrong(reason)),
+        },
+    };
+    let contents = match format {
+        FileFormat::Safetensors => {
+            let all = companions(files.name, files.bytes);
+            if all.len() > 2 && all[2..].iter().any(|part| files.find(part).is_some()) {
+                let mut parts = all[2..].to_vec();
+                parts.insert(0, String::new());
+                return visit_parts(files, &parts, done);
+            }
+            safetensors::list(&[files.bytes])
+        }
+        FileFormat::TorchZip | FileFormat::TorchScript | FileFormat::TorchExport | FileFormat::Npz => {
+            return visit_zip(files, 0, done);
+        }
+        FileFormat::TorchLegacy => pth::parse_legacy(files.bytes),
+        FileFormat::TorchTar => tar::parse(files.bytes),
+        FileFormat::Pickle => pth::parse_pickle(files.bytes),
+    };
+    done(format, contents.map_err(wrong)?)
+}
+
+/// A file in parts; an empty name stands for the file itself.
+fn visit_parts(files: &Files<'_>, parts: &[String], done: Visit<'_>) -> Result<()> {
+    let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
+    let missing: Vec<String> =
+        parts.iter().filter(|part| !part.is_empty() && files.find(part).is_none()).map(|part| shown(part)).collect();
+    if !missing.is_empty() {
+        return Err(wrong(format!(
+            "it is one of {} parts, and {} of them {} missing: put `{}` into the same folder (in the page: choose them together)",
+            parts.len(),
+            missing.len(),
+            if missing.len() == 1 { "is" } else { "are" },
+            missing.iter().take(3).cloned().collect::<Vec<_>>().join("`, `")
+        )));
+    }
+    let bytes: Vec<&[u8]> =
+        parts.iter().map(|part| if part.is_empty() { files.bytes } else { files.find(part).unwrap_or_default() }).collect();
+    if let Some(other) = bytes.iter().position(|part| format::sniff(part) != Ok(FileFormat::Safetensors)) {
+        return Err(wrong(format!(
+            "its part `{}` is no safetensors file; files in parts are read in that format: save one file with \
+             `save_pretrained(folder, safe_serialization=True, max_shard_size=\"10GB\")`",
+            shown(&parts[other])
+        )));
+    }
+    done(FileFormat::Safetensors, safetensors::list(&bytes).map_err(wrong)?)
+}
+
+/// How deep archives may be inside each other.
+const MAX_NESTING: usize = 2;
+
+/// A zip archive, by what is in it.
+fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
+    let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
+    let archive = Archive::open(files.bytes).map_err(wrong)?;
+    let pickle = archive
+        .names()
+        .filter_map(|name| name.strip_suffix("data.pkl"))
+        .filter(|root| root.is_empty() || root.ends_with('/'))
+        .min_by_key(|root| root.len());
+    if let Some(root) = pickle {
+        let script = archive.get(&format!("{root}constants.pkl")).is_some();
+        let format = if script { FileFormat::TorchScript } else { FileFormat::TorchZip };
+        return done(format, pth::parse_zip(&archive, root).map_err(wrong)?);
+    }
+    if archive.names().any(|name| name.ends_with(".npy")) {
+        return done(FileFormat::Npz, npy::list(&archive).map_err(wrong)?);
+    }
+    if let Some(inner) = exported::state(&archive) {
+        let bytes = archive.get(&inner).map(|entry| archive.bytes(entry)).transpose().map_err(wrong)?.unwrap_or_default();
+        let mut done = |_, contents: Contents<'_>| done(FileFormat::TorchExport, contents);
+        return visit_zip(&Files { bytes, ..*files }, depth + 1, &mut done);
+    }
+    if exported::has_weights(&archive) {
+        return done(FileFormat::TorchExport, exported::list(&archive).map_err(wrong)?);
+    }
+    let is_weights = |name: &&str| {
+        [".pth", ".pt", ".th", ".bin", ".safetensors", ".npz", ".ckpt", ".pkl"].iter().any(|ending| name.ends_with(ending))
+            && !name.starts_with("__MACOSX/")
+    };
+    let inside: Vec<&str> = archive.names().filter(is_weights).collect();
+    match inside.as_slice() {
+        [one] if depth < MAX_NESTING => {
+            let entry = archive.get(one).ok_or_else(|| wrong("an entry is missing".into()))?;
+            let bytes = archive.bytes(entry).map_err(wrong)?;
+            let mut done = |format, mut contents: Contents<'_>| {
+                contents.facts.notes.push(format!("it is a zip archive; `{}` inside was read", shown(one)));
+                done(format, contents)
+            };
+            let inner = Files { bytes, ..*files };
+            match format::sniff(bytes).map_err(wrong)? {
+                FileFormat::TorchZip => visit_zip(&inner, depth + 1, &mut done),
+                _ => visit(&inner, &mut done),
+            }
+        }
+        [_, _, ..] => Err(wrong(format!(
+            "it is a zip archive around {} weights files (`{}`, ...); unpack it and choose one of them",
+            inside.len(),
+            shown(inside[0])
+        ))),
+        _ => Err(wrong(if archive.names().any(|name| name.ends_with("model.weights.h5")) {
+            "it is a Keras model (.keras), which is not supported; save the weights as safetensors, or with \
+             `torch.save(model.state_dict(), ...)`"
+                .into()
+        } else {
+            "it is a zip archive without `data.pkl` or another file of weights in it; choose a file that `torch.save`, safetensors or \
+             NumPy has written"
+                .into()
+        })),
+    }
+}
