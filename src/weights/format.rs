@@ -22,6 +22,8 @@ pub enum FileFormat {
     Pickle,
     /// NumPy arrays in a zip archive.
     Npz,
+    /// An ONNX model, of which the weights are read.
+    Onnx,
 }
 
 /// `torch.save`'s old files open with this number, 0x1950a86a20f9469cfc6c, pickled by protocol 2 as a LONG1 of ten bytes.
@@ -39,6 +41,9 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<FileFormat, String> {
     }
     if bytes.starts_with(TORCH_LEGACY_MAGIC) {
         return Ok(FileFormat::TorchLegacy);
+    }
+    if super::onnx_read::is_model(bytes) {
+        return Ok(FileFormat::Onnx);
     }
     if bytes.get(257..262) == Some(b"ustar") {
         return Ok(FileFormat::TorchTar);
@@ -104,7 +109,7 @@ fn other(bytes: &[u8]) -> String {
         && bytes.get(1).is_some_and(|version| (1..=64).contains(version))
         && onnx_field(bytes.get(2))
     {
-        format!("it looks like an ONNX model, which is not supported; {HOW}")
+        format!("it looks like an ONNX model without its graph: the download or copy may have been cut off; {HOW}")
     } else if text.starts_with('{') || text.starts_with('[') {
         "it is text (JSON), not weights; a server may have answered with an error message instead of the file".into()
     } else if bytes.iter().take(512).all(|&b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {

@@ -8,7 +8,7 @@ use super::detect::{self, Beside, Detected};
 use super::known::Config;
 use super::select::select;
 use super::zip::Archive;
-use super::{FileFormat, StateDict, exported, format, npy, pth, safetensors, shown, tar};
+use super::{FileFormat, StateDict, exported, format, npy, onnx_read, pth, safetensors, shown, tar};
 use crate::{Error, Result};
 
 /// A weights file and the files that lie beside it.
@@ -45,6 +45,8 @@ pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
     let mut names: Vec<String> = ["config.json", "preprocessor_config.json"].map(String::from).into();
     if let Some(index) = index_of(file, bytes) {
         names.extend(index);
+    } else if onnx_read::is_model(bytes) {
+        names.extend(onnx_read::external_files(bytes));
     } else if let Some((stem, rest)) = file.split_once("-00")
         && let Some((_, count)) = rest.rsplit_once("-of-")
     {
@@ -90,7 +92,7 @@ pub fn load(files: &Files<'_>, choices: &Choices) -> Result<(Detected, FileForma
     let config = config.map(|config| Config::read(&config, preprocessor.as_ref()));
     let mut loaded = None;
     visit(files, &mut |format, mut contents| {
-        if format == FileFormat::Safetensors && detect::has_table(&contents.metadata) {
+        if detect::has_table(&contents.metadata) {
             // Our own: exactly its names.
             let state = everything(files.name, &contents)?;
             let beside = Beside { choices: choices.clone(), ..Beside::default() };
@@ -216,6 +218,7 @@ fn visit(files: &Files<'_>, done: Visit<'_>) -> Result<()> {
         FileFormat::TorchLegacy => pth::parse_legacy(files.bytes),
         FileFormat::TorchTar => tar::parse(files.bytes),
         FileFormat::Pickle => pth::parse_pickle(files.bytes),
+        FileFormat::Onnx => onnx_read::list(files.bytes, &|name| files.find(name)),
     };
     done(format, contents.map_err(wrong)?)
 }
