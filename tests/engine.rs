@@ -178,6 +178,8 @@ fn a_bad_picture_or_model_leaves_the_service_as_it_was() {
         bytes: bytes.into(),
         origin: Origin::OwnFile,
         preset: None,
+        choices: Default::default(),
+        beside: Vec::new(),
     };
     let classify = |id, image| Command::Classify { id, name: "a.png".into(), image };
     let events = conversation(

@@ -130,7 +130,7 @@ pub(super) fn file(path: &Path) -> Result<Source> {
     let name = path.display().to_string();
     let bytes = read_file(path)?;
     // The bytes that `--model` would load are the same model.
-    let model = match crate::weights::hub::published(&name) {
+    let model = match crate::weights::hub::published(&name).filter(|model| model.is_size(bytes.len())) {
         Some(model) => Some(model),
         None => hub::of_bytes(&bytes),
     };

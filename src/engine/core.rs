@@ -583,7 +583,9 @@ pub fn pixel_options(found: &Detected, published: Option<&str>) -> Result<Preset
 /// Choices for a file of the hub, which is known by its name: the network it is.
 pub fn told_by_hub(name: &str, options: &LoadOptions) -> Choices {
     let mut choices = options.choices.clone();
-    if choices.is_empty()
+    let published = matches!(options.origin, Origin::Downloaded | Origin::FromThisDevice);
+    if published
+        && choices.is_empty()
         && let Some(model) = hub::published(name)
     {
         choices.named = Some(model.arch.into());

@@ -94,6 +94,13 @@ pub fn published(file_name: &str) -> Option<&'static HubModel> {
     HUB.iter().find(|model| model.name == name)
 }
 
+impl HubModel {
+    /// Whether a file of this size can be the model's; headers differ by some bytes.
+    pub fn is_size(&self, bytes: usize) -> bool {
+        (bytes as u64).abs_diff(self.bytes) < self.bytes / 100
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -169,7 +169,7 @@ fn other_files_are_called_by_their_name() {
         (b"\x89HDF\r\n\x1a\n\0\0\0\0", "HDF5"),
         (b"\x1c\0\0\0TFL3\0\0\0\0", "TensorFlow Lite"),
         (b"\x08\x08\x12\x07pytorch\x1a\x03", "ONNX"),
-        (b"\x80\x04\x95\0\0\0\0\0\0\0\0}.", "pickle that torch.save did not write"),
+        (b"\x80\x04\x95\0\0\0\0\0\0\0\0}.", "no tensors were found"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "image"),
         (b"\x1f\x8b\x08\0", "compressed"),
         (b"{\"error\": \"not found\"}", "JSON"),
@@ -178,7 +178,7 @@ fn other_files_are_called_by_their_name() {
         (b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "without `data.pkl`"),
         (b"\x80\x02\x8a\x0a\x6c", "cut off"),
         (&tar, "tar archive"),
-        (b"\x01\x02\x03\x04\xff\xfe", "neither safetensors nor"),
+        (b"\x01\x02\x03\x04\xff\xfe", "none of the files that can be read"),
     ] {
         let reason = reason("file", bytes);
         assert!(reason.contains(words), "{bytes:?}: {reason}");
