@@ -109,7 +109,7 @@ fn parse(bytes: &[u8]) -> Option<Model<'_>> {
             (node.op, node.outputs.as_slice(), node.attributes.get("value").and_then(|value| value.tensor))
             && let Some((_, tensor)) = tensor(bytes)
         {
-            model.tensors.insert(output, tensor);
+            model.tensors.insert(*output, tensor);
         }
     }
     Some(model)
@@ -264,7 +264,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
         for (i, node) in model.nodes.iter().enumerate() {
             for input in &node.inputs {
-                let of = readers.entry(input).or_default();
+                let of = readers.entry(*input).or_default();
                 if of.last() != Some(&i) {
                     of.push(i);
                 }
