@@ -11,7 +11,6 @@ use rust_i18n::t;
 
 use super::format;
 use super::live::{Asked, Looks, Reply};
-use super::models::OwnFile;
 use super::notice;
 use super::screen::{Screen, follow_address};
 use super::workshop::Opening;
@@ -94,6 +93,21 @@ pub enum Layers {
     Times(Arc<Vec<DispatchTime>>),
     /// Could not be measured.
     Failed(String),
+}
+
+/// A person's weights file.
+#[derive(Clone)]
+pub struct OwnFile {
+    pub file: web_sys::File,
+    /// What came with it.
+    pub beside: Vec<web_sys::File>,
+}
+
+impl OwnFile {
+    /// Under which the browser keeps what was said of it.
+    pub fn key(&self) -> String {
+        format!("reslab.choices.{}.{}", self.file.name(), self.file.size())
+    }
 }
 
 /// A job the engine has not answered yet and that carries no picture's number.

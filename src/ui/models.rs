@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::lab::{Busy, Lab, Pending};
+use super::lab::{Busy, Lab, OwnFile, Pending};
 use super::notice;
 use crate::engine::{Command, Origin, PrecisionChoice};
 use crate::split::in_workshop;
@@ -19,19 +19,6 @@ pub const BUNDLED: &str = "resnet20-cifar10";
 /// Size of its file in bytes, shown beside its name.
 pub const BUNDLED_BYTES: u64 = include_bytes!("../../www/models/resnet20-cifar10.safetensors").len() as u64;
 const BUNDLED_FILE: &str = "models/resnet20-cifar10.safetensors";
-
-/// A person's weights file.
-#[derive(Clone)]
-pub struct OwnFile {
-    file: web_sys::File,
-    beside: Vec<web_sys::File>,
-}
-
-impl OwnFile {
-    fn key(&self) -> String {
-        format!("reslab.choices.{}.{}", self.file.name(), self.file.size())
-    }
-}
 
 /// A model's file, and what goes with it.
 struct Given {

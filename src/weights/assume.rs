@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::contents::Facts;
-use super::known::{self, Config, Named};
-use super::shapes::{POOL, same_shapes, with_ends_of};
+use super::known::{self, Config, Named, POOL};
+use super::shapes::{same_shapes, with_ends_of};
 use crate::model::resnet::{ResNetSpec, StemPool, StrideOn};
 use crate::{Error, Result};
 

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::shapes::POOL;
 use crate::data::{ChannelOrder, Filter, Preset, Resize};
 use crate::model::graph::Padding;
-use crate::model::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit};
+use crate::model::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit};
 use crate::{Error, Result};
+
+/// The stem's pool of every ImageNet net in PyTorch.
+pub(super) const POOL: StemPool = StemPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros: false };
 
 /// The v1 net with these blocks, if it is published: torchvision's, timm's shorter ones, and those with a 3x3 stem for small
 /// pictures (kuangliu's and weiaicunzai's).

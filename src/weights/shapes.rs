@@ -5,15 +5,13 @@
 
 use indexmap::IndexMap;
 
+use super::known::POOL;
 use super::{HostTensor, shown};
 use crate::model::graph::Padding;
 use crate::model::resnet::{
     BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
 };
 use crate::{Error, Result};
-
-/// The stem's pool of every ImageNet net in PyTorch.
-pub(super) const POOL: StemPool = StemPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros: false };
 
 /// Shapes by canonical name.
 #[derive(Clone, Copy)]
