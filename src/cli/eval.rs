@@ -70,8 +70,6 @@ struct Report {
     preset: String,
     /// What the file could not tell and was assumed.
     assumed: Vec<String>,
-    /// What else is to be known of how it was read.
-    notes: Vec<String>,
     batch: usize,
     device: String,
     device_kind: DeviceKind,
@@ -84,7 +82,7 @@ struct Report {
     split: &'static str,
     /// Files that are no pictures, by the ending of their name.
     left_out: BTreeMap<String, usize>,
-    /// What was assumed and passed over.
+    /// What else is to be known of how the weights and the data set were read.
     notes: Vec<String>,
     /// Share of pictures whose class has the largest logit.
     top1: f64,
@@ -148,7 +146,6 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         precision: model.precision,
         preset: model.preset,
         assumed: model.assumed,
-        notes: model.notes,
         batch,
         device: device.adapter.name,
         device_kind: device.kind,
@@ -157,7 +154,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         failed: tally.failed,
         split,
         left_out: set.left_out,
-        notes: set.notes,
+        notes: model.notes.into_iter().chain(set.notes).collect(),
         top1: share(tally.top1),
         top5: share(tally.top5),
         ms_per_image: tally.busy.as_secs_f64() * 1e3 / tally.images as f64,

@@ -9,7 +9,7 @@ use super::known::POOL;
 use super::{HostTensor, shown};
 use crate::model::graph::Padding;
 use crate::model::resnet::{
-    BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
+    BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
 };
 use crate::{Error, Result};
 
