@@ -416,6 +416,28 @@ impl Engine {
         self.install(source, 1, progress).await
     }
 
+    /// Makes the last model that was not trained here the loaded one again; it is the loaded one already where nothing was trained.
+    pub async fn use_pretrained(&mut self, progress: &mut dyn FnMut(f32)) -> Result<ModelInfo> {
+        // Kept until the other one is planned: nothing is lost by an error.
+        let Some(Network { spec, weights, preset, info }) = &self.pretrained else {
+            return Ok(self.loaded()?.info.clone());
+        };
+        let ModelInfo { name, origin, labels, own_labels, activation, assumed, notes, .. } = info.clone();
+        let source = Source {
+            name,
+            origin,
+            spec: spec.clone(),
+            weights: weights.clone(),
+            preset: preset.clone(),
+            labels,
+            own_labels,
+            activation,
+            assumed,
+            notes,
+        };
+        self.install(source, 1, progress).await
+    }
+
     /// Uses another element type, planning a loaded model again.
     pub async fn set_precision(&mut self, choice: PrecisionChoice, progress: &mut dyn FnMut(f32)) -> Result<Option<ModelInfo>> {
         self.choice = choice;

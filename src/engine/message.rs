@@ -63,6 +63,8 @@ pub enum Command {
     },
     /// Give the loaded model's classes other names, as many as it has. Answered by [`Event::Ready`].
     NameClasses(Vec<String>),
+    /// Go back to the last model that was not trained here. Answered by [`Event::Ready`], also where it is the loaded one.
+    UsePretrained,
     /// Change the element type; the loaded model is planned again.
     SetPrecision(PrecisionChoice),
     /// Say what an image shows. Answered by [`Event::Classified`] or [`Event::Failed`] with the same id, in order.

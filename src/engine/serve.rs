@@ -160,6 +160,10 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
                 send(Event::Ready(Box::new(info)));
             }
         }
+        Job::UsePretrained => {
+            let info = engine.use_pretrained(&mut |_| {}).await?;
+            send(Event::Ready(Box::new(info)));
+        }
         Job::SetPrecision(choice) => {
             let name = engine.model().map(|info| info.name.clone());
             let mut progress = |progress| {
@@ -196,6 +200,7 @@ pub(super) enum Job {
         options: LoadOptions,
     },
     NameClasses(Vec<String>),
+    UsePretrained,
     SetPrecision(PrecisionChoice),
     Classify {
         id: u64,
@@ -272,6 +277,7 @@ impl Queue {
                 self.0.push_back(Job::Load { name, bytes, options });
             }
             Command::NameClasses(names) => self.0.push_back(Job::NameClasses(names)),
+            Command::UsePretrained => self.0.push_back(Job::UsePretrained),
             Command::SetPrecision(choice) => self.0.push_back(Job::SetPrecision(choice)),
             Command::Classify { id, name, image } => self.0.push_back(Job::Classify { id, name, image }),
             Command::ClassifyFrame { id, frame, map_of } => {

@@ -116,7 +116,7 @@ async fn perform(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job,
             }
         }
         // Looking at pictures stays with the loop: their code is there from the start.
-        Job::Load { .. } | Job::NameClasses(_) | Job::SetPrecision(_) | Job::Classify { .. } => {}
+        Job::Load { .. } | Job::NameClasses(_) | Job::UsePretrained | Job::SetPrecision(_) | Job::Classify { .. } => {}
     }
     Ok(Left::Nothing)
 }

@@ -46,6 +46,20 @@ pub enum Advice {
         wrong: usize,
         /// Of how many pictures of the class.
         of: usize,
+        /// What can be done about it.
+        means: Means,
+    },
+    /// Some pictures look as if they were in the wrong class: that comes before all other advice.
+    Suspects {
+        /// How many.
+        pictures: usize,
+    },
+    /// Pictures were mirrored in training, though the mirror image of one class is the other.
+    Mirrored {
+        /// A class.
+        class: usize,
+        /// What its mirror image shows.
+        other: usize,
     },
     /// It knows the pictures it has learnt from, and others much less.
     Overfitting {
@@ -53,11 +67,15 @@ pub enum Advice {
         train: f64,
         /// On others.
         validation: f64,
+        /// What can be done about it.
+        means: Means,
     },
     /// It does not even know the pictures it has learnt from.
     Underfitting {
         /// Accuracy on them, 0 to 1.
         train: f64,
+        /// What can be done about it.
+        means: Means,
     },
     /// So few pictures judge that the accuracy says little.
     FewJudges {
@@ -65,6 +83,8 @@ pub enum Advice {
         pictures: usize,
         /// Where the true accuracy lies with 95 % confidence.
         interval: (f64, f64),
+        /// What can be done about it.
+        means: Means,
     },
     /// None were put aside to judge by.
     NoJudges,
@@ -77,6 +97,26 @@ pub enum Advice {
     },
     /// Nothing to say against it: try it on something new.
     Fine,
+}
+
+/// What the person can do: advice names nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Means {
+    /// More pictures can be taken: the page did not draw them.
+    pub pictures: bool,
+    /// More layers can be trained.
+    pub layers: bool,
+}
+
+/// What else is known of a trained network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// What the person can do.
+    pub means: Means,
+    /// Pictures that look as if they were in the wrong class.
+    pub suspects: usize,
+    /// Two classes that are each other's mirror image, where pictures were mirrored in training.
+    pub mirrored: Option<(usize, usize)>,
 }
 
 /// Fewer pictures than this of a class are hardly enough.
@@ -124,23 +164,35 @@ pub fn before_training(pictures: &[usize], distinct: Option<&[usize]>) -> Vec<Ad
 }
 
 /// What the answers of a trained network tell. Sets that were not judged are `None`.
-pub fn after_training(train: Option<&Assessment>, validation: Option<&Assessment>, test: Option<&Assessment>) -> Vec<Advice> {
+pub fn after_training(
+    train: Option<&Assessment>,
+    validation: Option<&Assessment>,
+    test: Option<&Assessment>,
+    known: &Known,
+) -> Vec<Advice> {
+    let means = known.means;
     let some = |set: Option<&'_ Assessment>| set.filter(|set| set.pictures > 0).cloned();
     let (train, validation, test) = (some(train), some(validation), some(test));
     let mut advice = Vec::new();
+    if let Some((class, other)) = known.mirrored {
+        advice.push(Advice::Mirrored { class, other });
+    }
+    if known.suspects > 0 {
+        advice.push(Advice::Suspects { pictures: known.suspects });
+    }
     let judge = test.as_ref().or(validation.as_ref());
     match judge {
         None => advice.push(Advice::NoJudges),
         Some(judge) if judge.interval.1 - judge.interval.0 > WIDE => {
-            advice.push(Advice::FewJudges { pictures: judge.pictures, interval: judge.interval });
+            advice.push(Advice::FewJudges { pictures: judge.pictures, interval: judge.interval, means });
         }
         Some(_) => {}
     }
     if let Some(train) = &train {
         if train.accuracy < LEARNT {
-            advice.push(Advice::Underfitting { train: train.accuracy });
+            advice.push(Advice::Underfitting { train: train.accuracy, means });
         } else if let Some(validation) = validation.as_ref().filter(|set| train.accuracy - set.accuracy > GAP) {
-            advice.push(Advice::Overfitting { train: train.accuracy, validation: validation.accuracy });
+            advice.push(Advice::Overfitting { train: train.accuracy, validation: validation.accuracy, means });
         }
     }
     if let (Some(validation), Some(test)) = (&validation, &test)
@@ -151,7 +203,9 @@ pub fn after_training(train: Option<&Assessment>, validation: Option<&Assessment
     if let Some(judge) = judge {
         let confused = judge.confused().into_iter().filter_map(|(class, taken_for, wrong)| {
             let of = judge.classes[class].support;
-            (wrong as f64 >= CONFUSED * of as f64).then_some(Advice::Confused { class, taken_for, wrong, of })
+            // Those that are in the wrong class are named already.
+            let many = wrong as f64 >= CONFUSED * of as f64 && wrong > known.suspects;
+            many.then_some(Advice::Confused { class, taken_for, wrong, of, means })
         });
         advice.extend(confused.take(PAIRS));
     }
@@ -199,22 +253,38 @@ mod tests {
         Assessment::of(&judged, classes)
     }
 
+    const MEANS: Means = Means { pictures: true, layers: true };
+    const KNOWN: Known = Known { means: MEANS, suspects: 0, mirrored: None };
+
+    fn advice(train: Option<&Assessment>, validation: Option<&Assessment>, test: Option<&Assessment>) -> Vec<Advice> {
+        after_training(train, validation, test, &KNOWN)
+    }
+
     #[test]
     fn a_network_that_learnt_by_heart_or_not_at_all() {
         let (good, bad) = (set(2, 100, 100), set(2, 70, 100));
-        assert_eq!(after_training(Some(&good), Some(&good), None), [Advice::Fine]);
-        let advice = after_training(Some(&good), Some(&bad), None);
-        assert_eq!(advice[0], Advice::Overfitting { train: 1.0, validation: 0.7 });
-        assert_eq!(advice[1], Advice::Confused { class: 0, taken_for: 1, wrong: 30, of: 100 });
-        assert_eq!(after_training(Some(&bad), Some(&bad), None)[0], Advice::Underfitting { train: 0.7 });
-        assert_eq!(after_training(Some(&good), Some(&good), Some(&bad))[0], Advice::WorseInTest { validation: 1.0, test: 0.7 });
+        assert_eq!(advice(Some(&good), Some(&good), None), [Advice::Fine]);
+        let told = advice(Some(&good), Some(&bad), None);
+        assert_eq!(told[0], Advice::Overfitting { train: 1.0, validation: 0.7, means: MEANS });
+        assert_eq!(told[1], Advice::Confused { class: 0, taken_for: 1, wrong: 30, of: 100, means: MEANS });
+        assert_eq!(advice(Some(&bad), Some(&bad), None)[0], Advice::Underfitting { train: 0.7, means: MEANS });
+        assert_eq!(advice(Some(&good), Some(&good), Some(&bad))[0], Advice::WorseInTest { validation: 1.0, test: 0.7 });
     }
 
     #[test]
     fn few_judges_and_none() {
         let few = set(2, 2, 3);
-        assert!(matches!(after_training(None, Some(&few), None)[0], Advice::FewJudges { pictures: 6, .. }));
-        assert_eq!(after_training(None, None, None), [Advice::NoJudges]);
-        assert_eq!(after_training(None, Some(&set(2, 0, 0)), None), [Advice::NoJudges], "an empty set judges nothing");
+        assert!(matches!(advice(None, Some(&few), None)[0], Advice::FewJudges { pictures: 6, .. }));
+        assert_eq!(advice(None, None, None), [Advice::NoJudges]);
+        assert_eq!(advice(None, Some(&set(2, 0, 0)), None), [Advice::NoJudges], "an empty set judges nothing");
+    }
+
+    #[test]
+    fn what_is_in_the_wrong_class_comes_first_and_is_no_confusion() {
+        let (good, some_wrong) = (set(2, 100, 100), set(2, 17, 20));
+        let known = Known { suspects: 3, mirrored: Some((0, 1)), ..KNOWN };
+        let told = after_training(Some(&good), Some(&some_wrong), None, &known);
+        assert_eq!(told[..2], [Advice::Mirrored { class: 0, other: 1 }, Advice::Suspects { pictures: 3 }]);
+        assert!(!told.iter().any(|advice| matches!(advice, Advice::Confused { .. })), "{told:?}");
     }
 }

@@ -14,6 +14,8 @@ pub const MANIFEST: &str = "project.json";
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// What the page knows of the run.
 pub const HISTORY: &str = "history.json";
+/// Folder of the runs that are not in use, each in a folder named by its number.
+pub const RUNS: &str = "runs";
 /// Folder of the separate test set's classes.
 const TEST: &str = "test-set";
 

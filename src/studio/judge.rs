@@ -128,6 +128,13 @@ pub fn surest_and_wrong(judged: &[Judged], count: usize) -> Vec<&Judged> {
     wrong
 }
 
+/// Probability of another class from which on a picture is suspect.
+const SURE: f32 = 0.8;
+/// Share of the pictures that are not suspect which a network must know, to be believed about the others.
+const KNOWS: f64 = 0.95;
+/// Share of suspects beyond which the network is doubted rather than the pictures.
+const MOST_SUSPECTS: f64 = 0.2;
+
 /// A picture whose class is probably not the one it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Suspect {
@@ -146,6 +153,9 @@ pub struct Suspect {
 /// threshold of another class, and of no class more than of that, is an off-diagonal entry of the confident joint.
 ///
 /// Answers to pictures that were not learnt from tell most: a network may know the wrong ones it has learnt by heart.
+///
+/// A network that is often wrong takes its own mistakes for those of the person. So it says nothing unless it knows nearly all of the
+/// other pictures, and names only pictures of which it is sure.
 pub fn likely_mislabelled(judged: &[Judged], classes: usize) -> Vec<Suspect> {
     let thresholds: Vec<f32> = (0..classes)
         .map(|class| {
@@ -158,10 +168,16 @@ pub fn likely_mislabelled(judged: &[Judged], classes: usize) -> Vec<Suspect> {
         let passing = (0..classes).filter(|class| one.of(*class) >= thresholds[*class]);
         let suggested = passing.max_by(|a, b| one.of(*a).total_cmp(&one.of(*b)).then(b.cmp(a)))?;
         let margin = one.of(suggested) - one.of(one.class);
-        let found = suggested != one.class && one.class < classes && margin > 0.0;
+        let sure = one.of(suggested) >= SURE && one.of(one.class) <= 1.0 - SURE;
+        let found = suggested != one.class && one.class < classes && sure;
         found.then_some(Suspect { picture: one.picture, given: one.class, suggested, margin })
     };
     let mut suspects: Vec<Suspect> = judged.iter().filter_map(suspect).collect();
+    let others = judged.len() - suspects.len();
+    let right = judged.iter().filter(|one| one.is_right()).count();
+    if (right as f64) < KNOWS * others as f64 || suspects.len() as f64 > MOST_SUSPECTS * judged.len() as f64 {
+        return Vec::new();
+    }
     suspects.sort_by(|a, b| b.margin.total_cmp(&a.margin));
     suspects
 }
@@ -290,13 +306,28 @@ mod tests {
     }
 
     #[test]
-    fn a_class_of_low_probabilities_has_a_low_threshold() {
-        // Class 1 is never sure; a picture of class 0 that is as sure of 1 as its own pictures are is suspect.
-        let mut set: Vec<Judged> = (0..10).map(|i| judged(i, 0, &[0.9, 0.1, 0.0])).collect();
-        set.extend((10..20).map(|i| judged(i, 1, &[0.3, 0.4, 0.3])));
-        set.push(judged(50, 0, &[0.35, 0.45, 0.2]));
-        let suspects = likely_mislabelled(&set, 3);
-        assert_eq!(suspects.iter().map(|s| (s.picture, s.suggested)).collect::<Vec<_>>(), [(50, 1)]);
+    fn a_picture_must_be_as_clear_as_those_of_the_class_it_seems_to_be() {
+        // Class 1 is always very sure: what is less sure of it than its own pictures are is none of them.
+        let mut set: Vec<Judged> = (0..30).map(|i| judged(i, 0, &[0.9, 0.1])).collect();
+        set.extend((30..60).map(|i| judged(i, 1, &[0.01, 0.99])));
+        set.push(judged(100, 0, &[0.1, 0.9]));
+        assert!(likely_mislabelled(&set, 2).is_empty());
+        set.push(judged(101, 0, &[0.005, 0.995]));
+        assert_eq!(likely_mislabelled(&set, 2).iter().map(|s| s.picture).collect::<Vec<_>>(), [101]);
+    }
+
+    #[test]
+    fn a_weak_network_accuses_no_picture() {
+        // 80 of 100 right, as a last layer on a network that knows something else; of its mistakes it is sure.
+        let mut set: Vec<Judged> =
+            (0..80).map(|i| judged(i, (i % 2) as usize, if i % 2 == 0 { &[0.85, 0.15] } else { &[0.15, 0.85] })).collect();
+        set.extend((80..100).map(|i| judged(i, (i % 2) as usize, if i % 2 == 0 { &[0.05, 0.95] } else { &[0.6, 0.4] })));
+        assert!(likely_mislabelled(&set, 2).is_empty());
+        // Where most of a class seems to be another, it is the network that is wrong.
+        let mut set: Vec<Judged> = (0..30).map(|i| judged(i, 0, &[0.95, 0.05])).collect();
+        set.extend((30..50).map(|i| judged(i, 1, &[0.99, 0.01])));
+        set.push(judged(50, 1, &[0.1, 0.9]));
+        assert!(likely_mislabelled(&set, 2).is_empty());
     }
 
     #[test]

@@ -5,10 +5,12 @@ pub mod advice;
 pub mod archive;
 pub mod folders;
 pub mod judge;
+pub mod mirror;
 pub mod project;
 pub mod shapes;
+pub mod usual;
 
-pub use project::{Class, ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, Settings};
+pub use project::{Class, ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, RunId, Settings};
 
 /// A digest of a file, to know it again: FNV-1a with 64 bits, and its length.
 pub fn digest(bytes: &[u8]) -> String {

@@ -17,6 +17,8 @@ pub type ProjectId = u64;
 pub type ClassId = u32;
 /// Number of a picture, unlike any other's on this device.
 pub type PictureId = u64;
+/// Number of a training run within its project; rises with time. 0 is the one run that a project of an older page has.
+pub type RunId = u64;
 
 /// Colours that classes take in turn; the page has that many.
 pub const COLOURS: u8 = 10;
@@ -43,6 +45,16 @@ pub struct Project {
     /// How to train.
     #[serde(default)]
     pub settings: Settings,
+    /// The run whose network is used; the newest one where none was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Its pictures were drawn by the page: nobody can take more of them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drawn: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A class of a project.
@@ -56,6 +68,9 @@ pub struct Class {
     pub colour: u8,
     /// Whether it takes part in training.
     pub enabled: bool,
+    /// Named by the page and never by the person: an import takes its place while it is empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub placeholder: bool,
 }
 
 /// What a picture is for.
@@ -106,17 +121,21 @@ pub struct Picture {
 pub struct Settings {
     /// How much of the network learns.
     pub depth: TrainDepth,
-    /// Passes over the pictures.
-    pub epochs: u32,
-    /// Every dial, once the person has opened the drawer.
+    /// Passes over the pictures; as many as suit the depth where nobody has chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u32>,
+    /// All settings, once the person has changed one.
     pub recipe: Option<Recipe>,
+    /// Classes whose mirrored pictures a trained network took for the other: mirroring would teach it wrong names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mirrored: Vec<(ClassId, ClassId)>,
     /// Probability under which an answer is "not sure".
     pub threshold: f32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { depth: TrainDepth::Head, epochs: 15, recipe: None, threshold: 0.5 }
+        Self { depth: TrainDepth::Head, epochs: None, recipe: None, mirrored: Vec::new(), threshold: 0.5 }
     }
 }
 
@@ -136,6 +155,8 @@ pub enum Deed {
     },
     /// Pictures changed their class: picture and the class it had.
     Moved(Vec<(PictureId, ClassId)>),
+    /// A run was deleted. Which one was in use before it is the page's to know.
+    DeletedRun(RunId),
     /// A project was deleted.
     DeletedProject(ProjectId),
 }
@@ -152,6 +173,8 @@ impl Project {
             next_class: 0,
             trashed: false,
             settings: Settings::default(),
+            run: None,
+            drawn: false,
         }
     }
 
@@ -163,8 +186,26 @@ impl Project {
         let name = self.free_name(name, None)?;
         let id = self.next_class;
         self.next_class += 1;
-        self.classes.push(Class { id, name, colour: (id % u32::from(COLOURS)) as u8, enabled: true });
+        self.classes.push(Class { id, name, colour: (id % u32::from(COLOURS)) as u8, enabled: true, placeholder: false });
         Ok(id)
+    }
+
+    /// Adds a class that nobody has named yet.
+    ///
+    /// # Errors
+    /// As [`add_class`](Self::add_class).
+    pub fn add_placeholder(&mut self, name: &str) -> Result<ClassId> {
+        let id = self.add_class(name)?;
+        if let Some(class) = self.classes.last_mut() {
+            class.placeholder = true;
+        }
+        Ok(id)
+    }
+
+    /// Takes out the classes that nobody has named and that hold no picture, also none that could come back.
+    pub fn drop_placeholders(&mut self, pictures: &[Picture]) {
+        let used: BTreeSet<ClassId> = pictures.iter().map(|picture| picture.class).collect();
+        self.classes.retain(|class| !class.placeholder || used.contains(&class.id));
     }
 
     /// The class of this name, made if there is none.
@@ -187,6 +228,7 @@ impl Project {
         let name = self.free_name(name, Some(id))?;
         if let Some(class) = self.classes.iter_mut().find(|class| class.id == id) {
             class.name = name;
+            class.placeholder = false;
         }
         Ok(())
     }
@@ -219,7 +261,7 @@ impl Project {
         Some(Deed::DeletedClass { class, index, pictures })
     }
 
-    /// Undoes a deed but [`Deed::DeletedProject`], which is not about what is in a project.
+    /// Undoes a deed but [`Deed::DeletedRun`] and [`Deed::DeletedProject`], which are not about classes and pictures.
     pub fn undo(&mut self, deed: &Deed, pictures: &mut [Picture]) {
         let mut back = |ids: &[PictureId]| {
             let ids: BTreeSet<_> = ids.iter().collect();
@@ -244,7 +286,7 @@ impl Project {
                     }
                 }
             }
-            Deed::DeletedProject(_) => {}
+            Deed::DeletedRun(_) | Deed::DeletedProject(_) => {}
         }
     }
 
@@ -382,6 +424,31 @@ mod tests {
         let text = r#"{"id":5,"name":"p","created_ms":1.0,"changed_ms":2.0,"classes":[{"id":0,"name":"a","colour":0,"enabled":true}],"next_class":1}"#;
         let project: Project = serde_json::from_str(text).unwrap();
         assert_eq!(project.settings, Settings::default());
-        assert!(!project.trashed);
+        assert!(!project.trashed && project.run.is_none() && !project.drawn && !project.classes[0].placeholder);
+    }
+
+    #[test]
+    fn a_project_as_it_was_written_before_there_were_runs_keeps_its_choices() {
+        let text = r#"{"id":5,"name":"p","created_ms":1.0,"changed_ms":2.0,"classes":[],"next_class":1,"trashed":false,
+            "settings":{"depth":"stage3","epochs":15,"recipe":null,"threshold":0.25}}"#;
+        let project: Project = serde_json::from_str(text).unwrap();
+        assert_eq!((project.settings.epochs, project.settings.threshold), (Some(15), 0.25));
+        assert_eq!(project.settings.depth, TrainDepth::FromStage(3));
+        // And that page reads what this one writes, as long as nobody asks for what it does not know.
+        let written = serde_json::to_string(&Project::new(1, "p", 0.0)).unwrap();
+        for key in ["run", "drawn", "mirrored", "epochs", "placeholder"] {
+            assert!(!written.contains(&format!("\"{key}\"")), "{written}");
+        }
+    }
+
+    #[test]
+    fn an_import_takes_the_place_of_classes_nobody_named() {
+        let mut project = Project::new(1, "p", 0.0);
+        let ids: Vec<ClassId> = ["Class 1", "Class 2", "Class 3"].map(|name| project.add_placeholder(name).unwrap()).into();
+        let mine = project.add_class("mine").unwrap();
+        project.rename_class(ids[1], "cup").unwrap();
+        project.drop_placeholders(&[picture(1, ids[2])]);
+        let left: Vec<ClassId> = project.classes.iter().map(|class| class.id).collect();
+        assert_eq!(left, [ids[1], ids[2], mine], "named ones and those with pictures stay");
     }
 }

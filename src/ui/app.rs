@@ -4,6 +4,7 @@ use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use super::device::Device;
 use super::header::Header;
 use super::lab::Lab;
 use super::language;
@@ -21,8 +22,9 @@ use super::workshop::Later;
 #[component]
 pub fn App() -> impl IntoView {
     let language = language::start();
-    let lab = Lab::start();
+    let lab = Lab::start(language);
     listen(lab);
+    name_window(lab, language);
     // Texts are read when a view is made: another language makes the views again, over the same state.
     move || {
         language.track();
@@ -41,12 +43,37 @@ fn Page(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
             (None, Screen::Bench) => view! { <Later lab show=|door| door.benchmark() /> }.into_any(),
         }}
         <footer class="foot">
-            <p>{t!("shell.privacy")}</p>
+            <p data-testid="privacy">
+                {move || match (lab.missing.get(), lab.screen.get()) {
+                    (None, Screen::Teach) => t!("shell.privacy_teach"),
+                    (None, Screen::Bench) => t!("shell.privacy_bench"),
+                    _ => t!("shell.privacy"),
+                }}
+            </p>
+            <Show when=move || lab.device.with(Option::is_some) && lab.missing.with(Option::is_none)>
+                <Device lab />
+            </Show>
         </footer>
         <p class="hidden" role="status" aria-live="polite" data-testid="spoken">
             {move || lab.spoken.get()}
         </p>
     }
+}
+
+/// The window's title: the project and where it stands, or what the screen is for.
+fn name_window(lab: Lab, language: RwSignal<&'static str>) {
+    Effect::new(move |_| {
+        language.track();
+        let title = match lab.screen.get() {
+            Screen::Look => t!("shell.title").into_owned(),
+            Screen::Bench => format!("{} \u{b7} ResLab", Screen::Bench.title()),
+            Screen::Teach => match lab.title.get() {
+                Some(title) => format!("{title} \u{b7} ResLab"),
+                None => format!("{} \u{b7} ResLab", Screen::Teach.title()),
+            },
+        };
+        document().set_title(&title);
+    });
 }
 
 /// Drop a picture or point the camera, read the class.

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
-use super::device::Device;
 use super::lab::Lab;
 use super::language::LanguageSwitch;
 use super::screen::Screen;
@@ -12,7 +12,18 @@ use crate::web;
 /// The head of every screen.
 #[component]
 pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
+    // The address says which screen is shown: the focus goes there by itself.
+    let skip = move |event: web_sys::MouseEvent| {
+        event.prevent_default();
+        if let Some(main) = document().get_element_by_id("main").and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok())
+            && main.set_attribute("tabindex", "-1").is_ok()
+        {
+            // Without focus nothing is lost but comfort.
+            let _ = main.focus();
+        }
+    };
     view! {
+        <a class="skip" href="#main" data-testid="skip" on:click=skip>{t!("shell.skip")}</a>
         <header class="head">
             <div class="mark">
                 <Logo />
@@ -24,7 +35,7 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
                         view! {
                             <a
                                 class="screens__link"
-                                href=format!("#{}", screen.address())
+                                href=move || lab.address_of(screen)
                                 aria-current=move || (lab.screen.get() == screen).then_some("page")
                                 data-testid=format!("screen-{}", screen.address())
                             >
@@ -34,9 +45,6 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
                     })
                     .collect_view()}
             </nav>
-            <Show when=move || lab.device.with(Option::is_some) && lab.missing.with(Option::is_none)>
-                <Device lab />
-            </Show>
             <LanguageSwitch language />
         </header>
         <Show when=move || lab.newer.get()>

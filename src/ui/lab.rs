@@ -113,7 +113,8 @@ impl OwnFile {
 /// A job the engine has not answered yet and that carries no picture's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pending {
-    Model,
+    /// A model, and the project and run it is of.
+    Model(Option<(u64, u64)>),
     Profile,
 }
 
@@ -130,6 +131,12 @@ pub struct Lab {
     pub(super) commands: StoredValue<UnboundedSender<Command>, LocalStorage>,
     pub missing: RwSignal<Option<Missing>>,
     pub screen: RwSignal<Screen>,
+    /// The page's language.
+    pub language: RwSignal<&'static str>,
+    /// What the studio has open and how far it is, for the window's title.
+    pub title: RwSignal<Option<String>>,
+    /// Where the studio is, for the way back to it.
+    pub teach: RwSignal<Option<String>>,
     /// A newer version of the page waits.
     pub newer: RwSignal<bool>,
     /// The screens that come later.
@@ -138,6 +145,8 @@ pub struct Lab {
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,
     pub model: RwSignal<Option<Arc<ModelInfo>>>,
+    /// The project and run whose network the model is.
+    pub model_run: RwSignal<Option<(u64, u64)>>,
     pub busy: RwSignal<Option<Busy>>,
     /// Said beside the model panel.
     pub model_error: RwSignal<Option<String>>,
@@ -180,17 +189,21 @@ impl Shot {
 
 impl Lab {
     /// Opens the engine and fetches the bundled model.
-    pub fn start() -> Self {
+    pub fn start(language: RwSignal<&'static str>) -> Self {
         let (commands, command_queue) = mpsc::unbounded();
         let lab = Self {
             commands: StoredValue::new_local(commands),
             missing: RwSignal::new(None),
             screen: follow_address(),
+            language,
+            title: RwSignal::new(None),
+            teach: RwSignal::new(None),
             newer: RwSignal::new(false),
             workshop: RwSignal::new_local(Opening::default()),
             device: RwSignal::new(None),
             adapter: RwSignal::new(None),
             model: RwSignal::new(None),
+            model_run: RwSignal::new(None),
             busy: RwSignal::new(None),
             model_error: RwSignal::new(None),
             remark: RwSignal::new(None),
@@ -219,7 +232,7 @@ impl Lab {
         spawn_local(lab.listen(events));
         spawn_local(async move { lab.adapter.set(web::adapter_name().await) });
         lab.refresh_kept();
-        lab.use_bundled();
+        lab.use_last();
         lab
     }
 
@@ -241,6 +254,12 @@ impl Lab {
     /// The picture on the stage; changes only when another one is selected.
     pub fn shot(self) -> Option<Shot> {
         self.find(self.selected.get()?)
+    }
+
+    /// The address of a screen: the studio is entered where it was left.
+    pub fn address_of(self, screen: Screen) -> String {
+        let teach = self.teach.get().filter(|_| screen == Screen::Teach);
+        teach.unwrap_or_else(|| format!("#{}", screen.address()))
     }
 
     /// The device's name as people know it.
@@ -283,7 +302,16 @@ impl Lab {
             Event::Device(device) => self.device.set(Some(device)),
             Event::Loading { name, progress } => self.busy.set(Some(Busy::Preparing { name, progress })),
             Event::Ready(info) => {
-                let asked = self.answered(Pending::Model);
+                let answered = self.answered(|pending| matches!(pending, Pending::Model(_)));
+                let asked = answered.is_some();
+                let same = |model: &Arc<ModelInfo>| model.name == info.name && model.labels.len() == info.labels.len();
+                match answered {
+                    Some(Pending::Model(run)) => self.model_run.set(run),
+                    // The same one again, on another device, in other numbers, or with other names of its classes.
+                    _ if self.model.with_untracked(|model| model.as_ref().is_some_and(same)) => {}
+                    // A run that ended: whose it is, the studio says.
+                    _ => self.model_run.set(None),
+                }
                 self.spoken.set(t!("model.said_ready", name = info.name).into_owned());
                 self.model.set(Some(Arc::new(*info)));
                 if self.layers.get_untracked() != Layers::Measuring {
@@ -295,6 +323,9 @@ impl Lab {
                 }
                 self.pump();
             }
+            Event::Classified { id, result } if self.asked.is_asked(id) => {
+                self.asked.answer(id, Ok(Reply::Classes(result)));
+            }
             Event::Classified { id, result } => self.on_classified(id, result),
             Event::Frame { id, reading } => {
                 self.asked.answer(id, Ok(Reply::Frame(Box::new(reading))));
@@ -303,7 +334,7 @@ impl Lab {
                 self.asked.answer(id, Ok(Reply::Heatmap(heatmap)));
             }
             Event::Profiled(times) => {
-                self.answered(Pending::Profile);
+                self.answered(|pending| *pending == Pending::Profile);
                 self.layers.set(Layers::Times(Arc::new(times)));
             }
             event @ (Event::Training(_) | Event::Judging(_) | Event::Benchmark(_) | Event::Exported { .. }) => {
@@ -321,12 +352,11 @@ impl Lab {
     }
 
     /// Takes the oldest open job off the list when it is of this kind.
-    fn answered(self, kind: Pending) -> bool {
-        let mut found = false;
+    fn answered(self, is_kind: fn(&Pending) -> bool) -> Option<Pending> {
+        let mut found = None;
         self.pending.update_value(|pending| {
-            found = pending.front() == Some(&kind);
-            if found {
-                pending.pop_front();
+            if pending.front().is_some_and(is_kind) {
+                found = pending.pop_front();
             }
         });
         found
@@ -340,7 +370,7 @@ impl Lab {
     }
 
     pub(super) fn model_pending(self) -> bool {
-        self.pending.with_value(|pending| pending.contains(&Pending::Model))
+        self.pending.with_value(|pending| pending.iter().any(|pending| matches!(pending, Pending::Model(_))))
     }
 
     fn on_general_failure(self, error: &Error) {
@@ -354,11 +384,11 @@ impl Lab {
             }));
             return;
         }
-        if self.answered(Pending::Profile) {
+        if self.answered(|pending| *pending == Pending::Profile).is_some() {
             self.layers.set(Layers::Failed(notice::sentence(error)));
             return;
         }
-        self.answered(Pending::Model);
+        self.answered(|pending| matches!(pending, Pending::Model(_)));
         self.model_error.set(Some(notice::sentence(error)));
         self.settle();
         self.pump();

@@ -11,13 +11,15 @@ use crate::engine::{Command, Origin, PrecisionChoice};
 use crate::split::in_workshop;
 use crate::web;
 use crate::weights::Choices;
-use crate::weights::hub::HubModel;
+use crate::weights::hub::{HUB, HubModel};
 use crate::{Error, Result};
 
 /// The model that ships with the page.
 pub const BUNDLED: &str = "resnet20-cifar10";
 /// Size of its file in bytes, shown beside its name.
 pub const BUNDLED_BYTES: u64 = include_bytes!("../../www/models/resnet20-cifar10.safetensors").len() as u64;
+/// Key of the hub model in use, in the browser's local storage.
+const CHOSEN_KEY: &str = "reslab-model";
 const BUNDLED_FILE: &str = "models/resnet20-cifar10.safetensors";
 
 /// A model's file, and what goes with it.
@@ -52,8 +54,26 @@ in_workshop! {
 }
 
 impl Lab {
-    /// Loads the model that ships with the page.
+    /// Loads the model that was chosen on the last visit, if it is kept on this device; else the one that ships with the page.
+    pub(super) fn use_last(self) {
+        let chosen = web::recall(CHOSEN_KEY).and_then(|name| HUB.iter().find(|model| model.name == name));
+        let Some(chosen) = chosen else { return self.load_bundled() };
+        spawn_local(async move {
+            if web::hub::cached().await.iter().any(|name| name == chosen.name) {
+                self.use_hub(chosen);
+            } else {
+                self.load_bundled();
+            }
+        });
+    }
+
+    /// Goes back to the model that ships with the page.
     pub fn use_bundled(self) {
+        web::remember(CHOSEN_KEY, "");
+        self.load_bundled();
+    }
+
+    fn load_bundled(self) {
         let cancel = self.begin_fetch(BUNDLED);
         let canceller = cancel.clone();
         let got = async move {
@@ -66,6 +86,7 @@ impl Lab {
 
     /// Loads a model of the hub, from this device where it is kept.
     pub fn use_hub(self, model: &'static HubModel) {
+        web::remember(CHOSEN_KEY, model.name);
         let cancel = self.begin_fetch(model.name);
         let canceller = cancel.clone();
         let got = async move { download(self, model, canceller).await?.await };
@@ -141,7 +162,8 @@ impl Lab {
         let Some(model) = self.model.get_untracked() else { return };
         self.model_error.set(None);
         self.busy.set(Some(Busy::Preparing { name: model.name.clone(), progress: 0.0 }));
-        self.pending.update_value(|pending| pending.push_back(Pending::Model));
+        let run = self.model_run.get_untracked();
+        self.pending.update_value(|pending| pending.push_back(Pending::Model(run)));
         self.send(Command::SetPrecision(choice));
     }
 
@@ -175,7 +197,7 @@ impl Lab {
             match got {
                 Ok(Given { bytes, origin, choices, beside }) => {
                     self.busy.set(Some(Busy::Preparing { name: name.clone(), progress: 0.0 }));
-                    self.pending.update_value(|pending| pending.push_back(Pending::Model));
+                    self.pending.update_value(|pending| pending.push_back(Pending::Model(None)));
                     let preset = preset.map(str::to_owned);
                     self.send(Command::Load { name, bytes, origin, preset, choices, beside });
                 }

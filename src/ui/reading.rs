@@ -7,21 +7,24 @@ use super::bars::{Bars, Pick};
 use super::format;
 use super::lab::{Answer, Lab, Shot, Status};
 use super::live::PictureLooks;
-use crate::engine::ModelInfo;
+use crate::engine::{ModelInfo, Origin};
+use crate::weights::hub;
 
 /// A network with at most this many classes says which they are.
 const FEW_CLASSES: usize = 20;
+/// A less probable class is no answer.
+const SURE: f32 = 0.5;
 
 /// The answer, or what is missing for one.
 #[component]
 pub fn Reading(lab: Lab) -> impl IntoView {
     view! {
         <section class="card reading" aria-label=t!("look.result") data-testid="result">
+            {move || lab.model.get().and_then(|model| few_classes(lab, &model))}
             {move || match lab.shot() {
                 None => view! { <Empty lab /> }.into_any(),
                 Some(shot) => view! { <Shown lab shot /> }.into_any(),
             }}
-            {move || lab.model.get().and_then(|model| few_classes(&model))}
         </section>
     }
 }
@@ -98,8 +101,15 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
     view! {
         <h2 class="eyebrow">{t!("look.reading")}</h2>
         <p class="reading__best" data-testid="best">
-            <span class="reading__label">{format::label(&best.label)}</span>
-            <span class="reading__share">{format::percent(best.probability)}</span>
+            {if best.probability >= SURE {
+                view! {
+                    <span class="reading__label">{format::label(&best.label)}</span>
+                    <span class="reading__share">{format::percent(best.probability)}</span>
+                }
+                    .into_any()
+            } else {
+                view! { <span class="reading__label reading__label--unsure">{t!("live.not_sure")}</span> }.into_any()
+            }}
         </p>
         <Bars top=result.top pick />
         <PictureLooks lab shot answer=looked />
@@ -132,16 +142,35 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
     .into_any()
 }
 
-fn few_classes(model: &ModelInfo) -> Option<impl IntoView + use<>> {
+/// Before any answer: what the network can say at all, and the way to one that knows more.
+fn few_classes(lab: Lab, model: &ModelInfo) -> Option<impl IntoView + use<>> {
     let count = model.labels.len();
+    let own = model.origin == Origin::Trained;
     (1..=FEW_CLASSES).contains(&count).then(|| {
         let names = model.labels.iter().map(|label| format::label(label)).collect::<Vec<_>>().join(", ");
+        let other = (!own).then(|| hub::recommended(lab.software())).flatten();
         view! {
-            <p class="remark" data-testid="few-classes">
-                <b>{t!("look.few_classes", count = count)}</b>
-                {names}
-                {t!("look.few_classes_more")}
-            </p>
+            <div class="few" data-testid="few-classes">
+                <p>
+                    <b>{t!("look.few_classes", count = count)}</b>
+                    {names}
+                    {t!("look.few_classes_more")}
+                </p>
+                {other
+                    .map(|other| {
+                        view! {
+                            <button
+                                type="button"
+                                class="button"
+                                data-testid="use-recommended"
+                                disabled=move || lab.busy.with(Option::is_some)
+                                on:click=move |_| lab.use_hub(other)
+                            >
+                                {t!("look.use_recommended", size = format::bytes(other.bytes))}
+                            </button>
+                        }
+                    })}
+            </div>
         }
     })
 }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use rust_i18n::t;
 
 use super::lab::Lab;
+use crate::engine::Origin;
 
 /// Files below `samples/`, without their ending; what each shows stands in the texts.
 const SAMPLES: &[&str] = &["cat", "airplane", "frog", "ship", "horse", "bird", "truck", "dog", "deer", "automobile"];
@@ -11,8 +12,10 @@ const SAMPLES: &[&str] = &["cat", "airplane", "frog", "ship", "horse", "bird", "
 /// A strip of pictures to try.
 #[component]
 pub fn Samples(lab: Lab) -> impl IntoView {
+    // Their classes are not those that a network was taught here.
+    let own = Memo::new(move |_| lab.model.with(|model| model.as_ref().is_some_and(|model| model.origin == Origin::Trained)));
     view! {
-        <section class="samples" aria-labelledby="samples-title">
+        <section class="samples" hidden=move || own.get() aria-labelledby="samples-title">
             <h2 class="eyebrow" id="samples-title">{t!("look.samples")}</h2>
             <ul class="samples__strip">
                 {SAMPLES

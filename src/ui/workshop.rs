@@ -10,9 +10,10 @@ use leptos::task::spawn_local;
 use rust_i18n::t;
 
 use super::benchmark::{Bench, Benchmark};
+use super::focus::guard_focus;
 use super::lab::Lab;
 use super::live::LookLive;
-use super::studio::{Exports, Judging, Step, Studio, Teach, Training, follow_step};
+use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, follow_step};
 use super::texts;
 use crate::Result;
 use crate::engine::Event;
@@ -114,6 +115,7 @@ pub struct Workshop {
     pub training: Training,
     pub judging: Judging,
     pub exports: Exports,
+    pub tries: Tries,
     pub benchmark: Bench,
 }
 
@@ -128,17 +130,41 @@ impl Deref for Workshop {
 impl Workshop {
     fn start(lab: Lab) -> Self {
         texts::add_workshop();
+        guard_focus();
+        let studio = Studio::start();
         let workshop = Self {
             lab,
-            studio: Studio::start(),
-            step: follow_step(),
+            studio,
+            step: follow_step(studio),
             training: Training::new(),
             judging: Judging::new(),
             exports: Exports::new(),
+            tries: Tries::new(),
             benchmark: Bench::new(),
         };
         workshop.follow_training();
+        workshop.tell_where();
         workshop
+    }
+}
+
+impl Workshop {
+    /// Keeps the window's title and the way back into the studio.
+    fn tell_where(self) {
+        let name = move || self.studio.project.with(|project| project.as_ref().map(|project| project.name.clone()));
+        let open = Memo::new(move |_| name().is_some());
+        Effect::new(move |_| self.lab.teach.set(open.get().then(|| self.step.get().href())));
+        Effect::new(move |_| {
+            self.language.track();
+            let step = self.step.get().title();
+            let title = name().map(|name| match self.training.state_words() {
+                Some(state) => format!("{state} \u{b7} {name}"),
+                None => format!("{name} \u{b7} {step}"),
+            });
+            if self.lab.title.get_untracked() != title {
+                self.lab.title.set(title);
+            }
+        });
     }
 }
 
@@ -167,10 +193,10 @@ impl Door for Workshop {
     }
 
     fn take_drop(&self, event: &web_sys::DragEvent) {
-        self.studio.take_drop(event);
+        self.take_dropped(event);
     }
 
     fn take_paste(&self, event: &web_sys::ClipboardEvent) {
-        self.studio.take_paste(event);
+        self.take_pasted(event);
     }
 }

@@ -10,7 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Blob;
 
 use super::js::{get, wait, window};
-use crate::studio::{Picture, PictureId, Project, ProjectId};
+use crate::studio::{Picture, PictureId, Project, ProjectId, RunId};
 use crate::{Error, Result};
 
 const DATABASE: &str = "reslab";
@@ -20,7 +20,8 @@ const PROJECTS: &str = "projects";
 const PICTURES: &str = "pictures";
 const FILES: &str = "files";
 const THUMBNAILS: &str = "thumbnails";
-/// The run of a project, by the project's number: `{ checkpoint, history }`.
+/// Runs of a project: `{ id, checkpoint, history }` by `[project, id]`. A page that knew one run a project wrote it by the project's
+/// number, without `id`; it stays there as the run 0. So both pages read the same database.
 const RUNS: &str = "runs";
 const BY_PROJECT: &str = "project";
 
@@ -28,9 +29,11 @@ const BY_PROJECT: &str = "project";
 #[derive(Debug)]
 pub struct Vault(Rexie);
 
-/// What is kept of a project's training.
+/// What is kept of one training of a project.
 #[derive(Debug, Clone)]
 pub struct Run {
+    /// Its number.
+    pub id: RunId,
     /// A checkpoint file, see [`Checkpoint`](crate::train::Checkpoint).
     pub checkpoint: Blob,
     /// What the page wants to know of it again, as JSON.
@@ -127,29 +130,42 @@ impl Vault {
     pub async fn delete_project(&self, project: ProjectId) -> Result<()> {
         let pictures: Vec<PictureId> = self.pictures(project).await?.iter().map(|picture| picture.id).collect();
         self.delete_pictures(&pictures).await?;
+        let runs: Vec<RunId> = self.runs(project).await?.iter().map(|run| run.id).collect();
         let transaction = self.write(&[PROJECTS, RUNS])?;
-        for name in [RUNS, PROJECTS] {
-            store(&transaction, name)?.delete(number(project)).await.map_err(|e| failed(&e))?;
+        for run in runs {
+            store(&transaction, RUNS)?.delete(run_key(project, run)).await.map_err(|e| failed(&e))?;
         }
+        store(&transaction, PROJECTS)?.delete(number(project)).await.map_err(|e| failed(&e))?;
         done(transaction).await
     }
 
-    /// Keeps a project's run in place of the one before; the old one stays until the new one is whole.
+    /// Keeps a run as it stands now; what was kept of it before stays until this is whole.
     pub async fn put_run(&self, project: ProjectId, run: &Run) -> Result<()> {
         let transaction = self.write(&[RUNS])?;
-        let record = object(&[("checkpoint", &run.checkpoint), ("history", &run.history.as_str().into())])?;
-        put(&transaction, RUNS, project, &record).await?;
+        let fields = [("id", &number(run.id)), ("checkpoint", &*run.checkpoint), ("history", &run.history.as_str().into())];
+        let record = object(&fields)?;
+        let kept = store(&transaction, RUNS)?.put(&record, Some(&run_key(project, run.id))).await;
+        kept.map(drop).map_err(|e| failed(&e))?;
         done(transaction).await
     }
 
-    /// The run of a project, if there is one.
-    pub async fn run(&self, project: ProjectId) -> Result<Option<Run>> {
+    /// The runs of a project, the oldest first.
+    pub async fn runs(&self, project: ProjectId) -> Result<Vec<Run>> {
         let transaction = self.read(&[RUNS])?;
-        let record = store(&transaction, RUNS)?.get(number(project)).await.map_err(|e| failed(&e))?;
-        Ok(record.and_then(|record| {
-            let checkpoint = get(&record, "checkpoint").dyn_into().ok()?;
-            Some(Run { checkpoint, history: get(&record, "history").as_string()? })
-        }))
+        let runs = store(&transaction, RUNS)?;
+        let first = runs.get(number(project)).await.map_err(|e| failed(&e))?;
+        // In the order of keys a list comes after every number: these are all that begin with the project.
+        let (from, to) = (Array::of1(&number(project)), Array::of2(&number(project), &Array::new()));
+        let range = KeyRange::bound(&from, &to, None, None).map_err(|e| failed(&e.into()))?;
+        let others = runs.get_all(Some(range), None).await.map_err(|e| failed(&e))?;
+        Ok(first.iter().chain(&others).filter_map(run_of).collect())
+    }
+
+    /// Forgets a run for good.
+    pub async fn delete_run(&self, project: ProjectId, run: RunId) -> Result<()> {
+        let transaction = self.write(&[RUNS])?;
+        store(&transaction, RUNS)?.delete(run_key(project, run)).await.map_err(|e| failed(&e))?;
+        done(transaction).await
     }
 
     async fn blob(&self, name: &str, picture: PictureId) -> Result<Blob> {
@@ -200,6 +216,16 @@ async fn done(transaction: Transaction) -> Result<()> {
         Ok(TransactionResult::Aborted) => Err(full()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+fn run_key(project: ProjectId, run: RunId) -> JsValue {
+    if run == 0 { number(project) } else { Array::of2(&number(project), &number(run)).into() }
+}
+
+fn run_of(record: &JsValue) -> Option<Run> {
+    let id = get(record, "id").as_f64().unwrap_or_default() as RunId;
+    let checkpoint = get(record, "checkpoint").dyn_into().ok()?;
+    Some(Run { id, checkpoint, history: get(record, "history").as_string()? })
 }
 
 fn record(picture: &Picture) -> Result<JsValue> {

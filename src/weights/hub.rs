@@ -101,6 +101,12 @@ impl HubModel {
     }
 }
 
+/// The model for who has none of the hub's yet: the strongest that is quick on such a device.
+pub fn recommended(software: bool) -> Option<&'static HubModel> {
+    let name = if software { "resnet18.tv_in1k" } else { "resnet50.a1_in1k" };
+    HUB.iter().find(|model| model.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

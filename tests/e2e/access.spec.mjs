@@ -44,7 +44,7 @@ const SCREENS = {
     await studio.saved();
     await expect(studio.classes).toHaveCount(3);
     await studio.classes.first().getByTestId('picture-tile').first().click();
-    await studio.classes.last().locator('summary').click();
+    await studio.classes.last().getByTestId('menu').click();
   },
   'files to take away': async (page) => {
     const studio = new Studio(page);

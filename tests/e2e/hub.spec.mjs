@@ -66,12 +66,16 @@ test('a model is fetched, classifies, and is on this device at the next visit', 
   expect(starts()).toEqual([0]);
 
   await hub.close();
+  // The choice is kept with it.
   await lab.open();
-  await picker.open();
-  await expect(picker.row.getByTestId('kept')).toHaveText('on this device');
-  await picker.press(/^Use/);
   await expect(lab.modelName).toHaveText(MODEL);
   await expect(picker.origin).toHaveText('from this device');
+  await picker.open();
+  await expect(picker.row.getByTestId('kept')).toHaveText('on this device');
+  await page.getByTestId('use-bundled').click();
+  await expect(picker.origin).toHaveText('ships with the page');
+  await lab.open();
+  await expect(lab.modelName).toHaveText('resnet20-cifar10');
   expect(seen.errors).toEqual([]);
 });
 

@@ -36,12 +36,6 @@ class Course {
     await this.page.getByTestId('add-folder-input').setInputFiles(pictures.path);
     await this.studio.class('upright').waitFor();
     await this.studio.saved();
-    // The two empty classes that a project begins with take no part.
-    for (let i = 0; i < 2; i++) {
-      const first = this.studio.classes.first();
-      await first.locator('summary').click();
-      await first.getByTestId('delete-class').click();
-    }
     await expect(this.studio.classes).toHaveCount(2);
     await this.studio.step('train');
   }
@@ -84,7 +78,7 @@ test.describe('training', () => {
     await expect(page.getByTestId('depth-head-takes')).toContainText('about');
     await course.choose('depth-head', 12);
     await course.start.click();
-    await expect(course.words).toContainText('Done after 12 passes');
+    await expect(course.words).toContainText('Done after 12 epochs');
     expect(await course.number('train-loss')).toBeLessThan(0.5);
     expect(await course.number('val-accuracy')).toBeGreaterThan(70);
     const download = page.waitForEvent('download');
@@ -97,7 +91,7 @@ test.describe('training', () => {
     // A cell shows its pictures, with the keyboard too.
     await page.getByTestId('cell-0-0').focus();
     await page.keyboard.press('Enter');
-    await expect(page.getByTestId('matrix-chosen')).toContainText('taken for “flat”');
+    await expect(page.getByTestId('matrix-chosen')).toContainText('predicted as “flat”');
     expect(await page.getByTestId('matrix-pictures').locator('img').count()).toBeGreaterThan(0);
     await page.getByTestId('threshold').fill('90');
     await expect(page.getByTestId('threshold-words')).toContainText('It would answer for');
@@ -107,7 +101,7 @@ test.describe('training', () => {
     await expect(page.getByTestId('judge-accuracy')).toContainText('%');
     await expect(page.getByTestId('threshold')).toHaveValue('90');
     await course.studio.step('train');
-    await expect(course.words).toContainText('Done after 12 passes');
+    await expect(course.words).toContainText('Done after 12 epochs');
     await page.goto('/#look');
     const lab = new Lab(page);
     await lab.choose(sample('flat'));
@@ -121,10 +115,10 @@ test.describe('training', () => {
     await course.open(pictures);
     await course.choose('depth-all', 4);
     await course.start.click();
-    await expect(course.words).toContainText(/Pass \d of 4/);
+    await expect(course.words).toContainText(/Epoch \d of 4/);
     // Now every shader is made.
     await page.evaluate(() => (globalThis.longTasks.length = 0));
-    await expect(course.words).toContainText(/Pass [2-4] of 4/);
+    await expect(course.words).toContainText(/Epoch [2-4] of 4/);
     const first = await course.number('val-loss');
     await course.pause.click();
     await expect(course.words).toContainText('Paused after');
@@ -135,7 +129,7 @@ test.describe('training', () => {
     await page.reload();
     await expect(course.words).toContainText('Paused after');
     await page.getByTestId('train-continue').click();
-    await expect(course.words).toContainText('Done after 4 passes');
+    await expect(course.words).toContainText('Done after 4 epochs');
     expect(await course.number('val-loss')).toBeLessThan(first);
   });
 

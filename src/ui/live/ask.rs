@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_channel::oneshot;
 use leptos::prelude::*;
 
-use crate::engine::{Command, Frame, FrameReading, Heatmap, HeatmapKind, Picture};
+use crate::engine::{Classification, Command, Frame, FrameReading, Heatmap, HeatmapKind, Picture};
 use crate::ui::lab::Lab;
 use crate::{Error, Result};
 
@@ -16,6 +16,8 @@ pub enum Reply {
     Frame(Box<FrameReading>),
     /// Of a picture.
     Heatmap(Heatmap),
+    /// Of a picture, its classes.
+    Classes(Classification),
 }
 
 /// Who waits, by the number of the question.
@@ -30,6 +32,11 @@ impl Asked {
     /// Nobody waits.
     pub fn start() -> Self {
         Self { waiting: StoredValue::new_local(HashMap::new()), frame: StoredValue::new(None) }
+    }
+
+    /// Whether the question is one of these.
+    pub fn is_asked(self, id: u64) -> bool {
+        self.waiting.with_value(|waiting| waiting.contains_key(&id))
     }
 
     /// Hands over an answer; false when the question is not one of these.
@@ -63,7 +70,7 @@ impl Lab {
         match answer.await {
             Ok(Ok(Reply::Frame(reading))) => Ok(*reading),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(Reply::Heatmap(_))) | Err(_) => Err(Error::Cancelled),
+            Ok(Ok(Reply::Heatmap(_) | Reply::Classes(_))) | Err(_) => Err(Error::Cancelled),
         }
     }
 
@@ -78,7 +85,22 @@ impl Lab {
         match answer.await {
             Ok(Ok(Reply::Heatmap(heatmap))) => Ok(heatmap),
             Ok(Err(error)) => Err(error),
-            Ok(Ok(Reply::Frame(_))) | Err(_) => Err(Error::Cancelled),
+            Ok(Ok(Reply::Frame(_) | Reply::Classes(_))) | Err(_) => Err(Error::Cancelled),
+        }
+    }
+
+    /// What the model says of a picture that is not in the tray; `name` is used in errors.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn classes_of(self, name: String, image: Picture) -> Result<Classification> {
+        let id = self.new_id();
+        let answer = self.asked.expect(id);
+        self.send(Command::Classify { id, name, image });
+        match answer.await {
+            Ok(Ok(Reply::Classes(classes))) => Ok(classes),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Err(Error::Cancelled),
         }
     }
 }

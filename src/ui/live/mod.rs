@@ -28,6 +28,6 @@ pub use self::{
     looks::{Looks, PictureLooks},
     overlay::address,
     screen::LookLive,
-    state::Live,
-    view::{Actions, LiveReading, LiveStage, LiveView},
+    state::{Live, Phase},
+    view::{Actions, LiveReading, LiveStage, LiveView, camera_name},
 };

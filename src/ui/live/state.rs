@@ -61,6 +61,8 @@ pub struct Live {
     pub device: RwSignal<Option<String>>,
     /// Where the open one looks.
     pub facing: RwSignal<Option<Facing>>,
+    /// Whether its picture is shown mirrored, once the person has chosen.
+    pub mirrored: RwSignal<Option<bool>>,
     /// Width and height of its frames.
     pub size: RwSignal<(u32, u32)>,
     /// Smoothed, the most probable first.
@@ -96,6 +98,7 @@ impl Live {
             cameras: RwSignal::new(Vec::new()),
             device: RwSignal::new(None),
             facing: RwSignal::new(None),
+            mirrored: RwSignal::new(None),
             size: RwSignal::new((4, 3)),
             top: RwSignal::new(Vec::new()),
             threshold: RwSignal::new(THRESHOLD),

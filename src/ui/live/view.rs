@@ -19,11 +19,14 @@ use crate::web::{CameraChoice, CameraInfo, Facing};
 /// What another screen adds to a live view: it gets the view's state, whose [`still`](Live::still) is the frame of the moment.
 pub type Actions = Arc<dyn Fn(Live) -> AnyView + Send + Sync>;
 
-/// The camera's picture with the answer below it, for any screen. The camera goes on with the view and ends with it.
+/// The camera's picture with the answer below it, for any screen. The person turns the camera on; it ends with the view.
 #[component]
 pub fn LiveView(
     /// The page.
     lab: Lab,
+    /// Shown above the camera's picture.
+    #[prop(optional)]
+    first: Option<AnyView>,
     /// Shown below the answer.
     #[prop(optional)]
     actions: Option<Actions>,
@@ -31,28 +34,28 @@ pub fn LiveView(
     let live = Live::new(lab);
     view! {
         <div class="live__both">
-            <LiveStage live />
+            <div class="live__first">{first} <LiveStage live /></div>
             <LiveReading live />
             {actions.map(|actions| actions(live))}
         </div>
     }
 }
 
-/// The camera's picture and its buttons. `on_close` is told when the person wants no camera any more; without it the camera can
-/// be stopped and started.
+/// The camera's picture and its buttons. `on_close` is told when the person wants no camera any more; the view was then opened for the
+/// camera, which goes on at once. Without it the camera is started and stopped.
 #[component]
 pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<()>>) -> impl IntoView {
     // Once, when the video stands in the document.
     Effect::new(move |opened: Option<bool>| {
         let ready = live.video.get().is_some();
-        if ready && opened != Some(true) {
+        if ready && opened != Some(true) && on_close.is_some() {
             live.open_usual();
         }
         ready
     });
     let phase = live.phase;
     let shows = move || matches!(phase.get(), Phase::On | Phase::Paused);
-    let is_mirrored = move || live.facing.get() != Some(Facing::Back);
+    let is_mirrored = move || live.mirrored.get().unwrap_or(live.facing.get() != Some(Facing::Back));
     let ratio = move || {
         let (width, height) = live.size.get();
         format!("{:.4}", f64::from(width) / f64::from(height.max(1)))
@@ -90,6 +93,7 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
                     </div>
                     {move || field.get().filter(|field| field.cuts()).map(edges)}
                 </div>
+                <Caption live />
                 {move || match phase.get() {
                     Phase::Off => view! { <p class="live__state">{t!("live.off")}</p> }.into_any(),
                     Phase::Opening => view! { <p class="live__state" role="status">{t!("live.opening")}</p> }.into_any(),
@@ -102,7 +106,7 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
             </div>
             <div class="stage__bar live__bar">
                 {move || {
-                    if on_close.is_none() && matches!(phase.get(), Phase::Off) {
+                    if on_close.is_none() && matches!(phase.get(), Phase::Off | Phase::Trouble(_)) {
                         view! {
                             <button type="button" class="button button--main" data-testid="live-start" on:click=move |_| live.open_usual()>
                                 {t!("live.start")}
@@ -120,6 +124,17 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
                     }
                 }}
                 <Cameras live />
+                <Show when=shows>
+                    <label class="recorder__check">
+                        <input
+                            type="checkbox"
+                            data-testid="live-mirror"
+                            prop:checked=is_mirrored
+                            on:change=move |event| live.mirrored.set(Some(event_target_checked(&event)))
+                        />
+                        {t!("live.mirror")}
+                    </label>
+                </Show>
                 <p class="live__speed" data-testid="live-speed">
                     {move || {
                         let speed = live.speed.get().filter(|_| shows())?;
@@ -129,6 +144,25 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
             </div>
             <Notice text=live.error testid="live-error" />
         </section>
+    }
+}
+
+/// The answer on the picture itself: it is read where one looks.
+#[component]
+fn Caption(live: Live) -> impl IntoView {
+    let best = Memo::new(move |_| live.top.with(|top| top.first().cloned()));
+    let shows = move || matches!(live.phase.get(), Phase::On | Phase::Paused);
+    view! {
+        <Show when=move || shows() && best.with(Option::is_some)>
+            <p class="live__caption" aria-hidden="true" data-testid="live-caption">
+                {move || match best.get() {
+                    Some(best) if best.probability >= live.threshold.get() => {
+                        format!("{} {}", format::label(&best.label), format::percent(best.probability))
+                    }
+                    _ => t!("live.not_sure").into_owned(),
+                }}
+            </p>
+        </Show>
     }
 }
 
@@ -211,7 +245,8 @@ fn Cameras(live: Live) -> impl IntoView {
     }
 }
 
-fn camera_name(camera: &CameraInfo, place: usize) -> String {
+/// What a camera is called in a list.
+pub fn camera_name(camera: &CameraInfo, place: usize) -> String {
     match (camera.label.as_str(), camera.facing) {
         ("", Some(Facing::Front)) => t!("live.front").into_owned(),
         ("", Some(Facing::Back)) => t!("live.back").into_owned(),
@@ -225,6 +260,7 @@ fn camera_name(camera: &CameraInfo, place: usize) -> String {
 pub fn LiveReading(live: Live) -> impl IntoView {
     let best = Memo::new(move |_| live.top.with(|top| top.first().cloned()));
     let sure = move || best.get().filter(|best| best.probability >= live.threshold.get());
+    let shows = move || matches!(live.phase.get(), Phase::On | Phase::Paused | Phase::Opening);
     let looks = live.lab.looks.on;
     let mapped = move || {
         let class = live.heatmap.with(|map| map.as_ref().map(|map| map.class))?;
@@ -239,7 +275,8 @@ pub fn LiveReading(live: Live) -> impl IntoView {
                     {move || match (best.get(), sure()) {
                         (_, Some(best)) => format::label(&best.label),
                         (Some(_), None) => t!("live.not_sure").into_owned(),
-                        (None, None) => t!("live.waiting").into_owned(),
+                        (None, None) if shows() => t!("live.waiting").into_owned(),
+                        (None, None) => t!("live.no_camera").into_owned(),
                     }}
                 </span>
                 <span class="reading__share">{move || sure().map(|best| format::percent(best.probability))}</span>

@@ -10,7 +10,7 @@ use rust_i18n::t;
 use super::intake::Heap;
 use super::state::{Adding, Studio};
 use super::train::Record;
-use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, safe};
+use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, RUNS, safe};
 use crate::studio::{Picture, ProjectId};
 use crate::web::{self, ArchiveBuilder, Run};
 use crate::{Error, Result};
@@ -39,9 +39,14 @@ impl Studio {
             let file = vault.file(kept.picture.id).await?;
             archive.add(&kept.path, &file, kept.picture.crc32, kept.picture.bytes)?;
         }
-        if let Some(run) = vault.run(id).await? {
-            archive.add_bytes(HISTORY, run.history.as_bytes())?;
-            archive.add_bytes(CHECKPOINT, &web::read_blob(CHECKPOINT, &run.checkpoint).await?)?;
+        // The run in use where every page looks for it, the others in folders of their own.
+        let runs: Vec<Run> = vault.runs(id).await?.into_iter().filter(|run| !Record::is_trashed(&run.history)).collect();
+        let used = runs.iter().find(|run| Some(run.id) == project.run).or(runs.last()).map(|run| run.id);
+        for run in &runs {
+            let folder = if Some(run.id) == used { String::new() } else { format!("{RUNS}/{}/", run.id) };
+            archive.add_bytes(&format!("{folder}{HISTORY}"), run.history.as_bytes())?;
+            let checkpoint = web::read_blob(CHECKPOINT, &run.checkpoint).await?;
+            archive.add_bytes(&format!("{folder}{CHECKPOINT}"), &checkpoint)?;
         }
         web::save_blob(&format!("{}.zip", safe(&project.name)), &archive.finish()?)
     }
@@ -63,6 +68,9 @@ impl Studio {
         let manifest = Manifest::read(&heap.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
         let mut project = manifest.project;
         (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
+        // Of an older page's archive nobody knows the number.
+        let used = project.run.unwrap_or_else(|| self.new_number());
+        project.run = Some(used);
         let of = manifest.pictures.len();
         let mut numbers = HashMap::new();
         for (done, kept) in manifest.pictures.into_iter().enumerate() {
@@ -94,11 +102,18 @@ impl Studio {
                 Err(error) => self.skip(kept.path, error.to_string()),
             }
         }
-        if let (Some(checkpoint), Some(history)) = (entry(CHECKPOINT), entry(HISTORY)) {
+        let folders = files.keys().filter_map(|path| {
+            let (number, file) = path.strip_prefix(RUNS)?.strip_prefix('/')?.split_once('/')?;
+            Some((format!("{RUNS}/{number}/"), number.parse().ok()?)).filter(|_| file == HISTORY)
+        });
+        let others: Vec<(String, u64)> = folders.collect();
+        for (folder, id) in others.into_iter().chain([(String::new(), used)]) {
+            let path = |file: &str| format!("{folder}{file}");
+            let (Some(checkpoint), Some(history)) = (entry(&path(CHECKPOINT)), entry(&path(HISTORY))) else { continue };
             let checkpoint = web::blob(CHECKPOINT, &heap.bytes(checkpoint).await?, "application/octet-stream")?;
             let history = String::from_utf8_lossy(&heap.bytes(history).await?).into_owned();
             let history = Record::renumbered(&history, &numbers);
-            vault.put_run(project.id, &Run { checkpoint, history }).await?;
+            vault.put_run(project.id, &Run { id, checkpoint, history }).await?;
         }
         // Last, so that a project is whole when it is there at all.
         vault.put_project(&project).await?;

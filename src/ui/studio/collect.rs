@@ -7,15 +7,22 @@ use wasm_bindgen::JsCast;
 use web_sys::File;
 
 use super::gallery::Gallery;
+use super::menu::Menu;
+use super::next::NextStep;
 use super::picker::{FileButton, FolderButton, Pick};
 use super::recorder::Recorder;
 use super::state::Studio;
+use super::step::Step;
+use crate::Error;
 use crate::studio::{Class, ClassId, Role};
+use crate::ui::focus::focus;
+use crate::ui::workshop::Workshop;
 use crate::web::Folders;
 
 /// The step.
 #[component]
-pub fn Collect(studio: Studio) -> impl IntoView {
+pub fn Collect(lab: Workshop) -> impl IntoView {
+    let studio = lab.studio;
     let classes =
         Memo::new(move |_| studio.project.with(|project| project.as_ref().map(|p| p.classes.clone()).unwrap_or_default()));
     let folders = move |folders: crate::Result<Folders>| match folders {
@@ -24,7 +31,10 @@ pub fn Collect(studio: Studio) -> impl IntoView {
     };
     let archives = move |files: Vec<File>| files.into_iter().for_each(|file| studio.add_archive(file, Role::Example));
     let keys = window_event_listener(leptos::ev::keydown, move |event| on_key(studio, &event));
-    on_cleanup(move || keys.remove());
+    on_cleanup(move || {
+        keys.remove();
+        studio.filming.set(None);
+    });
     view! {
         <section class="collect" aria-labelledby="collect-title" data-testid="collect">
             <h1 id="collect-title" class="hidden">{t!("studio.collect")}</h1>
@@ -34,8 +44,8 @@ pub fn Collect(studio: Studio) -> impl IntoView {
                     class="button button--main"
                     data-testid="add-class"
                     on:click=move |_| {
-                        let added = studio.add_class(&studio.next_class_name());
-                        studio.target.set(added);
+                        studio.target.set(studio.add_class());
+                        focus("[data-testid='class']:last-child [data-testid='class-name']");
                     }
                 >
                     {t!("studio.add_class")}
@@ -49,7 +59,6 @@ pub fn Collect(studio: Studio) -> impl IntoView {
                 />
                 <p class="collect__hint">{t!("studio.drop_hint")}</p>
             </div>
-            <Recorder studio classes />
             <Balance studio classes />
             <Selection studio classes />
             <Show
@@ -60,7 +69,38 @@ pub fn Collect(studio: Studio) -> impl IntoView {
                     <For each=move || classes.get() key=|class| class.id children=move |class| view! { <ClassCard studio classes id=class.id /> } />
                 </ul>
             </Show>
+            <Next lab classes />
         </section>
+    }
+}
+
+/// Pictures of a class from which on training is worth while.
+const FEW: usize = 10;
+
+/// The way on, or what is missing for it.
+#[component]
+fn Next(lab: Workshop, classes: Memo<Vec<Class>>) -> impl IntoView {
+    let studio = lab.studio;
+    let missing = Memo::new(move |_| {
+        let enabled: Vec<Class> = classes.get().into_iter().filter(|class| class.enabled).collect();
+        if enabled.len() < 2 {
+            return Some(t!("studio.next_classes").into_owned());
+        }
+        let empty = enabled.into_iter().find(|class| studio.count(class.id) == 0)?;
+        Some(t!("studio.next_pictures", name = empty.name).into_owned())
+    });
+    view! {
+        <NextStep>
+            {move || match missing.get() {
+                Some(words) => view! { <p class="next__words" data-testid="next-missing">{words}</p> }.into_any(),
+                None => {
+                    view! {
+                        <a class="button button--main" data-testid="next" href=Step::Train.href()>{t!("studio.next_train")}</a>
+                    }
+                        .into_any()
+                }
+            }}
+        </NextStep>
     }
 }
 
@@ -83,8 +123,6 @@ fn on_key(studio: Studio, event: &web_sys::KeyboardEvent) {
 /// How the pictures are spread over the classes, with advice.
 #[component]
 fn Balance(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
-    /// Fewer pictures of a class teach little.
-    const FEW: usize = 10;
     let counts = move || {
         let enabled = classes.get().into_iter().filter(|class| class.enabled);
         enabled.map(|class| (studio.count(class.id), class)).collect::<Vec<_>>()
@@ -171,7 +209,14 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
     let rename = move |event: web_sys::Event| match studio.rename_class(id, &event_target_value(&event)) {
         Ok(()) => refusal.set(None),
         Err(error) => {
-            refusal.set(Some(error.to_string()));
+            let error = if let Error::Usage(_) = error
+                && event_target_value(&event).trim().is_empty()
+            {
+                t!("studio.name_missing").into_owned()
+            } else {
+                t!("studio.name_taken", name = event_target_value(&event).trim()).into_owned()
+            };
+            refusal.set(Some(error));
             if let Some(input) = input.get_untracked() {
                 input.set_value(&name.get_untracked());
             }
@@ -200,7 +245,21 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
                 <span class="class__dot" aria-hidden="true"></span>
                 <label class="class__name">
                     <span class="hidden">{t!("studio.class_name")}</span>
-                    <input node_ref=input class="name" data-testid="class-name" maxlength="80" prop:value=name on:change=rename />
+                    <input
+                        node_ref=input
+                        class="name name--field"
+                        data-testid="class-name"
+                        maxlength="80"
+                        autocomplete="off"
+                        prop:value=name
+                        on:change=rename
+                        on:input=move |_| refusal.set(None)
+                        on:keydown=move |event| {
+                            if event.key() == "Enter" && let Some(input) = input.get_untracked() {
+                                drop(input.blur());
+                            }
+                        }
+                    />
                 </label>
                 <span class="class__count" data-testid="class-count">
                     {move || match count.get() {
@@ -211,37 +270,54 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
             </div>
             {move || refusal.get().map(|refusal| view! { <p class="class__refusal" role="alert">{refusal}</p> })}
             <div class="class__tools">
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="open-camera"
+                    aria-label=move || said(&t!("camera.title"))
+                    aria-expanded=move || (studio.filming.get() == Some(id)).to_string()
+                    on:click=move |_| studio.filming.update(|filming| *filming = if *filming == Some(id) { None } else { Some(id) })
+                >
+                    {move || if studio.filming.get() == Some(id) { t!("camera.close") } else { t!("camera.title") }}
+                </button>
                 <FileButton
                     pick=Pick::Files
                     label=t!("studio.upload")
                     testid="upload"
                     chosen=upload
                 />
-                <details class="menu">
-                    <summary class="button button--quiet" aria-label=move || said(&t!("studio.more"))>"\u{22ef}"</summary>
-                    <div class="menu__items">
-                        <button type="button" class="menu__item" on:click=move |_| studio.change(|project| project.move_class(id, -1))>
-                            {t!("studio.move_up")}
-                        </button>
-                        <button type="button" class="menu__item" on:click=move |_| studio.change(|project| project.move_class(id, 1))>
-                            {t!("studio.move_down")}
-                        </button>
-                        <button type="button" class="menu__item" data-testid="toggle-class" on:click=toggle>
-                            {move || if enabled.get() { t!("studio.disable") } else { t!("studio.enable") }}
-                        </button>
-                        <button
-                            type="button"
-                            class="menu__item"
-                            on:click=move |_| studio.selected.update(|all| all.extend(ids.get_untracked()))
-                        >
-                            {t!("studio.select_all")}
-                        </button>
-                        <button type="button" class="menu__item menu__item--danger" data-testid="delete-class" on:click=move |_| studio.delete_class(id)>
-                            {t!("studio.delete_class")}
-                        </button>
-                    </div>
-                </details>
+                <Menu label=Signal::derive(move || said(&t!("studio.more")))>
+                    <button type="button" class="menu__item" role="menuitem" on:click=move |_| studio.change(|project| project.move_class(id, -1))>
+                        {t!("studio.move_up")}
+                    </button>
+                    <button type="button" class="menu__item" role="menuitem" on:click=move |_| studio.change(|project| project.move_class(id, 1))>
+                        {t!("studio.move_down")}
+                    </button>
+                    <button type="button" class="menu__item" role="menuitem" data-testid="toggle-class" on:click=toggle>
+                        {move || if enabled.get() { t!("studio.disable") } else { t!("studio.enable") }}
+                    </button>
+                    <button
+                        type="button"
+                        class="menu__item"
+                        role="menuitem"
+                        on:click=move |_| studio.selected.update(|all| all.extend(ids.get_untracked()))
+                    >
+                        {t!("studio.select_all")}
+                    </button>
+                    <button
+                        type="button"
+                        class="menu__item menu__item--danger"
+                        role="menuitem"
+                        data-testid="delete-class"
+                        on:click=move |_| studio.delete_class(id)
+                    >
+                        {t!("studio.delete_class")}
+                    </button>
+                </Menu>
             </div>
+            <Show when=move || studio.filming.get() == Some(id)>
+                <Recorder studio class=id />
+            </Show>
             <Show
                 when=move || count.get() != 0
                 fallback=|| view! { <p class="class__empty">{t!("studio.class_empty")}</p> }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use leptos::html;
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
 use super::state::Studio;
 use crate::studio::PictureId;
@@ -66,8 +67,44 @@ pub fn Gallery(
             selected.extend(span);
         });
     };
+    // One of the tiles is a stop of the Tab key; arrow keys go on from there.
+    let active = RwSignal::new(0_usize);
+    let stop = Memo::new(move |_| {
+        let (first, last) = sight.get();
+        let now = active.get();
+        if (first..last).contains(&now) { now } else { first }
+    });
+    let move_on = move |event: web_sys::KeyboardEvent| {
+        let (now, count, columns) = (stop.get_untracked(), ids.with_untracked(Vec::len), columns.get_untracked());
+        let to = match event.key().as_str() {
+            "ArrowRight" => now + 1,
+            "ArrowLeft" => now.saturating_sub(1),
+            "ArrowDown" => now + columns,
+            "ArrowUp" => now.checked_sub(columns).unwrap_or(now),
+            "Home" => 0,
+            "End" => count.saturating_sub(1),
+            _ => return,
+        };
+        event.prevent_default();
+        if to >= count {
+            return;
+        }
+        active.set(to);
+        let Some(frame) = frame.get_untracked() else { return };
+        // Into sight first: what is out of it is not in the document.
+        let (top, height) = ((to / columns) as f64 * PITCH, f64::from(frame.client_height()));
+        let now = f64::from(frame.scroll_top());
+        frame.set_scroll_top(top.min(now).max(top + PITCH - height) as i32);
+        measure();
+        request_animation_frame(move || {
+            let tile = frame.query_selector("[tabindex='0']").ok().flatten();
+            if let Some(tile) = tile.and_then(|tile| tile.dyn_into::<web_sys::HtmlElement>().ok()) {
+                drop(tile.focus());
+            }
+        });
+    };
     view! {
-        <div class="gallery" node_ref=frame on:scroll=move |_| measure() data-testid="gallery">
+        <div class="gallery" node_ref=frame on:keydown=move_on on:scroll=move |_| measure() data-testid="gallery">
             <ul class="gallery__sheet" aria-label=label style:height=move || format!("{}px", rows() as f64 * PITCH)>
                 <For
                     each=shown
@@ -79,7 +116,16 @@ pub fn Gallery(
                         };
                         view! {
                             <li class="gallery__tile" style:transform=place>
-                                <Tile studio id number=index + 1 choose=Callback::new(move |range| choose(id, index, range)) />
+                                <Tile
+                                    studio
+                                    id
+                                    number=index + 1
+                                    stop=Signal::derive(move || stop.get() == index)
+                                    choose=Callback::new(move |range| {
+                                        active.set(index);
+                                        choose(id, index, range);
+                                    })
+                                />
                             </li>
                         }
                     }
@@ -90,13 +136,21 @@ pub fn Gallery(
 }
 
 #[component]
-fn Tile(studio: Studio, id: PictureId, number: usize, choose: Callback<bool>) -> impl IntoView {
+fn Tile(
+    studio: Studio,
+    id: PictureId,
+    number: usize,
+    /// Whether the Tab key stops here.
+    stop: Signal<bool>,
+    choose: Callback<bool>,
+) -> impl IntoView {
     let thumbnail = studio.thumbnail(id);
     let chosen = Memo::new(move |_| studio.selected.with(|selected| selected.contains(&id)));
     view! {
         <button
             type="button"
             class="tile-button"
+            tabindex=move || if stop.get() { "0" } else { "-1" }
             aria-pressed=move || chosen.get().to_string()
             aria-label=t!("studio.picture_number", number = number)
             data-testid="picture-tile"

@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use web_sys::File;
 
 use super::state::{Adding, Studio};
+use super::step::Step;
 use crate::data::catalog::{self, Found, Part, is_junk};
 use crate::data::sniff::is_picture_name;
 use crate::data::text::nfc;
@@ -18,6 +19,7 @@ use crate::studio::archive::{MANIFEST, Manifest};
 use crate::studio::folders::{self, Placed, Placing, Skipped};
 use crate::studio::shapes::ExampleSet;
 use crate::studio::{ClassId, Picture, Project, Role};
+use crate::ui::workshop::Workshop;
 use crate::web::{self, Archive, Entry, Folders, Specimen};
 use crate::{Error, Result};
 
@@ -89,41 +91,6 @@ impl Studio {
         };
         self.add(placed.into_iter().map(source).collect());
         Ok(())
-    }
-
-    /// Takes what was dropped: on a class its files go there, elsewhere each folder is a class.
-    pub fn take_drop(self, event: &web_sys::DragEvent) {
-        let class = class_under(event);
-        if self.project.with_untracked(Option::is_none) {
-            self.error.set(Some(t!("studio.no_project").into_owned()));
-            return;
-        }
-        // What was dropped is only there while the event is handled; the call copies it before it first waits.
-        let folders = web::folders_from_drop(event);
-        spawn_local(async move {
-            match (folders.await, class) {
-                (Ok(folders), Some(class)) => {
-                    let files = folders.pictures.into_iter().chain(folders.others).map(|(_, file)| file);
-                    self.add_files(files.collect(), class, Role::Example);
-                }
-                (Ok(folders), None) => self.add_folders(folders, Role::Example),
-                (Err(error), _) => self.fail(&error),
-            }
-        });
-    }
-
-    /// Takes pasted pictures into the class that was touched last.
-    pub fn take_paste(self, event: &web_sys::ClipboardEvent) {
-        let files = web::files_from_paste(event);
-        // A paste of text belongs to the field it goes into.
-        if files.is_empty() {
-            return;
-        }
-        event.prevent_default();
-        match self.target.get_untracked() {
-            Some(class) => self.add_files(files, class, Role::Example),
-            None => self.error.set(Some(t!("studio.paste_where").into_owned())),
-        }
     }
 
     /// Adds what is packed: an archive of folders, of pictures with a table, of another tool's project, or NumPy's arrays; one that
@@ -207,6 +174,7 @@ impl Studio {
             ExampleSet::Patterns => t!("studio.patterns"),
         };
         self.create(&title);
+        self.change(|project| project.drawn = true);
         let drawn = set.classes().iter().enumerate().flat_map(|(class, key)| {
             let name = t!(format!("studio.example_{key}")).into_owned();
             (0..EXAMPLES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number), Role::Example))
@@ -313,6 +281,9 @@ impl Studio {
         if let Some(known) = known {
             return Ok(known);
         }
+        let mut all = self.pictures.get_untracked();
+        self.trash.with_value(|trash| all.extend(trash.iter().cloned()));
+        self.change(|project| project.drop_placeholders(&all));
         let mut made = Err(Error::Usage(t!("studio.no_project").into_owned()));
         self.change(|project: &mut Project| made = project.class_named(name));
         made
@@ -320,6 +291,54 @@ impl Studio {
 
     pub(super) fn skip(self, path: String, reason: String) {
         self.skipped.update(|skipped| skipped.push(Skipped { path, reason, count: 1 }));
+    }
+}
+
+impl Workshop {
+    /// Whether a picture that is dropped or pasted is to be tried rather than learnt from.
+    fn tries_here(self) -> bool {
+        matches!(self.step.get_untracked(), Step::Judge | Step::Live) && untrack(|| self.has_own_network())
+    }
+
+    /// Takes what was dropped: on a class its files go there; elsewhere each folder is a class, and single pictures are tried where the
+    /// network is tried.
+    pub fn take_dropped(self, event: &web_sys::DragEvent) {
+        let (studio, class, tries) = (self.studio, class_under(event), self.tries_here());
+        if studio.project.with_untracked(Option::is_none) {
+            studio.error.set(Some(t!("studio.no_project").into_owned()));
+            return;
+        }
+        // What was dropped is only there while the event is handled; the call copies it before it first waits.
+        let folders = web::folders_from_drop(event);
+        spawn_local(async move {
+            match (folders.await, class) {
+                (Ok(folders), Some(class)) => {
+                    let files = folders.pictures.into_iter().chain(folders.others).map(|(_, file)| file);
+                    studio.add_files(files.collect(), class, Role::Example);
+                }
+                (Ok(folders), None) if tries && folders.pictures.iter().all(|(path, _)| !path.contains('/')) => {
+                    let others = folders.others.into_iter().filter(|(_, file)| !is_packed(file));
+                    self.try_files(folders.pictures.into_iter().chain(others).map(|(_, file)| file).collect());
+                }
+                (Ok(folders), None) => studio.add_folders(folders, Role::Example),
+                (Err(error), _) => studio.fail(&error),
+            }
+        });
+    }
+
+    /// Takes pasted pictures into the class that was touched last, or tries them.
+    pub fn take_pasted(self, event: &web_sys::ClipboardEvent) {
+        let files = web::files_from_paste(event);
+        // A paste of text belongs to the field it goes into.
+        if files.is_empty() {
+            return;
+        }
+        event.prevent_default();
+        match self.studio.target.get_untracked() {
+            _ if self.tries_here() => self.try_files(files),
+            Some(class) => self.studio.add_files(files, class, Role::Example),
+            None => self.studio.error.set(Some(t!("studio.paste_where").into_owned())),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod collect;
 mod gallery;
 mod intake;
 mod judge;
+mod menu;
+mod next;
 mod picker;
 mod projects;
 mod recorder;
@@ -14,6 +16,7 @@ mod step;
 mod tabs;
 mod takeaway;
 mod train;
+mod tryout;
 mod watch;
 mod workbench;
 
@@ -25,6 +28,7 @@ pub use self::state::Studio;
 pub use self::step::{Step, follow_address as follow_step};
 pub use self::takeaway::Exports;
 pub use self::train::Training;
+pub use self::tryout::Tries;
 
 use self::projects::Projects;
 use self::report::Reports;
@@ -54,7 +58,7 @@ pub fn Teach(lab: Workshop) -> impl IntoView {
                 Storage::Open => {
                     (move || match open.get() {
                         Some(_) => view! { <Workbench lab /> }.into_any(),
-                        None => view! { <Projects studio /> }.into_any(),
+                        None => view! { <Projects lab /> }.into_any(),
                     })
                         .into_any()
                 }

@@ -12,6 +12,8 @@ use crate::web::{self, Folders};
 pub enum Pick {
     /// Pictures and archives.
     Files,
+    /// Pictures alone.
+    Pictures,
     /// One archive.
     Archive,
 }
@@ -28,6 +30,7 @@ pub fn FileButton(
     let input = NodeRef::<html::Input>::new();
     let (accept, many) = match pick {
         Pick::Files => ("image/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi,.zip", true),
+        Pick::Pictures => ("image/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi", true),
         Pick::Archive => (".zip,application/zip,.tm,.tar,.tgz,.gz,.npz", false),
     };
     let take = move |event: web_sys::Event| {

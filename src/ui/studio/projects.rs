@@ -5,14 +5,21 @@ use rust_i18n::t;
 
 use super::picker::{FileButton, Pick};
 use super::state::Studio;
+use super::step::{Step, go};
 use crate::studio::shapes::ExampleSet;
 use crate::studio::{Project, Role};
+use crate::ui::focus::focus;
 use crate::ui::format;
+use crate::ui::workshop::Workshop;
 
 /// The list.
 #[component]
-pub fn Projects(studio: Studio) -> impl IntoView {
-    let import = move |files: Vec<web_sys::File>| files.into_iter().for_each(|file| studio.add_archive(file, Role::Example));
+pub fn Projects(lab: Workshop) -> impl IntoView {
+    let studio = lab.studio;
+    let import = move |files: Vec<web_sys::File>| {
+        lab.step.set(Step::Collect);
+        files.into_iter().for_each(|file| studio.add_archive(file, Role::Example));
+    };
     let empty = move || studio.projects.with(Vec::is_empty);
     view! {
         <section class="start" aria-labelledby="start-title">
@@ -26,8 +33,10 @@ pub fn Projects(studio: Studio) -> impl IntoView {
                     on:click=move |_| {
                         studio.create(&t!("studio.new_name"));
                         for _ in 0..2 {
-                            studio.add_class(&studio.next_class_name());
+                            studio.add_class();
                         }
+                        go(lab.step, Step::Collect);
+                        focus("[data-testid='class-name']");
                     }
                 >
                     {t!("studio.new_project")}
@@ -36,8 +45,8 @@ pub fn Projects(studio: Studio) -> impl IntoView {
             </div>
             <p class="start__or">{t!("studio.or_try")}</p>
             <div class="start__ways">
-                <ExampleButton studio set=ExampleSet::Shapes />
-                <ExampleButton studio set=ExampleSet::Patterns />
+                <ExampleButton lab set=ExampleSet::Shapes />
+                <ExampleButton lab set=ExampleSet::Patterns />
             </div>
         </section>
         <Show when=move || !empty()>
@@ -45,7 +54,7 @@ pub fn Projects(studio: Studio) -> impl IntoView {
                 <h2 id="projects-title" class="eyebrow">{t!("studio.projects")}</h2>
                 <ul class="projects__list">
                     <For each=move || studio.projects.get() key=|project| (project.id, project.changed_ms as u64, project.name.clone()) children=move |project| {
-                        view! { <Row studio project /> }
+                        view! { <Row lab project /> }
                     } />
                 </ul>
             </section>
@@ -55,20 +64,24 @@ pub fn Projects(studio: Studio) -> impl IntoView {
 }
 
 #[component]
-fn ExampleButton(studio: Studio, set: ExampleSet) -> impl IntoView {
+fn ExampleButton(lab: Workshop, set: ExampleSet) -> impl IntoView {
     let (title, testid) = match set {
         ExampleSet::Shapes => (t!("studio.shapes"), "example-shapes"),
         ExampleSet::Patterns => (t!("studio.patterns"), "example-patterns"),
     };
     view! {
-        <button type="button" class="button" data-testid=testid on:click=move |_| studio.create_examples(set)>
+        <button type="button" class="button" data-testid=testid on:click=move |_| {
+            lab.studio.create_examples(set);
+            go(lab.step, Step::Collect);
+        }>
             {title}
         </button>
     }
 }
 
 #[component]
-fn Row(studio: Studio, project: Project) -> impl IntoView {
+fn Row(lab: Workshop, project: Project) -> impl IntoView {
+    let studio = lab.studio;
     let Project { id, name, classes, changed_ms, .. } = project;
     let classes = classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(", ");
     let date = js_sys::Date::new(&changed_ms.into()).to_locale_string(&rust_i18n::locale(), &js_sys::Object::new());
@@ -77,7 +90,10 @@ fn Row(studio: Studio, project: Project) -> impl IntoView {
         (of(t!("studio.duplicate").into()), of(t!("studio.save_zip").into()), of(t!("studio.delete").into()));
     view! {
         <li class="projects__row" data-testid="project">
-            <button type="button" class="projects__open" data-testid="open-project" on:click=move |_| studio.open(id)>
+            <button type="button" class="projects__open" data-testid="open-project" on:click=move |_| {
+                go(lab.step, Step::Collect);
+                studio.open(id);
+            }>
                 <b>{name.clone()}</b>
                 <span class="projects__classes">{classes}</span>
                 <span class="projects__date">{String::from(date)}</span>
@@ -109,7 +125,9 @@ pub fn Space(studio: Studio) -> impl IntoView {
                 <p class="space" class:space--full=full data-testid="space">
                     {t!("studio.space", used = format::bytes(quota.used as u64), allowed = format::bytes(quota.allowed as u64))}
                     {full.then(|| view! { <b>" " {t!("studio.nearly_full")}</b> })}
-                    {(!quota.persisted)
+                    {(!quota.persisted && studio.refused.get())
+                        .then(|| view! { <span role="status" data-testid="persist-refused">" " {t!("studio.persist_refused")}</span> })}
+                    {(!quota.persisted && !studio.refused.get())
                         .then(|| {
                             view! {
                                 " "

@@ -10,16 +10,17 @@ use rust_i18n::t;
 
 use super::state::Studio;
 use crate::Result;
-use crate::studio::{Class, ClassId, Role};
-use crate::web::{self, Camera, CameraChoice, Facing, Still};
+use crate::studio::{ClassId, Role};
+use crate::ui::live::camera_name;
+use crate::web::{self, Camera, CameraChoice, CameraInfo, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
 pub(super) const FRAME_PX: u32 = 512;
 /// Frames a second that can be chosen.
 const RATES: [u32; 5] = [1, 2, 5, 10, 15];
-/// Seconds of the countdown, and of the recording after it.
+/// Seconds of the countdown, and those of the recording after it that can be chosen.
 const COUNTDOWN_S: u32 = 3;
-const HANDS_FREE_S: f64 = 4.0;
+const LENGTHS: [u32; 4] = [2, 4, 8, 15];
 
 /// What the recorder is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,10 @@ enum Doing {
     Nothing,
     /// Seconds left before it begins.
     Counting(u32),
-    Recording,
+    /// While the button is held, or for a while by itself.
+    Recording {
+        held: bool,
+    },
 }
 
 /// Keeps a frame as a picture of a class; false when the very same one is there.
@@ -37,20 +41,25 @@ pub(super) async fn keep_still(studio: Studio, still: Still, class: ClassId) -> 
     studio.add_specimen(&name, class, Role::Example, specimen).await
 }
 
-/// The recorder; frames go into the class that was touched last.
+/// The recorder of a class, in its card. The camera goes on with it and ends with it.
 #[component]
-pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
+pub fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let video = NodeRef::<html::Video>::new();
     let camera = StoredValue::new_local(None::<Rc<Camera>>);
     let opening = RwSignal::new(false);
     let on = RwSignal::new(false);
     let mirrored = RwSignal::new(true);
+    let cameras = RwSignal::new(Vec::<CameraInfo>::new());
+    let device = RwSignal::new(None::<String>);
     let trouble = RwSignal::new(None::<String>);
     let doing = RwSignal::new(Doing::Nothing);
     let rate = RwSignal::new(5_u32);
+    let length = RwSignal::new(4_u32);
     let taken = RwSignal::new(0_u32);
     // A second try, or leaving, makes the answer to the first one void.
     let attempt = StoredValue::new(0_u32);
+    // Only the newest recording goes on: an older one may still be asleep between two frames.
+    let recording = StoredValue::new(0_u32);
 
     let close = move || {
         doing.set(Doing::Nothing);
@@ -85,10 +94,12 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                         close();
                         trouble.set(Some(why.sentence()));
                     });
+                    device.set(opened.device_id());
                     camera.set_value(Some(Rc::new(opened)));
                     on.set(true);
-                    if studio.target.get_untracked().is_none() {
-                        studio.target.set(classes.with_untracked(|all| all.first().map(|class| class.id)));
+                    let known = web::cameras().await;
+                    if attempt.try_get_value() == Some(mine) {
+                        cameras.set(known);
                     }
                 }
                 Err(why) => trouble.set(Some(why.sentence())),
@@ -96,13 +107,27 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
         });
     };
 
+    // Once, when the video stands in the document.
+    Effect::new(move |opened: Option<bool>| {
+        let ready = video.get().is_some();
+        if ready && opened != Some(true) {
+            open(CameraChoice::Any);
+        }
+        ready
+    });
+
     // Frames at the chosen rate until something else is done.
     let record = move |until: Option<f64>| {
-        let (Some(camera), Some(class)) = (camera.get_value(), studio.target.get_untracked()) else { return };
+        let Some(camera) = camera.get_value() else { return };
         taken.set(0);
-        doing.set(Doing::Recording);
+        let now = Doing::Recording { held: until.is_none() };
+        doing.set(now);
+        let mine = recording.try_update_value(|recording| {
+            *recording += 1;
+            *recording
+        });
         spawn_local(async move {
-            while doing.try_get_untracked() == Some(Doing::Recording) {
+            while doing.try_get_untracked() == Some(now) && recording.try_get_value() == mine {
                 let begun = web::now_ms();
                 if until.is_some_and(|until| begun >= until) {
                     doing.set(Doing::Nothing);
@@ -124,7 +149,7 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
         });
     };
     let stop = move || {
-        if doing.get_untracked() == Doing::Recording {
+        if doing.get_untracked() == (Doing::Recording { held: true }) {
             doing.set(Doing::Nothing);
         }
     };
@@ -144,7 +169,7 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                 mine.set(mine.get() - 1);
                 doing.set(Doing::Counting(mine.get()));
             }
-            record(Some(web::now_ms() + HANDS_FREE_S * 1000.0));
+            record(Some(web::now_ms() + f64::from(length.get_untracked()) * 1000.0));
         });
     };
     let held = move |event: web_sys::KeyboardEvent| {
@@ -155,12 +180,10 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
             }
         }
     };
-    let into = move |event: web_sys::Event| studio.target.set(event_target_value(&event).parse().ok());
-    let target = move || studio.target.get().map(|id| id.to_string()).unwrap_or_default();
+    let is_recording = move || matches!(doing.get(), Doing::Recording { .. });
     view! {
-        <section class="recorder card" aria-labelledby="recorder-title" data-testid="recorder">
-            <h2 id="recorder-title" class="eyebrow">{t!("camera.title")}</h2>
-            <div class="recorder__frame" class:recorder__frame--on=move || on.get() class:recorder__frame--live=move || doing.get() == Doing::Recording>
+        <section class="recorder" aria-label=t!("camera.title") data-testid="recorder">
+            <div class="recorder__frame" class:recorder__frame--on=move || on.get() class:recorder__frame--live=is_recording>
                 <video
                     node_ref=video
                     class="recorder__video"
@@ -173,52 +196,28 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                 ></video>
                 {move || match doing.get() {
                     Doing::Counting(left) => view! { <span class="recorder__count" role="status">{left}</span> }.into_any(),
-                    Doing::Recording => view! { <span class="recorder__taken" data-testid="taken">{move || t!("camera.taken", count = taken.get())}</span> }.into_any(),
+                    Doing::Recording { .. } => {
+                        view! { <span class="recorder__taken" data-testid="taken">{move || t!("camera.taken", count = taken.get())}</span> }.into_any()
+                    }
                     Doing::Nothing => ().into_any(),
                 }}
             </div>
-            {move || trouble.get().map(|trouble| view! { <p class="recorder__trouble" role="alert" data-testid="camera-trouble">{trouble}</p> })}
-            <Show
-                when=move || on.get()
-                fallback=move || {
-                    view! {
-                        <div class="recorder__tools">
-                            <button
-                                type="button"
-                                class="button"
-                                data-testid="open-camera"
-                                disabled=move || opening.get()
-                                on:click=move |_| open(CameraChoice::Any)
-                            >
-                                {move || if opening.get() { t!("camera.opening") } else { t!("camera.open") }}
-                            </button>
-                        </div>
-                    }
-                }
-            >
-                <div class="recorder__tools">
-                    <label class="recorder__into">
-                        <span>{t!("camera.into")}</span>
-                        <select class="select" data-testid="record-into" prop:value=target on:change=into>
-                            {move || {
-                                classes
-                                    .get()
-                                    .into_iter()
-                                    .map(|class| {
-                                        let id = class.id;
-                                        view! {
-                                            <option value=id.to_string() selected=move || studio.target.get() == Some(id)>{class.name}</option>
-                                        }
-                                    })
-                                    .collect_view()
-                            }}
-                        </select>
-                    </label>
+            <div class="recorder__tools">
+                {move || trouble.get().map(|trouble| view! { <p class="recorder__trouble" role="alert" data-testid="camera-trouble">{trouble}</p> })}
+                <Show when=move || opening.get()>
+                    <p class="train__hint" role="status">{t!("camera.opening")}</p>
+                </Show>
+                <Show when=move || !on.get() && !opening.get()>
+                    <button type="button" class="button" data-testid="camera-again" on:click=move |_| open(CameraChoice::Any)>
+                        {t!("live.try_again")}
+                    </button>
+                </Show>
+                <Show when=move || on.get()>
                     <button
                         type="button"
                         class="button button--main recorder__hold"
                         data-testid="hold"
-                        aria-pressed=move || (doing.get() == Doing::Recording).to_string()
+                        aria-pressed=move || is_recording().to_string()
                         on:pointerdown=move |_| if doing.get_untracked() == Doing::Nothing { record(None) }
                         on:pointerup=move |_| stop()
                         on:pointerleave=move |_| stop()
@@ -230,36 +229,82 @@ pub fn Recorder(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                     >
                         {t!("camera.hold")}
                     </button>
-                    <button type="button" class="button" data-testid="hands-free" on:click=hands_free>
-                        {move || match doing.get() {
-                            Doing::Nothing => t!("camera.hands_free", seconds = COUNTDOWN_S),
-                            _ => t!("camera.stop"),
-                        }}
-                    </button>
-                    <label class="recorder__rate">
-                        <span>{t!("camera.rate")}</span>
-                        <select
-                            class="select"
-                            data-testid="record-rate"
-                            on:change=move |event| {
-                                if let Ok(wanted) = event_target_value(&event).parse() {
-                                    rate.set(wanted);
+                    <div class="recorder__row">
+                        <button type="button" class="button" data-testid="hands-free" on:click=hands_free>
+                            {move || match doing.get() {
+                                Doing::Nothing => t!("camera.hands_free", wait = COUNTDOWN_S, seconds = length.get()),
+                                _ => t!("camera.stop"),
+                            }}
+                        </button>
+                        <label class="recorder__rate">
+                            <span>{t!("camera.length")}</span>
+                            <select
+                                class="select"
+                                data-testid="record-length"
+                                on:change=move |event| {
+                                    if let Ok(wanted) = event_target_value(&event).parse() {
+                                        length.set(wanted);
+                                    }
                                 }
-                            }
-                        >
-                            {RATES
-                                .map(|choice| view! { <option value=choice.to_string() selected=move || rate.get() == choice>{choice}</option> })
-                                .collect_view()}
-                        </select>
-                    </label>
-                    <button type="button" class="button button--quiet" on:click=move |_| open(if mirrored.get_untracked() { CameraChoice::Back } else { CameraChoice::Front })>
-                        {t!("camera.turn")}
-                    </button>
-                    <button type="button" class="button button--quiet" data-testid="close-camera" on:click=move |_| close()>
-                        {t!("camera.close")}
-                    </button>
-                </div>
-            </Show>
+                            >
+                                {LENGTHS
+                                    .map(|choice| {
+                                        view! { <option value=choice.to_string() selected=move || length.get() == choice>{t!("camera.seconds", count = choice)}</option> }
+                                    })
+                                    .collect_view()}
+                            </select>
+                        </label>
+                        <label class="recorder__rate">
+                            <span>{t!("camera.rate")}</span>
+                            <select
+                                class="select"
+                                data-testid="record-rate"
+                                on:change=move |event| {
+                                    if let Ok(wanted) = event_target_value(&event).parse() {
+                                        rate.set(wanted);
+                                    }
+                                }
+                            >
+                                {RATES
+                                    .map(|choice| view! { <option value=choice.to_string() selected=move || rate.get() == choice>{choice}</option> })
+                                    .collect_view()}
+                            </select>
+                        </label>
+                        <Show when=move || cameras.with(|cameras| cameras.len() > 1)>
+                            <label class="recorder__rate">
+                                <span>{t!("live.camera")}</span>
+                                <select
+                                    class="select"
+                                    data-testid="record-camera"
+                                    on:change=move |event| open(CameraChoice::Device(event_target_value(&event)))
+                                >
+                                    {move || {
+                                        cameras
+                                            .get()
+                                            .into_iter()
+                                            .enumerate()
+                                            .map(|(i, camera)| {
+                                                let id = camera.id.clone();
+                                                let chosen = move || device.with(|device| device.as_ref() == Some(&id));
+                                                view! { <option value=camera.id.clone() selected=chosen>{camera_name(&camera, i)}</option> }
+                                            })
+                                            .collect_view()
+                                    }}
+                                </select>
+                            </label>
+                        </Show>
+                        <label class="recorder__check">
+                            <input
+                                type="checkbox"
+                                data-testid="record-mirror"
+                                prop:checked=move || mirrored.get()
+                                on:change=move |event| mirrored.set(event_target_checked(&event))
+                            />
+                            {t!("camera.mirror")}
+                        </label>
+                    </div>
+                </Show>
+            </div>
         </section>
     }
 }

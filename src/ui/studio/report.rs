@@ -1,5 +1,7 @@
 //! What the studio has to say at its lower edge: progress, what was skipped, what can be undone, what failed.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use rust_i18n::t;
 
@@ -19,7 +21,7 @@ pub fn Reports(studio: Studio) -> impl IntoView {
             <Skipped studio />
             {move || studio.adding.get().map(|adding| view! { <Progress adding /> })}
             <div role="status">
-                {move || studio.deeds.with(|deeds| deeds.last().map(words)).map(|words| view! { <Undo studio words /> })}
+                {move || studio.deeds.with(|deeds| deeds.last().map(|deed| (deeds.len(), words(deed)))).map(|(number, words)| view! { <Undo studio number words /> })}
             </div>
         </div>
     }
@@ -35,11 +37,38 @@ fn Progress(adding: Adding) -> impl IntoView {
     }
 }
 
+/// Seconds for which the offer to undo is shown, while nobody points at it or has the focus in it. What was done can be undone with the
+/// keys afterwards.
+const UNDO_S: u64 = 12;
+
 #[component]
-fn Undo(studio: Studio, words: String) -> impl IntoView {
+fn Undo(studio: Studio, number: usize, words: String) -> impl IntoView {
+    let (gone, held) = (RwSignal::new(false), RwSignal::new(false));
+    let wait = move || {
+        let leave = move || {
+            if held.try_get_untracked() == Some(false) {
+                gone.try_set(true);
+            }
+        };
+        set_timeout(leave, Duration::from_secs(UNDO_S));
+    };
+    wait();
+    let let_go = move || {
+        held.set(false);
+        wait();
+    };
     view! {
-        <div class="toast" data-testid="undo-toast">
-            <span>{words}</span>
+        <Show when=move || !gone.get()>
+        <div
+            class="toast"
+            data-testid="undo-toast"
+            data-number=number.to_string()
+            on:pointerenter=move |_| held.set(true)
+            on:pointerleave=move |_| let_go()
+            on:focusin=move |_| held.set(true)
+            on:focusout=move |_| let_go()
+        >
+            <span>{words.clone()}</span>
             <button type="button" class="button" data-testid="undo" on:click=move |_| studio.undo()>
                 {t!("studio.undo")}
             </button>
@@ -52,6 +81,7 @@ fn Undo(studio: Studio, words: String) -> impl IntoView {
                 "\u{d7}"
             </button>
         </div>
+        </Show>
     }
 }
 
@@ -63,6 +93,7 @@ fn words(deed: &Deed) -> String {
             t!("studio.deleted_class", name = class.name, count = pictures.len())
         }
         Deed::Moved(moves) => t!("studio.moved", count = moves.len()),
+        Deed::DeletedRun(_) => t!("studio.deleted_run"),
         Deed::DeletedProject(_) => t!("studio.deleted_project"),
     }
     .into_owned()

@@ -15,7 +15,8 @@ use super::train::Record;
 use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
-use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role};
+use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, RunId};
+use crate::ui::focus::mend_focus;
 use crate::web::{self, ObjectUrl, Quota, Tabs, Vault, vault};
 use crate::{Error, Result};
 
@@ -58,21 +59,27 @@ pub struct Studio {
     pub selected: RwSignal<BTreeSet<PictureId>>,
     /// The class that was touched last: what is pasted goes there.
     pub target: RwSignal<Option<ClassId>>,
+    /// The class whose card has the camera.
+    pub filming: RwSignal<Option<ClassId>>,
     pub deeds: RwSignal<Vec<Deed>>,
     pub adding: RwSignal<Option<Adding>>,
     /// Files that were not taken, and why.
     pub skipped: RwSignal<Vec<Skipped>>,
     pub error: RwSignal<Option<String>>,
     pub quota: RwSignal<Option<Quota>>,
+    /// The browser has declined to keep the projects for good.
+    pub refused: RwSignal<bool>,
+    /// A run whose deletion is undone; training brings it back.
+    pub returning: RwSignal<Option<RunId>>,
     /// Writes that are not done yet.
     pub writing: RwSignal<usize>,
-    /// Whether a run is kept for the open project.
-    pub has_run: RwSignal<bool>,
     /// Whether another tab has the open project too.
     pub elsewhere: RwSignal<bool>,
     pub(super) tabs: StoredValue<Option<Tabs>, LocalStorage>,
     /// Deleted pictures of the open project; they leave the vault when it is opened anew.
-    trash: StoredValue<Vec<Picture>>,
+    pub(super) trash: StoredValue<Vec<Picture>>,
+    /// The project that was closed last.
+    closed: StoredValue<Option<ProjectId>>,
     thumbnails: StoredValue<HashMap<PictureId, Thumbnail>>,
     numbers: StoredValue<Numbers>,
     vault: StoredValue<Option<Rc<Vault>>, LocalStorage>,
@@ -88,16 +95,19 @@ impl Studio {
             pictures: RwSignal::new(Vec::new()),
             selected: RwSignal::new(BTreeSet::new()),
             target: RwSignal::new(None),
+            filming: RwSignal::new(None),
             deeds: RwSignal::new(Vec::new()),
             adding: RwSignal::new(None),
             skipped: RwSignal::new(Vec::new()),
             error: RwSignal::new(None),
             quota: RwSignal::new(None),
+            refused: RwSignal::new(false),
+            returning: RwSignal::new(None),
             writing: RwSignal::new(0),
-            has_run: RwSignal::new(false),
             elsewhere: RwSignal::new(false),
             tabs: StoredValue::new_local(None),
             trash: StoredValue::new(Vec::new()),
+            closed: StoredValue::new(None),
             thumbnails: StoredValue::new(HashMap::new()),
             numbers: StoredValue::new(Numbers::default()),
             vault: StoredValue::new_local(None),
@@ -173,7 +183,7 @@ impl Studio {
     /// Asks the browser to keep the projects when disk space is short.
     pub fn persist(self) {
         spawn_local(async move {
-            vault::ask_to_persist().await;
+            self.refused.set(!vault::ask_to_persist().await);
             self.quota.set(vault::quota().await);
         });
     }
@@ -188,15 +198,17 @@ impl Studio {
     /// Makes a project and opens it.
     pub fn create(self, name: &str) -> ProjectId {
         let project = Project::new(self.new_number(), name, js_sys::Date::now());
+        self.closed.set_value(None);
         let id = project.id;
         self.projects.update(|projects| projects.insert(0, project.clone()));
-        self.show(project, Vec::new(), false);
+        self.show(project, Vec::new());
         self.save_project();
         id
     }
 
     /// Opens a project.
     pub fn open(self, id: ProjectId) {
+        self.closed.set_value(None);
         spawn_local(async move {
             if let Err(error) = self.open_now(id).await {
                 self.fail(&error);
@@ -213,23 +225,24 @@ impl Studio {
         if !gone.is_empty() {
             vault.delete_pictures(&gone.iter().map(|picture| picture.id).collect::<Vec<_>>()).await?;
         }
-        let has_run = vault.run(id).await?.is_some();
-        self.show(project, pictures, has_run);
+        self.show(project, pictures);
         Ok(())
     }
 
-    fn show(self, project: Project, mut pictures: Vec<Picture>, has_run: bool) {
+    fn show(self, project: Project, mut pictures: Vec<Picture>) {
         pictures.sort_by_key(|picture| picture.id);
         web::remember(OPEN_KEY, &project.id.to_string());
         self.selected.set(BTreeSet::new());
         self.target.set(None);
+        self.filming.set(None);
         self.skipped.set(Vec::new());
         self.forget_deeds();
         self.thumbnails.set_value(HashMap::new());
         self.pictures.set(pictures);
-        self.has_run.set(has_run);
         self.project.set(Some(project));
         self.say_open();
+        // The list that was left had the focus.
+        mend_focus();
     }
 
     /// Nothing can be undone any more.
@@ -238,11 +251,30 @@ impl Studio {
         self.trash.set_value(Vec::new());
     }
 
-    /// Closes the open project: the list of all is shown.
+    /// Closes the open project: the list of all is shown, and the address says so.
     pub fn close(self) {
+        self.leave_for_list();
+        if let Some(location) = web_sys::window().map(|window| window.location())
+            && location.set_hash(super::step::LIST).is_err()
+        {
+            log::debug!("the address stays as it is");
+        }
+    }
+
+    /// Closes the open project because the address is the list's.
+    pub(super) fn leave_for_list(self) {
         self.say_closed();
         web::remember(OPEN_KEY, "");
+        self.closed.set_value(self.project.with_untracked(|open| open.as_ref().map(|open| open.id)));
         self.leave();
+        mend_focus();
+    }
+
+    /// Opens the project that was closed last: the way back leads into it.
+    pub(super) fn open_again(self) {
+        if let Some(id) = self.closed.get_value() {
+            self.open(id);
+        }
     }
 
     /// Shows the list of all, and tells nobody.
@@ -315,7 +347,7 @@ impl Studio {
             numbers.insert(before, picture.id);
             vault.add_picture(&picture, &file, &thumbnail).await?;
         }
-        if let Some(mut run) = vault.run(id).await? {
+        for mut run in vault.runs(id).await? {
             run.history = Record::renumbered(&run.history, &numbers);
             vault.put_run(copy.id, &run).await?;
         }
@@ -327,13 +359,14 @@ impl Studio {
 
     // Classes
 
-    /// Adds a class; a name that is taken or empty is refused with a sentence.
-    pub fn add_class(self, name: &str) -> Option<ClassId> {
-        self.try_change(|project| project.add_class(name))
+    /// Adds a class that the person has yet to name.
+    pub fn add_class(self) -> Option<ClassId> {
+        let name = self.next_class_name();
+        self.try_change(|project| project.add_placeholder(&name))
     }
 
     /// A name for one more class.
-    pub fn next_class_name(self) -> String {
+    fn next_class_name(self) -> String {
         let taken = |name: &str| {
             self.project
                 .with_untracked(|project| project.as_ref().is_some_and(|p| p.classes.iter().any(|class| class.name == name)))
@@ -401,6 +434,10 @@ impl Studio {
             self.undelete_project(id);
             return;
         }
+        if let Deed::DeletedRun(run) = deed {
+            self.returning.set(Some(run));
+            return;
+        }
         let mut pictures = self.pictures.get_untracked();
         self.trash.update_value(|trash| pictures.append(trash));
         let before = pictures.clone();
@@ -422,17 +459,27 @@ impl Studio {
         });
     }
 
-    /// Takes the changed records, remembers the deed and writes both.
-    fn settle(self, pictures: Vec<Picture>, deed: Deed) {
-        let changed = self.pictures.with_untracked(|before| changes(before, &pictures));
-        self.part(pictures);
-        self.selected.set(BTreeSet::new());
+    /// Remembers a deed, so that it can be undone.
+    pub(super) fn push_deed(self, deed: Deed) {
         self.deeds.update(|deeds| {
             deeds.push(deed);
             if deeds.len() > UNDO_LIMIT {
                 deeds.remove(0);
             }
         });
+    }
+
+    /// Whether the deletion of this run can still be undone.
+    pub(super) fn can_undo_run(self, run: RunId) -> bool {
+        self.deeds.with_untracked(|deeds| deeds.contains(&Deed::DeletedRun(run)))
+    }
+
+    /// Takes the changed records, remembers the deed and writes both.
+    fn settle(self, pictures: Vec<Picture>, deed: Deed) {
+        let changed = self.pictures.with_untracked(|before| changes(before, &pictures));
+        self.part(pictures);
+        self.selected.set(BTreeSet::new());
+        self.push_deed(deed);
         self.write_pictures(changed);
     }
 

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::watch::NothingTrained;
 use crate::engine::{Command, ExportFormat, Recipes};
 use crate::ui::notice::{self, Notice};
 use crate::ui::workshop::Workshop;
@@ -20,6 +21,12 @@ pub struct Exports {
 impl Exports {
     pub fn new() -> Self {
         Self { recipes: RwSignal::new(None), error: RwSignal::new(None) }
+    }
+
+    /// Nothing was saved yet of this network.
+    pub fn forget(self) {
+        self.recipes.set(None);
+        self.error.set(None);
     }
 
     /// Saves what the engine made.
@@ -44,12 +51,15 @@ pub fn TakeAway(lab: Workshop) -> impl IntoView {
             studio.export(id);
         }
     };
-    let none = move || lab.model.with(Option::is_none);
-    let name = move || lab.model.with(|model| model.as_ref().map(|model| model.name.clone()).unwrap_or_default());
+    let own = Memo::new(move |_| lab.has_own_network());
+    let none = move || !own.get();
+    let name = move || studio.project.with(|project| project.as_ref().map(|project| project.name.clone()).unwrap_or_default());
     view! {
         <section class="takeaway" aria-labelledby="takeaway-title" data-testid="takeaway">
             <h1 id="takeaway-title" class="studio__title">{t!("takeaway.title")}</h1>
-            <p class="takeaway__line">{move || t!("takeaway.line", name = name())}</p>
+            <Show when=move || own.get() fallback=move || view! { <NothingTrained lab words=t!("takeaway.nothing_trained") /> }>
+                <p class="takeaway__line" data-testid="takeaway-line">{move || t!("takeaway.line", name = name())}</p>
+            </Show>
             <Notice text=lab.exports.error testid="export-error" />
             <div class="takeaway__ways">
                 <article class="card takeaway__way">

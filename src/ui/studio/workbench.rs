@@ -63,7 +63,7 @@ pub fn Workbench(lab: Workshop) -> impl IntoView {
             </ol>
         </nav>
         {move || match lab.step.get() {
-            Step::Collect => view! { <Collect studio /> }.into_any(),
+            Step::Collect => view! { <Collect lab /> }.into_any(),
             Step::Train => view! { <Train lab /> }.into_any(),
             Step::Judge => view! { <Judge lab /> }.into_any(),
             Step::Live => view! { <Watch lab /> }.into_any(),

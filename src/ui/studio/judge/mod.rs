@@ -12,11 +12,14 @@ pub use self::state::Judging;
 use self::matrix::Matrix;
 use self::state::Group;
 use self::tables::{Classes, SurelyWrong, Suspects, Threshold};
+use super::next::NextStep;
 use super::picker::{FileButton, FolderButton, Pick};
 use super::step::Step;
-use crate::studio::advice::{Advice, after_training};
-use crate::studio::judge::Assessment;
+use super::tryout::Tryout;
+use crate::studio::advice::{Advice, Known, Means, after_training};
+use crate::studio::judge::{Assessment, likely_mislabelled};
 use crate::studio::{ClassId, Role};
+use crate::train::recipe::TrainDepth;
 use crate::ui::format;
 use crate::ui::notice::Notice;
 use crate::ui::workshop::Workshop;
@@ -33,7 +36,7 @@ pub fn Judge(lab: Workshop) -> impl IntoView {
         let epochs =
             lab.training.record.with(|record| record.as_ref().map(|record| (record.history.len(), record.sides.clone())));
         let pictures = lab.studio.pictures.with(|pictures| pictures.iter().map(|p| (p.id, p.role)).collect::<Vec<_>>());
-        (epochs, pictures, lab.model.with(Option::is_some))
+        (epochs, lab.training.run.get(), pictures, lab.model.with(Option::is_some))
     });
     let project = Memo::new(move |_| lab.studio.project.with(|project| project.as_ref().map(|project| project.id)));
     Effect::new(move |before: Option<Option<u64>>| {
@@ -122,12 +125,24 @@ fn Results(lab: Workshop) -> impl IntoView {
     };
     let shown = Memo::new(move |_| judged(set.get()));
     let everything = Memo::new(move |_| [Group::Validation, Group::Train].map(judged).concat());
+    let suspects = Memo::new(move |_| everything.with(|all| likely_mislabelled(all, classes.with(Vec::len))));
     let assess = move |set: Group| Assessment::of(&judged(set), classes.with(Vec::len));
     let assessment = Memo::new(move |_| Assessment::of(&shown.get(), classes.with(Vec::len)));
     let advice = move || {
         let [train, validation, test] = [Group::Train, Group::Validation, Group::Test].map(assess);
         let names = names.get();
-        after_training(Some(&train), Some(&validation), Some(&test))
+        let (mirrored_run, depth) = lab.training.record.with(|record| {
+            let recipe = record.as_ref().map(|record| &record.recipe);
+            (recipe.is_some_and(|recipe| recipe.augmentation.flip), recipe.map(|recipe| recipe.depth))
+        });
+        let drawn = lab.studio.project.with(|project| project.as_ref().is_some_and(|project| project.drawn));
+        let place = |id: ClassId| classes.with(|classes| classes.iter().position(|class| *class == id));
+        let known = Known {
+            means: Means { pictures: !drawn, layers: depth != Some(TrainDepth::All) },
+            suspects: suspects.with(Vec::len),
+            mirrored: lab.mirror_pair().filter(|_| mirrored_run).and_then(|(a, b)| place(a).zip(place(b))),
+        };
+        after_training(Some(&train), Some(&validation), Some(&test), &known)
             .iter()
             .map(|advice| view! { <li>{advice_words(advice, &names)}</li> })
             .collect_view()
@@ -167,6 +182,10 @@ fn Results(lab: Workshop) -> impl IntoView {
             </div>
         </div>
         <div class="card">
+            <h2 class="judge__title">{t!("studio.try_title")}</h2>
+            <Tryout lab />
+        </div>
+        <div class="card">
             <h2 class="judge__title">{t!("judge.advice")}</h2>
             <ul class="judge__advice" data-testid="judge-advice">{advice}</ul>
         </div>
@@ -180,7 +199,7 @@ fn Results(lab: Workshop) -> impl IntoView {
             <SurelyWrong lab shown=shown names=names />
         </div>
         <div class="card">
-            <Suspects lab everything=everything classes=classes names=names />
+            <Suspects lab found=suspects classes=classes names=names />
         </div>
         <div class="card">
             <Threshold lab shown=shown />
@@ -188,6 +207,9 @@ fn Results(lab: Workshop) -> impl IntoView {
         <div class="card">
             <TestSet lab classes=classes names=names />
         </div>
+        <NextStep>
+            <a class="button button--main" data-testid="next" href=Step::Live.href()>{t!("studio.next_try")}</a>
+        </NextStep>
     }
 }
 
@@ -228,6 +250,12 @@ fn TestSet(lab: Workshop, classes: Memo<Vec<ClassId>>, names: Memo<Vec<String>>)
     }
 }
 
+/// One after the other; Chinese puts no space between.
+fn sentences(first: &str, second: &str) -> String {
+    let space = if first.ends_with('。') { "" } else { " " };
+    format!("{first}{space}{second}")
+}
+
 /// Advice in words. Indices are into `names`.
 pub fn advice_words(advice: &Advice, names: &[String]) -> String {
     let name = |class: usize| names.get(class).map_or("\u{2013}", String::as_str);
@@ -235,7 +263,12 @@ pub fn advice_words(advice: &Advice, names: &[String]) -> String {
     match *advice {
         Advice::TooFewClasses => t!("judge.few_classes"),
         Advice::TooFewPictures { class, pictures, add } => {
-            t!("judge.few_pictures", name = name(class), pictures = pictures, add = add)
+            let has = match pictures {
+                0 => t!("judge.has_none"),
+                1 => t!("judge.has_one"),
+                count => t!("judge.has_few", count = count),
+            };
+            t!("judge.few_pictures", name = name(class), pictures = has, add = add)
         }
         Advice::Unbalanced { most, most_pictures, least, least_pictures } => t!(
             "judge.unbalanced",
@@ -247,15 +280,34 @@ pub fn advice_words(advice: &Advice, names: &[String]) -> String {
         Advice::NearDuplicates { class, pictures, distinct } => {
             t!("judge.near_duplicates", name = name(class), pictures = pictures, distinct = distinct)
         }
-        Advice::Confused { class, taken_for, wrong, of } => {
-            t!("judge.confused", name = name(class), other = name(taken_for), wrong = wrong, of = of)
+        Advice::Confused { class, taken_for, wrong, of, means } => {
+            let what = t!("judge.confused", name = name(class), other = name(taken_for), wrong = wrong, of = of);
+            let todo = match means {
+                Means { pictures: true, .. } => t!("judge.confused_pictures", name = name(class), other = name(taken_for)),
+                Means { layers: true, .. } => t!("judge.todo_layers"),
+                _ => t!("judge.todo_longer"),
+            };
+            return sentences(&what, &todo);
         }
-        Advice::Overfitting { train, validation } => {
-            t!("judge.overfitting", train = percent(train), validation = percent(validation))
+        Advice::Suspects { pictures: 1 } => t!("judge.suspects_one"),
+        Advice::Suspects { pictures } => t!("judge.suspects_many", count = pictures),
+        Advice::Mirrored { class, other } => t!("judge.mirrored", name = name(class), other = name(other)),
+        Advice::Overfitting { train, validation, means } => {
+            let what = t!("judge.overfitting", train = percent(train), validation = percent(validation));
+            let todo = if means.pictures { t!("judge.todo_pictures") } else { t!("judge.todo_vary") };
+            return sentences(&what, &todo);
         }
-        Advice::Underfitting { train } => t!("judge.underfitting", train = percent(train)),
-        Advice::FewJudges { pictures, interval } => {
-            t!("judge.few_judges", pictures = pictures, low = percent(interval.0), high = percent(interval.1))
+        Advice::Underfitting { train, means } => {
+            let todo = if means.layers { t!("judge.todo_layers") } else { t!("judge.todo_longer") };
+            return sentences(&t!("judge.underfitting", train = percent(train)), &todo);
+        }
+        Advice::FewJudges { pictures, interval, means } => {
+            let (low, high) = (percent(interval.0), percent(interval.1));
+            let what = t!("judge.few_judges", pictures = pictures, low = low, high = high);
+            if !means.pictures {
+                return what.into_owned();
+            }
+            return sentences(&what, &t!("judge.todo_judges"));
         }
         Advice::NoJudges => t!("judge.no_judges"),
         Advice::WorseInTest { validation, test } => {

@@ -1,12 +1,13 @@
 //! What the network of the open project says of its pictures.
 
-use futures_channel::mpsc::{UnboundedSender, unbounded};
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::engine::{Command, Examples, JudgeOrder, JudgingEvent, Origin};
+use crate::engine::{Command, Examples, JudgeOrder, JudgingEvent};
 use crate::studio::judge::Judged;
+use crate::studio::mirror;
 use crate::studio::{ClassId, Picture, PictureId, Role};
 use crate::ui::studio::train::Record;
 use crate::ui::workshop::Workshop;
@@ -59,6 +60,8 @@ pub struct Judging {
 
 /// Pictures that are decoded and sent at a time.
 const PART: usize = 32;
+/// Pictures of a class that are looked at in a mirror.
+const MIRRORED: usize = 10;
 
 impl Judging {
     pub fn new() -> Self {
@@ -73,15 +76,6 @@ impl Judging {
 }
 
 impl Workshop {
-    /// Whether the loaded model is the run's.
-    fn model_is_of(self, record: &Record) -> bool {
-        self.model.with_untracked(|model| {
-            model.as_ref().is_some_and(|model| {
-                model.origin == Origin::Trained && model.name == record.name && model.labels.len() == record.classes.len()
-            })
-        })
-    }
-
     /// Judges every picture of the run's classes.
     pub fn judge(self) {
         let judging = self.judging;
@@ -106,7 +100,7 @@ impl Workshop {
 
     async fn judge_now(self, number: u64, record: &Record) -> Result<Answers> {
         let judging = self.judging;
-        if !self.model_is_of(record) {
+        if !untrack(|| self.has_own_network()) {
             self.use_run().await?;
         }
         let place = |picture: &Picture| record.classes.iter().position(|class| *class == picture.class);
@@ -115,49 +109,93 @@ impl Workshop {
         });
         let (sender, mut events) = unbounded();
         judging.events.set_value(Some(sender));
-        // The engine compares the number of classes alone; names may have been changed since.
-        let names = self.class_names(&record.classes);
         let of = pictures.len();
         let mut answers = Answers { classes: record.classes.clone(), epochs: record.history.len(), ..Answers::default() };
-        let mut done = 0;
-        for part in pictures.chunks(PART) {
-            let mut examples = Examples::new(names.clone(), &record.pixels);
-            for (class, picture) in part {
-                match self.studio.image(picture.id).await {
-                    Ok(image) => examples.push(picture.id, picture.name.clone(), &image, *class as u32)?,
-                    Err(error) => log::warn!("{error}"),
-                }
-                if judging.number.get_value() != number {
-                    return Err(Error::Cancelled);
-                }
+        for (part, pictures) in pictures.chunks(PART).enumerate() {
+            for judged in self.ask(number, record, pictures, false, &mut events).await? {
+                self.sort_in(&mut answers, record, judged);
             }
-            done += part.len();
-            if examples.is_empty() {
-                continue;
+            judging.busy.set(Some((part * PART + pictures.len(), of)));
+        }
+        self.look_in_mirror(number, record, &pictures, &answers, &mut events).await?;
+        Ok(answers)
+    }
+
+    /// What the network says of these pictures, or of what they look like in a mirror.
+    async fn ask(
+        self,
+        number: u64,
+        record: &Record,
+        pictures: &[(usize, Picture)],
+        in_mirror: bool,
+        events: &mut UnboundedReceiver<JudgingEvent>,
+    ) -> Result<Vec<Judged>> {
+        // The engine compares the number of classes alone; names may have been changed since.
+        let mut examples = Examples::new(self.class_names(&record.classes), &record.pixels);
+        for (class, picture) in pictures {
+            match self.studio.image(picture.id).await {
+                Ok(image) => {
+                    let image = if in_mirror { mirror::mirrored(&image) } else { image };
+                    examples.push(picture.id, picture.name.clone(), &image, *class as u32)?;
+                }
+                Err(error) => log::warn!("{error}"),
             }
-            self.send(Command::Judge(Box::new(JudgeOrder { number, examples, activation: record.activation() })));
-            while let Some(event) = events.next().await {
-                match event {
-                    JudgingEvent::Judged { number: n, verdicts, last } if n == number => {
-                        for verdict in verdicts {
-                            let judged = Judged {
-                                picture: verdict.picture,
-                                class: verdict.class as usize,
-                                probabilities: verdict.probabilities,
-                            };
-                            self.sort_in(&mut answers, record, judged);
-                        }
-                        if last {
-                            break;
-                        }
+            if self.judging.number.get_value() != number {
+                return Err(Error::Cancelled);
+            }
+        }
+        let mut answers = Vec::new();
+        if examples.is_empty() {
+            return Ok(answers);
+        }
+        self.send(Command::Judge(Box::new(JudgeOrder { number, examples, activation: record.activation() })));
+        while let Some(event) = events.next().await {
+            match event {
+                JudgingEvent::Judged { number: n, verdicts, last } if n == number => {
+                    answers.extend(verdicts.into_iter().map(|verdict| Judged {
+                        picture: verdict.picture,
+                        class: verdict.class as usize,
+                        probabilities: verdict.probabilities,
+                    }));
+                    if last {
+                        break;
                     }
-                    JudgingEvent::Failed { number: n, error } if n == number => return Err(error),
-                    _ => {}
                 }
+                JudgingEvent::Failed { number: n, error } if n == number => return Err(error),
+                _ => {}
             }
-            judging.busy.set(Some((done, of)));
         }
         Ok(answers)
+    }
+
+    /// Finds out whether mirrored pictures are taken for other classes; the project keeps it.
+    async fn look_in_mirror(
+        self,
+        number: u64,
+        record: &Record,
+        pictures: &[(usize, Picture)],
+        answers: &Answers,
+        events: &mut UnboundedReceiver<JudgingEvent>,
+    ) -> Result<()> {
+        let mut some = Vec::new();
+        for class in 0..record.classes.len() {
+            some.extend(pictures.iter().filter(|(of, _)| *of == class).take(MIRRORED).cloned());
+        }
+        let mut mirrored = Vec::new();
+        for part in some.chunks(PART) {
+            mirrored.extend(self.ask(number, record, part, true, events).await?);
+        }
+        let all = [&answers.validation, &answers.train, &answers.test];
+        let plain = |of: &Judged| all.iter().find_map(|set| set.iter().find(|one| one.picture == of.picture)).cloned();
+        let (plain, mirrored): (Vec<Judged>, Vec<Judged>) = mirrored.into_iter().filter_map(|m| Some((plain(&m)?, m))).unzip();
+        let found = mirror::by_answers(&plain, &mirrored, record.classes.len());
+        let found: Vec<(ClassId, ClassId)> = found.into_iter().map(|(a, b)| (record.classes[a], record.classes[b])).collect();
+        let known = self.studio.project.with_untracked(|project| project.as_ref().map(|p| p.settings.mirrored.clone()));
+        // A network that was taught wrong names by mirroring cannot tell: what was found before stays.
+        if known.is_some_and(|known| known != found && !(found.is_empty() && record.recipe.augmentation.flip)) {
+            self.change_settings(|settings| settings.mirrored = found);
+        }
+        Ok(())
     }
 
     fn sort_in(self, answers: &mut Answers, record: &Record, judged: Judged) {

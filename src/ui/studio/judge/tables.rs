@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use leptos::prelude::*;
 use rust_i18n::t;
 
-use crate::studio::judge::{
-    Assessment, Judged, at_threshold, calibration, likely_mislabelled, surest_and_wrong, threshold_curve,
-};
+use crate::studio::judge::{Assessment, Judged, Suspect, at_threshold, calibration, surest_and_wrong, threshold_curve};
 use crate::studio::{ClassId, PictureId};
 use crate::ui::format;
 use crate::ui::workshop::Workshop;
@@ -124,15 +122,11 @@ pub fn SurelyWrong(lab: Workshop, shown: Memo<Vec<Judged>>, names: Memo<Vec<Stri
 #[component]
 pub fn Suspects(
     lab: Workshop,
-    everything: Memo<Vec<Judged>>,
+    found: Memo<Vec<Suspect>>,
     classes: Memo<Vec<ClassId>>,
     names: Memo<Vec<String>>,
 ) -> impl IntoView {
-    let suspects = Memo::new(move |_| {
-        let mut found = everything.with(|all| likely_mislabelled(all, classes.with(Vec::len)));
-        found.truncate(SHOWN);
-        found
-    });
+    let suspects = Memo::new(move |_| found.with(|found| found.iter().take(SHOWN).copied().collect::<Vec<_>>()));
     view! {
         <h2 class="judge__title">{t!("judge.suspects")}</h2>
         <Show

@@ -5,7 +5,7 @@ use rust_i18n::t;
 
 use super::clock;
 use super::curves::Curves;
-use super::state::{Phase, best};
+use super::state::{Phase, best_epoch, epochs_words};
 use crate::ui::format;
 use crate::ui::studio::step::Step;
 use crate::ui::workshop::Workshop;
@@ -19,8 +19,10 @@ pub fn Course(lab: Workshop) -> impl IntoView {
         Phase::Reading { done, of } => t!("train.reading", done = done + 1, of = of).into_owned(),
         Phase::Planning => t!("train.planning").into_owned(),
         Phase::Rests { finished } => {
-            let epochs = training.history.with(Vec::len);
-            let best = training.history.with(|history| best(history)).map_or_else(String::new, format::share);
+            let epochs = epochs_words(training.history.with(Vec::len));
+            let best = training.history.with(|history| {
+                best_epoch(history).map_or_else(String::new, |best| format::share(best.validation.unwrap_or(best.train).top1))
+            });
             let key = if finished {
                 t!("train.done", epochs = epochs, best = best)
             } else {
@@ -33,10 +35,13 @@ pub fn Course(lab: Workshop) -> impl IntoView {
     let rests =
         Memo::new(move |_| matches!(training.phase.get(), Phase::Rests { .. }) && training.history.with(|h| !h.is_empty()));
     let dash = || "\u{2013}".to_owned();
-    let latest = move || training.history.with(|history| history.last().cloned());
-    // While it learns the newest steps; at rest the last epoch.
-    let train_loss = move || training.steps.get().map(|now| now.loss).or_else(|| latest().map(|epoch| epoch.train.loss));
-    let train_right = move || training.steps.get().map(|now| now.top1).or_else(|| latest().map(|epoch| epoch.train.top1));
+    // While it learns the newest steps; at rest the epoch whose weights are kept.
+    let latest = move || {
+        training.history.with(|history| if rests.get() { best_epoch(history).cloned() } else { history.last().cloned() })
+    };
+    let steps = move || training.steps.get().filter(|_| !rests.get());
+    let train_loss = move || steps().map(|now| now.loss).or_else(|| latest().map(|epoch| epoch.train.loss));
+    let train_right = move || steps().map(|now| now.top1).or_else(|| latest().map(|epoch| epoch.train.top1));
     let validation = move || latest().and_then(|epoch| epoch.validation);
     let number = move |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.3}"));
     let share = move |value: Option<f64>| value.map_or_else(dash, format::share);
@@ -46,6 +51,13 @@ pub fn Course(lab: Workshop) -> impl IntoView {
             <progress class="meter" max="1" value=move || format!("{:.3}", training.progress()) aria-label=t!("train.progress")></progress>
             {move || training.note.get().map(|note| view! { <p class="course__note" role="status" data-testid="train-note">{note}</p> })}
             <table class="figures">
+                <caption class="figures__caption">
+                    {move || {
+                        let epoch = latest().map(|epoch| epoch.epoch)?;
+                        let best = rests.get();
+                        Some(if best { t!("train.figures_best", epoch = epoch).into_owned() } else { t!("train.figures_now").into_owned() })
+                    }}
+                </caption>
                 <thead>
                     <tr>
                         <td></td>
@@ -71,7 +83,7 @@ pub fn Course(lab: Workshop) -> impl IntoView {
             <p class="course__facts">{move || facts(lab)}</p>
             <Show when=move || rests.get()>
                 <p class="course__next">
-                    <a class="button" data-testid="train-judge" href=Step::Judge.href()>{t!("train.judge")}</a>
+                    <a class="button button--main" data-testid="train-judge" href=Step::Judge.href()>{t!("train.judge")}</a>
                     <a class="button" data-testid="train-live" href=Step::Live.href()>{t!("train.live")}</a>
                 </p>
             </Show>

@@ -5,6 +5,7 @@ use rust_i18n::t;
 
 use super::preview::Preview;
 use crate::ops::{Augmentation, LossKind, Optimizer, ResizedCrop};
+use crate::studio::usual::fitted;
 use crate::train::recipe::{BnStatistics, ClassWeights, TrainDepth};
 use crate::train::{Init, Recipe, Schedule};
 use crate::ui::workshop::Workshop;
@@ -32,7 +33,7 @@ const fn dial(
     Dial { name, low, high, whole, get, set }
 }
 
-const LEARNING: [Dial; 10] = [
+const LEARNING: [Dial; 11] = [
     dial("rate", (1e-7, 10.0), false, |r| r.learning_rate.into(), |r, v| r.learning_rate = v as f32),
     dial("momentum", (0.0, 0.999), false, momentum, set_momentum),
     dial("decay", (0.0, 1.0), false, |r| r.weight_decay.value.into(), |r, v| r.weight_decay.value = v as f32),
@@ -43,6 +44,7 @@ const LEARNING: [Dial; 10] = [
         |r| r.clip_norm.map_or(0.0, f64::from),
         |r, v| r.clip_norm = (v > 0.0).then_some(v as f32),
     ),
+    dial("warmup", (0.0, 100.0), false, warmup, set_warmup),
     dial("batch", (1.0, 1024.0), true, |r| r.batch.into(), |r, v| r.batch = v as u32),
     dial("accumulation", (1.0, 64.0), true, |r| r.accumulation.into(), |r, v| r.accumulation = v as u32),
     dial("smoothing", (0.0, 0.9), false, |r| r.loss.label_smoothing().into(), |r, v| set_smoothing(r, v as f32)),
@@ -95,6 +97,20 @@ const VARIETY: [Dial; 9] = [
     dial("erasing", (0.0, 1.0), false, |r| r.augmentation.erasing.into(), |r, v| r.augmentation.erasing = v as f32),
     dial("mixup", (0.0, 10.0), false, |r| r.augmentation.mixup_alpha.into(), |r, v| r.augmentation.mixup_alpha = v as f32),
 ];
+
+fn warmup(recipe: &Recipe) -> f64 {
+    match recipe.schedule {
+        Schedule::Cosine { warmup_epochs, .. } => warmup_epochs,
+        _ => 0.0,
+    }
+}
+
+/// Only the cosine has one of its own.
+fn set_warmup(recipe: &mut Recipe, epochs: f64) {
+    if let Schedule::Cosine { warmup_epochs, .. } = &mut recipe.schedule {
+        *warmup_epochs = epochs;
+    }
+}
 
 fn momentum(recipe: &Recipe) -> f64 {
     match recipe.optimizer {
@@ -243,8 +259,9 @@ fn set_schedule(recipe: &mut Recipe, name: &str) {
         }
         "exponential" => Schedule::Exponential { gamma: 0.95 },
         "plateau" => Schedule::reduce_on_plateau(),
-        _ => Schedule::cosine(if epochs > 1 { 1.0 } else { 0.0 }),
+        _ => Schedule::cosine(1.0),
     };
+    *recipe = fitted(recipe.clone());
 }
 
 /// A recipe to begin from, by name.
@@ -253,7 +270,6 @@ type RecipePreset = (&'static str, fn(&mut Recipe));
 const PRESETS: [RecipePreset; 3] = [
     ("varied", |recipe| {
         recipe.augmentation = Augmentation {
-            flip: true,
             rotation_deg: 12.0,
             brightness: 0.25,
             contrast: 0.25,
@@ -272,7 +288,7 @@ const PRESETS: [RecipePreset; 3] = [
         recipe.learning_rate = 0.1;
         recipe.weight_decay.value = 5e-4;
         recipe.schedule = Schedule::one_cycle();
-        recipe.augmentation = Augmentation { flip: true, shift_px: 4, ..Augmentation::default() };
+        recipe.augmentation = Augmentation { shift_px: 4, ..Augmentation::default() };
     }),
 ];
 
@@ -381,6 +397,8 @@ fn Number(lab: Workshop, dial: Dial) -> impl IntoView {
                 min=dial.low.to_string()
                 max=dial.high.to_string()
                 data-testid=id
+                // Only the cosine schedule has a warm-up of its own.
+                disabled=move || dial.name == "warmup" && !matches!(lab.recipe().schedule, Schedule::Cosine { .. })
                 aria-invalid=move || refusal.with(Option::is_some).then_some("true")
                 // f32 in f64 has digits that nobody gave.
                 prop:value=move || (value.get() as f32).to_string()

@@ -4,6 +4,7 @@ mod course;
 mod curves;
 mod dials;
 mod preview;
+mod runs;
 mod state;
 
 use leptos::prelude::*;
@@ -13,10 +14,13 @@ pub use self::state::{Phase, Record, Training};
 
 use self::course::Course;
 use self::dials::Dials;
+use self::runs::Runs;
+use self::state::epochs_words;
 use super::step::Step;
 use crate::engine::Backbone;
 use crate::studio::advice::before_training;
 use crate::train::recipe::TrainDepth;
+use crate::ui::focus::mend_focus;
 use crate::ui::format;
 use crate::ui::notice::Notice;
 use crate::ui::studio::judge::advice_words;
@@ -72,6 +76,7 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                                 .map(|words| view! { <p class="train__advice" data-testid="train-advice">{words}</p> })
                                 .collect_view()
                         }}
+                        <Mirror lab />
                         <Backbones lab />
                         <Depths lab />
                         <Epochs lab />
@@ -88,8 +93,42 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                         </Show>
                     </div>
                 </div>
+                <Runs lab />
             </Show>
         </section>
+    }
+}
+
+/// What mirroring would do to classes that are each other's mirror image.
+#[component]
+fn Mirror(lab: Workshop) -> impl IntoView {
+    let pair = Memo::new(move |_| lab.mirror_pair().map(|(a, b)| lab.class_names(&[a, b])));
+    let flips = Memo::new(move |_| lab.recipe().augmentation.flip);
+    let off = move |_| {
+        let mut recipe = untrack(|| lab.recipe());
+        recipe.augmentation.flip = false;
+        lab.change_settings(|settings| settings.recipe = Some(recipe));
+    };
+    move || {
+        let names = pair.get()?;
+        let [name, other] = names.as_slice() else { return None };
+        let flips = flips.get();
+        let words = if flips {
+            t!("train.mirror_on", name = name, other = other)
+        } else {
+            t!("train.mirror_off", name = name, other = other)
+        };
+        let words = words.into_owned();
+        let testid = if flips { "mirror-on" } else { "mirror-off" };
+        Some(view! {
+            <p class:train__advice=flips class:train__hint=!flips data-testid=testid>
+                {words}
+                {flips.then(|| view! {
+                    " "
+                    <button type="button" class="button" data-testid="mirror-turn-off" on:click=off>{t!("train.mirror_turn_off")}</button>
+                })}
+            </p>
+        })
     }
 }
 
@@ -100,8 +139,14 @@ fn Backbones(lab: Workshop) -> impl IntoView {
     let pretrained =
         move || training.pretrained.with(|model| model.as_ref().map(|model| model.name.clone()).unwrap_or_default());
     let trained = Memo::new(move |_| {
-        let is = |model: &std::sync::Arc<crate::engine::ModelInfo>| model.origin == crate::engine::Origin::Trained;
-        lab.model.with(|model| model.as_ref().filter(|model| is(model)).map(|model| model.name.clone()))
+        let own = lab.has_own_network();
+        lab.model.with(|model| model.as_ref().filter(|_| own).map(|model| model.name.clone()))
+    });
+    // The network that was to be trained on is gone: with the run, or with the project.
+    Effect::new(move |_| {
+        if trained.with(Option::is_none) && training.backbone.get_untracked() == Backbone::Loaded {
+            training.backbone.set(Backbone::Pretrained);
+        }
     });
     let chosen = move || match training.backbone.get() {
         Backbone::Pretrained => "pretrained".to_owned(),
@@ -198,7 +243,7 @@ fn Epochs(lab: Workshop) -> impl IntoView {
     let epochs = Memo::new(move |_| lab.recipe().epochs);
     let change = move |event: web_sys::Event| {
         if let Ok(epochs) = event_target_value(&event).parse::<u32>() {
-            lab.change_settings(|settings| settings.epochs = epochs.clamp(1, 1000));
+            lab.change_settings(|settings| settings.epochs = Some(epochs.clamp(1, 1000)));
         } else {
             lab.studio.project.notify();
         }
@@ -230,6 +275,11 @@ fn Actions(lab: Workshop) -> impl IntoView {
     let rests = Memo::new(move |_| training.can_go_on());
     let done = Memo::new(move |_| training.phase.get() == Phase::Rests { finished: true });
     let holds = Memo::new(move |_| lab.holds_run());
+    // The button that had the focus is another one now.
+    Effect::new(move |_| {
+        busy.track();
+        mend_focus();
+    });
     let stopping = move || training.phase.get() == Phase::Stopping;
     let ready = move || lab.model.with(Option::is_some);
     view! {
@@ -246,7 +296,7 @@ fn Actions(lab: Workshop) -> impl IntoView {
                         <button
                             type="button"
                             class="button"
-                            class:button--main=move || !rests.get()
+                            class:button--main=move || !rests.get() && !done.get()
                             data-testid="train-start"
                             disabled=move || !ready()
                             on:click=move |_| lab.start_training()
@@ -260,7 +310,7 @@ fn Actions(lab: Workshop) -> impl IntoView {
                                 data-testid="train-further"
                                 on:click=move |_| lab.continue_training(untrack(|| lab.recipe().epochs))
                             >
-                                {move || t!("train.further", epochs = lab.recipe().epochs)}
+                                {move || t!("train.further", epochs = epochs_words(lab.recipe().epochs as usize))}
                             </button>
                         </Show>
                     }
@@ -269,6 +319,9 @@ fn Actions(lab: Workshop) -> impl IntoView {
                 <button type="button" class="button button--main" data-testid="train-stop" disabled=stopping on:click=move |_| lab.stop_training()>
                     {move || if stopping() { t!("train.pausing") } else { t!("train.pause") }}
                 </button>
+            </Show>
+            <Show when=move || !busy.get() && (done.get() || rests.get())>
+                <p class="train__hint train__kept">{t!("train.again_hint")}</p>
             </Show>
             <Show when=move || !busy.get() && holds.get()>
                 <button type="button" class="button" data-testid="train-save" on:click=move |_| lab.save_trained()>

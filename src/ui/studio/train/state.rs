@@ -14,10 +14,13 @@ use crate::engine::{
     Activation, Backbone, Beginning, Command, EstimateOrder, Examples, ModelInfo, Origin, PreviewOrder, ResumeOrder, Sides,
     TrainingEvent, TrainingOrder, scratch_preset,
 };
-use crate::ops::{Augmentation, LossKind};
-use crate::studio::{Class, ClassId, Picture, PictureId, Project, ProjectId, Role, Settings};
+use crate::ops::LossKind;
+use crate::studio::mirror;
+use crate::studio::usual::{fitted, usual};
+use crate::studio::{Class, ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, RunId, Settings};
 use crate::train::recipe::TrainDepth;
 use crate::train::{self, Epoch, Estimate, Outline, Recipe, Steps};
+use crate::ui::format;
 use crate::ui::lab::Pending;
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Run};
@@ -60,6 +63,15 @@ pub struct Record {
     /// Digests of those pictures: one that was deleted and added again is known by it.
     #[serde(default)]
     pub digests: HashMap<PictureId, String>,
+    /// What it began with, in words; empty in a record of an older page.
+    #[serde(default)]
+    pub from: String,
+    /// Milliseconds since 1970 when it began; 0 in a record of an older page.
+    #[serde(default)]
+    pub begun_ms: f64,
+    /// Set aside by its deletion, which can be undone.
+    #[serde(default)]
+    pub trashed: bool,
 }
 
 impl Record {
@@ -98,6 +110,11 @@ impl Record {
         serde_json::to_string(&record).unwrap_or_else(|_| text.to_owned())
     }
 
+    /// Whether a kept record is set aside.
+    pub fn is_trashed(text: &str) -> bool {
+        serde_json::from_str::<Self>(text).is_ok_and(|record| record.trashed)
+    }
+
     /// How the network's logits are meant.
     pub fn activation(&self) -> Activation {
         match self.recipe.loss {
@@ -119,8 +136,12 @@ pub struct Training {
     /// Share of the validation that is done.
     pub validating: RwSignal<Option<f32>>,
     pub history: RwSignal<Vec<Epoch>>,
-    /// The run of the open project.
+    /// The run of the open project that is in use.
     pub record: RwSignal<Option<Record>>,
+    /// Its number.
+    pub run: RwSignal<Option<RunId>>,
+    /// All runs of the open project that are kept, the oldest first.
+    pub runs: RwSignal<Vec<(RunId, Record)>>,
     pub error: RwSignal<Option<String>>,
     /// No error, but worth knowing.
     pub note: RwSignal<Option<String>>,
@@ -153,6 +174,8 @@ impl Training {
             validating: RwSignal::new(None),
             history: RwSignal::new(Vec::new()),
             record: RwSignal::new(None),
+            run: RwSignal::new(None),
+            runs: RwSignal::new(Vec::new()),
             error: RwSignal::new(None),
             note: RwSignal::new(None),
             estimates: RwSignal::new([None; 3]),
@@ -170,6 +193,11 @@ impl Training {
     /// Whether a run is being prepared or learns.
     pub fn busy(self) -> bool {
         !matches!(self.phase.get(), Phase::Idle | Phase::Rests { .. })
+    }
+
+    /// The same without following it.
+    pub fn busy_now(self) -> bool {
+        untrack(|| self.busy())
     }
 
     /// Whether there is a run to go on with.
@@ -190,6 +218,20 @@ impl Training {
         }
     }
 
+    /// How far a run is, for a window's title: `3 of 15, 92 %`. Nothing while none goes on.
+    pub fn state_words(self) -> Option<String> {
+        if !self.busy() {
+            return None;
+        }
+        let epochs = self.outline.with(|outline| outline.as_ref().map(|outline| outline.epochs))?;
+        let (done, best) = self.history.with(|history| {
+            let best = best_epoch(history).map(|best| format::share(best.validation.unwrap_or(best.train).top1));
+            (history.len(), best)
+        });
+        let count = t!("train.title_count", done = done, epochs = epochs);
+        Some(best.map_or_else(|| count.clone().into_owned(), |best| format!("{count}, {best}")))
+    }
+
     /// Seconds the rest will take, once that can be told.
     pub fn seconds_left(self) -> Option<f64> {
         let (outline, now) = (self.outline.get()?, self.steps.get()?);
@@ -207,6 +249,7 @@ impl Training {
         self.validating.set(None);
         self.history.set(Vec::new());
         self.record.set(None);
+        self.run.set(None);
         self.error.set(None);
         self.note.set(None);
         self.preview.set(Vec::new());
@@ -215,30 +258,13 @@ impl Training {
     }
 }
 
-/// How the drawer is set before anyone touches it.
-pub fn usual_recipe(settings: &Settings, pictures: usize, side: u32) -> Recipe {
-    let varied = Augmentation { flip: true, shift_px: side / 8, ..Augmentation::default() };
-    let (learning_rate, augmentation) = match settings.depth {
-        // What the frozen layers say of a picture is then computed once.
-        TrainDepth::Head => (0.05, Augmentation::default()),
-        TrainDepth::FromStage(_) | TrainDepth::All => (0.01, varied),
-    };
-    // Few pictures must still be several steps an epoch.
-    let batch = match pictures {
-        0..80 => 8,
-        80..320 => 16,
-        _ => 32,
-    };
-    Recipe { epochs: settings.epochs, batch, learning_rate, depth: settings.depth, augmentation, ..Recipe::default() }
-}
-
 impl Workshop {
     /// What the open project's training will be told.
     pub fn recipe(self) -> Recipe {
         let settings = self.studio.project.with(|p| p.as_ref().map(|p| p.settings.clone()).unwrap_or_default());
-        let usual = usual_recipe(&settings, self.pictures_to_learn(), self.pixels().map_or(32, |pixels| pixels.crop.0));
-        let Settings { depth, epochs, recipe, .. } = settings;
-        Recipe { depth, epochs, ..recipe.unwrap_or(usual) }
+        let usual = usual(&settings, self.pictures_to_learn(), self.pixels().map_or(32, |pixels| pixels.crop.0));
+        let (depth, epochs) = (usual.depth, usual.epochs);
+        fitted(Recipe { depth, epochs, ..settings.recipe.unwrap_or(usual) })
     }
 
     /// How the network that training begins with reads pictures.
@@ -269,6 +295,19 @@ impl Workshop {
 
     pub fn pictures_to_learn(self) -> usize {
         self.classes_to_learn().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Two classes of the open project that are each other's mirror image: by their names, or because a trained network took one for
+    /// the other.
+    pub fn mirror_pair(self) -> Option<(ClassId, ClassId)> {
+        self.studio.project.with(|project| {
+            let project = project.as_ref()?;
+            let enabled: Vec<&Class> = project.enabled().collect();
+            let names: Vec<String> = enabled.iter().map(|class| class.name.clone()).collect();
+            let named = mirror::by_name(&names).map(|(a, b)| (enabled[a].id, enabled[b].id));
+            let there = |id: ClassId| enabled.iter().any(|class| class.id == id);
+            named.or_else(|| project.settings.mirrored.iter().copied().find(|(a, b)| there(*a) && there(*b)))
+        })
     }
 
     /// Changes how the open project is trained.
@@ -302,6 +341,12 @@ impl Workshop {
                 self.send(Command::NameClasses(names));
             }
         });
+        Effect::new(move |_| {
+            if let Some(run) = self.studio.returning.get() {
+                self.studio.returning.set(None);
+                self.undelete_run(run);
+            }
+        });
         let open = Memo::new(move |_| self.studio.project.with(|project| project.as_ref().map(|project| project.id)));
         let ready = Memo::new(move |_| self.model.with(Option::is_some));
         Effect::new(move |_| {
@@ -315,46 +360,186 @@ impl Workshop {
                 training.alive.set(false);
                 training.reading.update_value(|reading| *reading += 1);
                 training.project.set_value(open);
+                // Nothing of the project before is shown as this one's.
                 training.forget();
-                self.open_run();
+                training.runs.set(Vec::new());
+                training.backbone.set(Backbone::Pretrained);
+                training.estimates.set([None; 3]);
+                self.judging.answers.set(None);
+                self.exports.forget();
+                self.tries.forget();
+                self.open_runs();
             }
         });
     }
 
-    /// Brings back what is kept of the open project's run.
-    fn open_run(self) {
+    /// Brings back what is kept of the open project's runs.
+    fn open_runs(self) {
         spawn_local(async move {
-            if let Err(error) = self.open_run_now().await {
+            if let Err(error) = self.open_runs_now().await {
                 self.training.error.set(Some(error.to_string()));
             }
         });
     }
 
-    /// Its history, and its network as the model.
-    async fn open_run_now(self) -> Result<()> {
-        let Some(id) = self.studio.project.with_untracked(|open| open.as_ref().map(|open| open.id)) else { return Ok(()) };
-        let Some(run) = self.studio.vault()?.run(id).await? else { return Ok(()) };
-        // A page of another version wrote something else: the run is not lost, but this page cannot show it.
-        let Ok(record) = serde_json::from_str::<Record>(&run.history) else { return Ok(()) };
+    /// All of them, and the network of the one in use as the model.
+    async fn open_runs_now(self) -> Result<()> {
+        let (id, wanted) = match self.studio.project.with_untracked(|open| open.as_ref().map(|open| (open.id, open.run))) {
+            Some(open) => open,
+            None => return Ok(()),
+        };
+        let vault = self.studio.vault()?;
+        let mut runs = Vec::new();
+        for run in vault.runs(id).await? {
+            // A page of another version wrote something else: the run is not lost, but this page cannot show it.
+            let Ok(record) = serde_json::from_str::<Record>(&run.history) else { continue };
+            if record.trashed && !self.studio.can_undo_run(run.id) {
+                vault.delete_run(id, run.id).await?;
+            } else if !record.trashed && !record.history.is_empty() {
+                runs.push((run.id, record));
+            }
+        }
+        if self.training.project.get_value() != Some(id) {
+            return Ok(());
+        }
+        let chosen = runs.iter().map(|(run, _)| *run).find(|run| Some(*run) == wanted);
+        let chosen = chosen.or_else(|| runs.last().map(|(run, _)| *run));
+        self.training.runs.set(runs);
+        match chosen {
+            Some(run) => self.take_run(run).await,
+            None => {
+                self.training.run.set(None);
+                self.training.record.set(None);
+                self.use_pretrained();
+                Ok(())
+            }
+        }
+    }
+
+    /// Shows a kept run and makes its network the model.
+    async fn take_run(self, run: RunId) -> Result<()> {
         let training = self.training;
+        let Some(project) = training.project.get_value() else { return Ok(()) };
+        let known = |runs: &Vec<(RunId, Record)>| runs.iter().find(|(id, _)| *id == run).map(|(_, record)| record.clone());
+        let Some(record) = training.runs.with_untracked(known) else { return Ok(()) };
+        let kept = self.studio.vault()?.runs(project).await?.into_iter().find(|kept| kept.id == run);
+        let Some(kept) = kept.filter(|_| training.project.get_value() == Some(project)) else { return Ok(()) };
+        // What went wrong before this is shown stays said.
+        let said = (training.error.get_untracked(), training.note.get_untracked());
+        training.forget();
+        (training.error.set(said.0), training.note.set(said.1));
+        training.alive.set(false);
         training.history.set(record.history.clone());
         training.phase.set(Phase::Rests { finished: record.finished });
-        training.kept.set_value(Some(run.checkpoint.clone()));
-        let trained = !record.history.is_empty();
+        training.kept.set_value(Some(kept.checkpoint));
+        training.run.set(Some(run));
         training.record.set(Some(record));
-        if trained { self.use_run().await } else { Ok(()) }
+        self.judging.answers.set(None);
+        self.exports.forget();
+        self.tries.forget();
+        self.use_run().await
+    }
+
+    /// Uses another run of the open project.
+    pub fn choose_run(self, run: RunId) {
+        if self.training.busy_now() || self.training.run.get_untracked() == Some(run) {
+            return;
+        }
+        self.studio.change(|project| project.run = Some(run));
+        self.training.error.set(None);
+        self.training.note.set(None);
+        spawn_local(async move {
+            if let Err(error) = self.take_run(run).await {
+                self.training.error.set(Some(error.to_string()));
+            }
+        });
+    }
+
+    /// Deletes a run; can be undone.
+    pub fn delete_run(self, run: RunId) {
+        let training = self.training;
+        if training.busy_now() {
+            return;
+        }
+        self.studio.push_deed(Deed::DeletedRun(run));
+        self.mark_run(run, true);
+        training.runs.update(|runs| runs.retain(|(id, _)| *id != run));
+        if training.run.get_untracked() == Some(run) {
+            match training.runs.with_untracked(|runs| runs.last().map(|(id, _)| *id)) {
+                Some(other) => self.choose_run(other),
+                None => {
+                    training.alive.set(false);
+                    training.forget();
+                    self.judging.answers.set(None);
+                    self.exports.forget();
+                    self.use_pretrained();
+                }
+            }
+        }
+    }
+
+    /// Brings a deleted run back.
+    fn undelete_run(self, run: RunId) {
+        self.mark_run(run, false);
+    }
+
+    /// Writes whether a run is set aside. One that comes back is shown in its place, and used where there is no other.
+    fn mark_run(self, run: RunId, trashed: bool) {
+        let training = self.training;
+        let Some(project) = training.project.get_value() else { return };
+        self.studio.write(move |vault| async move {
+            let Some(mut kept) = vault.runs(project).await?.into_iter().find(|kept| kept.id == run) else { return Ok(()) };
+            let Ok(mut record) = serde_json::from_str::<Record>(&kept.history) else { return Ok(()) };
+            record.trashed = trashed;
+            if let Ok(history) = serde_json::to_string(&record) {
+                kept.history = history;
+                vault.put_run(project, &kept).await?;
+            }
+            if !trashed && training.project.get_value() == Some(project) {
+                training.runs.update(|runs| {
+                    runs.push((run, record));
+                    runs.sort_by_key(|(id, _)| *id);
+                });
+                if training.run.get_untracked().is_none() {
+                    self.choose_run(run);
+                }
+            }
+            Ok(())
+        });
     }
 
     /// Makes the kept run's network the model.
     pub async fn use_run(self) -> Result<()> {
-        let record = self.training.record.get_untracked();
-        let (Some(record), Some(kept)) = (record, self.training.kept.with_value(Clone::clone)) else { return Ok(()) };
+        let training = self.training;
+        let (record, run) = (training.record.get_untracked(), training.run.get_untracked());
+        let (Some(record), Some(run), Some(project)) = (record, run, training.project.get_value()) else { return Ok(()) };
+        let Some(kept) = training.kept.with_value(Clone::clone) else { return Ok(()) };
         let name = record.name;
         let bytes = web::read_blob(&name, &kept).await?;
-        self.pending.update_value(|pending| pending.push_back(Pending::Model));
-        let (choices, beside) = (Default::default(), Vec::new());
-        self.send(Command::Load { name, bytes, origin: Origin::Trained, preset: None, choices, beside });
+        // Another run or project may have been opened meanwhile.
+        if (training.run.get_untracked(), training.project.get_value()) == (Some(run), Some(project)) {
+            self.pending.update_value(|pending| pending.push_back(Pending::Model(Some((project, run)))));
+            let (choices, beside) = (Default::default(), Vec::new());
+            self.send(Command::Load { name, bytes, origin: Origin::Trained, preset: None, choices, beside });
+        }
         Ok(())
+    }
+
+    /// Goes back from a network that was trained here to the one before it.
+    fn use_pretrained(self) {
+        if self.model.with_untracked(Option::is_some) {
+            self.pending.update_value(|pending| pending.push_back(Pending::Model(None)));
+            self.send(Command::UsePretrained);
+        }
+    }
+
+    /// Whether the loaded model is the network of the open project's run.
+    pub fn has_own_network(self) -> bool {
+        let project = self.studio.project.with(|project| project.as_ref().map(|project| project.id));
+        let own = project.zip(self.training.run.get());
+        own.is_some()
+            && self.model_run.get() == own
+            && self.model.with(|model| model.as_ref().is_some_and(|model| model.origin == Origin::Trained))
     }
 
     /// Reads the pictures and begins.
@@ -382,9 +567,15 @@ impl Workshop {
         }
         let before =
             training.record.get_untracked().map(|record| self.studio.pictures.with_untracked(|all| record.sides_now(all)));
+        let backbone = training.backbone.get_untracked();
+        let from = self.backbone_name(&backbone);
         training.outline.set(None);
         training.steps.set(None);
         training.history.set(Vec::new());
+        // A run of its own: those before stay as they are.
+        training.kept.set_value(None);
+        training.pieces.set_value(Vec::new());
+        training.run.set(Some(self.studio.new_number()));
         let name = self.run_name();
         let record = Record {
             name: name.clone(),
@@ -395,8 +586,10 @@ impl Workshop {
             history: Vec::new(),
             finished: false,
             digests: HashMap::new(),
+            from,
+            begun_ms: js_sys::Date::now(),
+            trashed: false,
         };
-        let backbone = training.backbone.get_untracked();
         // A network that was trained here has learnt from its pictures: they may never judge it.
         let sides = before.filter(|_| backbone == Backbone::Loaded);
         self.begin(pixels, record, move |examples| {
@@ -406,6 +599,16 @@ impl Workshop {
 
     fn run_name(self) -> String {
         self.studio.project.with_untracked(|project| project.as_ref().map(|p| p.name.clone()).unwrap_or_default())
+    }
+
+    /// What training begins with, in words.
+    fn backbone_name(self, backbone: &Backbone) -> String {
+        match backbone {
+            Backbone::Pretrained => self.training.pretrained.with_untracked(|m| m.as_ref().map(|m| m.name.clone())),
+            Backbone::Loaded => self.model.with_untracked(|model| model.as_ref().map(|model| model.name.clone())),
+            Backbone::Scratch { arch, .. } => Some(arch.clone()),
+        }
+        .unwrap_or_default()
     }
 
     /// Reads the pictures of these classes and gives the engine the order made of them.
@@ -423,7 +626,11 @@ impl Workshop {
                     training.record.set(Some(record));
                     self.send(order(examples));
                 }
-                Ok(None) => training.phase.set(Phase::Idle),
+                // Stopped: what was there before is there again.
+                Ok(None) => {
+                    training.phase.set(Phase::Idle);
+                    self.open_runs();
+                }
                 Err(error) => self.training_failed(&error),
             }
         });
@@ -532,8 +739,9 @@ impl Workshop {
         let settings = self.studio.project.with(|p| p.as_ref().map(|p| p.settings.clone()).unwrap_or_default());
         let side = self.pixels().map_or(32, |pixels| pixels.crop.0);
         for (number, depth) in depths.into_iter().enumerate() {
-            let usual = usual_recipe(&Settings { depth, ..settings.clone() }, pictures, side);
-            let recipe = if settings.recipe.is_some() { Recipe { depth, ..recipe.clone() } } else { usual };
+            let usual = usual(&Settings { depth, ..settings.clone() }, pictures, side);
+            let own = || fitted(Recipe { depth, epochs: usual.epochs, ..recipe.clone() });
+            let recipe = if settings.recipe.is_some() { own() } else { usual };
             let backbone = self.training.backbone.get();
             let order = EstimateOrder { number: number as u64, backbone, recipe, classes, pictures };
             self.send(Command::EstimateTraining(Box::new(order)));
@@ -561,7 +769,7 @@ impl Workshop {
         self.training.phase.set(Phase::Idle);
         self.training.error.set(Some(error.to_string()));
         // What was kept last is there still.
-        self.open_run();
+        self.open_runs();
     }
 
     pub fn on_training(self, event: TrainingEvent) {
@@ -570,7 +778,9 @@ impl Workshop {
             // Its last epoch is kept already.
             if matches!(event, TrainingEvent::Rests { .. } | TrainingEvent::Failed(_)) {
                 training.left.set_value(false);
-                self.open_run();
+                // The engine has made the other project's network the model.
+                self.model_run.set(None);
+                self.open_runs();
             }
             return;
         }
@@ -632,6 +842,10 @@ impl Workshop {
                     }
                 });
                 self.keep_run();
+                if !training.history.with_untracked(Vec::is_empty) {
+                    // The engine has made its best weights the model.
+                    self.model_run.set(training.project.get_value().zip(training.run.get_untracked()));
+                }
                 self.spoken.set(if finished { t!("train.spoken_done") } else { t!("train.spoken_rests") }.into_owned());
                 if !training.history.with_untracked(Vec::is_empty) {
                     self.classify_again();
@@ -670,15 +884,24 @@ impl Workshop {
                 record.history = history;
             }
         });
-        let (Some(project), Some(record), Some(checkpoint)) =
-            (training.project.get_value(), training.record.get_untracked(), training.kept.with_value(Clone::clone))
-        else {
+        let (Some(project), Some(id), Some(record), Some(checkpoint)) = (
+            training.project.get_value(),
+            training.run.get_untracked(),
+            training.record.get_untracked().filter(|record| !record.history.is_empty()),
+            training.kept.with_value(Clone::clone),
+        ) else {
             return;
         };
         match serde_json::to_string(&record) {
             Ok(history) => {
-                self.studio.has_run.set(true);
-                self.studio.write(move |vault| async move { vault.put_run(project, &Run { checkpoint, history }).await });
+                training.runs.update(|runs| match runs.iter_mut().find(|(run, _)| *run == id) {
+                    Some((_, known)) => *known = record,
+                    None => runs.push((id, record)),
+                });
+                if self.studio.project.with_untracked(|p| p.as_ref().is_some_and(|p| p.id == project && p.run != Some(id))) {
+                    self.studio.change(|project| project.run = Some(id));
+                }
+                self.studio.write(move |vault| async move { vault.put_run(project, &Run { id, checkpoint, history }).await });
             }
             Err(error) => log::error!("the run cannot be written: {error}"),
         }
@@ -706,7 +929,22 @@ impl Workshop {
     }
 }
 
-/// The best validation accuracy, or training accuracy where there is no validation.
-pub fn best(history: &[Epoch]) -> Option<f64> {
-    history.iter().map(|epoch| epoch.validation.unwrap_or(epoch.train).top1).max_by(f64::total_cmp)
+/// The epoch whose weights are kept: that of the best validation, by loss where accuracies are equal; the last one where nothing
+/// validates.
+pub fn best_epoch(history: &[Epoch]) -> Option<&Epoch> {
+    let judged = history.iter().filter_map(|epoch| Some((epoch, epoch.validation?)));
+    let best = judged.reduce(|best, now| {
+        let better = now.1.top1 > best.1.top1 || now.1.top1 == best.1.top1 && now.1.loss < best.1.loss;
+        if better { now } else { best }
+    });
+    best.map(|(epoch, _)| epoch).or(history.last())
+}
+
+/// `1 epoch`, `12 epochs`.
+pub fn epochs_words(count: usize) -> String {
+    match count {
+        1 => t!("train.epochs_one"),
+        count => t!("train.epochs_many", count = count),
+    }
+    .into_owned()
 }
