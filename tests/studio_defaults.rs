@@ -8,13 +8,10 @@ use reslab::engine::{Activation, Backbone, Engine, LoadOptions, Origin};
 use reslab::gpu::ContextOptions;
 use reslab::studio::Settings;
 use reslab::studio::judge::{Judged, likely_mislabelled};
-use reslab::studio::shapes::ExampleSet;
+use reslab::studio::shapes::{ExampleSet, PICTURES};
 use reslab::studio::usual::usual;
 use reslab::train::Event;
 use reslab::train::recipe::TrainDepth;
-
-/// Pictures of each class.
-const PICTURES: u32 = 40;
 
 /// What came of a training with the usual settings.
 struct Outcome {
@@ -24,7 +21,7 @@ struct Outcome {
 }
 
 /// Trains the network that ships with the page on such pictures.
-fn taught(classes: usize, depth: TrainDepth, picture: impl Fn(usize, u32) -> RgbaImage) -> Outcome {
+fn taught(classes: usize, pictures: u32, depth: TrainDepth, picture: impl Fn(usize, u32) -> RgbaImage) -> Outcome {
     pollster::block_on(async {
         let mut engine = Engine::open(ContextOptions::default()).await.expect("a Vulkan, Metal or DX12 adapter");
         let bytes = std::fs::read("www/models/resnet20-cifar10.safetensors").unwrap();
@@ -34,7 +31,7 @@ fn taught(classes: usize, depth: TrainDepth, picture: impl Fn(usize, u32) -> Rgb
         let mut images = ImageSet::new(names, ImageSize::of(&model.pixels, true));
         let mut hashes = Vec::new();
         for class in 0..classes {
-            for number in 0..PICTURES {
+            for number in 0..pictures {
                 let image = picture(class, number);
                 hashes.push(difference_hash(&image));
                 images.push(format!("{class}-{number}"), &image, &model.pixels, class as u32).unwrap();
@@ -100,16 +97,18 @@ fn arrow(class: usize, number: u32) -> RgbaImage {
 const DEPTHS: [TrainDepth; 3] = [TrainDepth::Head, TrainDepth::FromStage(3), TrainDepth::All];
 
 #[test]
-fn shapes_are_learnt_with_the_settings_nobody_has_touched() {
-    let outcome = taught(3, Settings::default().depth, |class, number| ExampleSet::Shapes.picture(class, number));
-    assert!(outcome.accuracy >= 0.95, "{}", outcome.accuracy);
-    assert_eq!(outcome.suspects, 0, "all of them are labelled rightly");
+fn examples_are_learnt_with_the_settings_nobody_has_touched() {
+    for set in ExampleSet::ALL {
+        let outcome = taught(3, PICTURES, set.settings().depth, |class, number| set.picture(class, number));
+        assert!(outcome.accuracy >= 0.95, "{set:?}: {}", outcome.accuracy);
+        assert_eq!(outcome.suspects, 0, "{set:?}: all of them are labelled rightly");
+    }
 }
 
 #[test]
 fn left_and_right_are_learnt_at_every_depth() {
     for depth in DEPTHS {
-        let outcome = taught(2, depth, arrow);
+        let outcome = taught(2, 40, depth, arrow);
         assert!(outcome.accuracy >= 0.95, "{depth}: {}", outcome.accuracy);
         assert_eq!(outcome.suspects, 0, "{depth}");
     }

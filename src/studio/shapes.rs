@@ -3,16 +3,20 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
+use super::project::Settings;
 use crate::data::RgbaImage;
 use crate::data::random::{Stream, below, generator, unit};
+use crate::train::recipe::TrainDepth;
 
+/// Pictures of each class in a project that is made of a set.
+pub const PICTURES: u32 = 60;
 /// Side of a picture in pixels.
 pub const SIDE: u32 = 96;
 
 /// A ready-made set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleSet {
-    /// Filled figures of any colour, size and turn on plain ground: told apart by outline alone.
+    /// Filled figures of any colour, in many sizes and a little turned, on plain ground: told apart by outline alone.
     Shapes,
     /// Squares filled with a pattern of any colours, scale and turn: told apart by texture alone.
     Patterns,
@@ -23,6 +27,12 @@ type Inside = fn(f64, f64) -> bool;
 impl ExampleSet {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Shapes, Self::Patterns];
+
+    /// How a project of these pictures is trained unless the person chooses otherwise: they look unlike anything a network has been trained on,
+    /// so all of it has to learn.
+    pub fn settings(self) -> Settings {
+        Settings { depth: TrainDepth::All, ..Settings::default() }
+    }
 
     /// Names of the classes, as keys of the page's texts.
     pub fn classes(self) -> &'static [&'static str] {
@@ -48,21 +58,27 @@ impl ExampleSet {
             (Self::Patterns, 1) => |x, y| (x.rem_euclid(1.0) < 0.5) != (y.rem_euclid(1.0) < 0.5),
             (Self::Patterns, _) => |x, y| (x.rem_euclid(1.0) - 0.5).hypot(y.rem_euclid(1.0) - 0.5) < 0.32,
         };
-        // A figure is a radius of 20 to 40 pixels somewhere inside; a pattern repeats every 11 to 24.
+        // A figure is a radius of 26 to 42 pixels somewhere inside; a pattern repeats every 11 to 24. Of a small figure a network that
+        // sees 32 pixels would see no corners.
         let scale = match self {
-            Self::Shapes => between(&mut rng, 20.0, 40.0),
+            Self::Shapes => between(&mut rng, 26.0, 42.0),
             Self::Patterns => between(&mut rng, 11.0, 24.0),
         };
         let room = f64::from(SIDE) / 2.0 - scale;
         let centre = [0; 2].map(|_| f64::from(SIDE) / 2.0 + between(&mut rng, -room, room));
-        draw(&mut rng, scale, centre, inside)
+        let turn = match self {
+            Self::Shapes => 0.45,
+            Self::Patterns => std::f64::consts::PI,
+        };
+        let turn = between(&mut rng, -turn, turn);
+        draw(&mut rng, scale, centre, turn, inside)
     }
 }
 
-fn draw(rng: &mut ChaCha8Rng, scale: f64, centre: [f64; 2], inside: Inside) -> RgbaImage {
+fn draw(rng: &mut ChaCha8Rng, scale: f64, centre: [f64; 2], turn: f64, inside: Inside) -> RgbaImage {
     /// Samples of a pixel in a row and in a column: edges are smooth.
     const SAMPLES: u32 = 3;
-    let (sin, cos) = between(rng, 0.0, std::f64::consts::TAU).sin_cos();
+    let (sin, cos) = turn.sin_cos();
     let (ground, figure) = colours(rng);
     let mut pixels = Vec::with_capacity((SIDE * SIDE * 4) as usize);
     for y in 0..SIDE {

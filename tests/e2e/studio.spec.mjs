@@ -43,7 +43,7 @@ test('every deletion can be undone, and a reload finds everything', async ({ pag
   const studio = new Studio(page);
   await studio.open();
   await page.getByTestId('example-shapes').click();
-  await expect(studio.counts).toHaveText(['40 pictures', '40 pictures', '40 pictures'], { timeout: 120_000 });
+  await expect(studio.counts).toHaveText(['60 pictures', '60 pictures', '60 pictures'], { timeout: 120_000 });
   await studio.saved();
 
   // A few of many tiles are in the document, and a range of them is deleted.
@@ -51,19 +51,19 @@ test('every deletion can be undone, and a reload finds everything', async ({ pag
   await tiles.first().click();
   await tiles.nth(4).click({ modifiers: ['Shift'] });
   await page.getByTestId('delete-selected').click();
-  await expect(studio.counts.first()).toHaveText('35 pictures');
+  await expect(studio.counts.first()).toHaveText('55 pictures');
   await page.getByTestId('undo').click();
-  await expect(studio.counts.first()).toHaveText('40 pictures');
+  await expect(studio.counts.first()).toHaveText('60 pictures');
 
   await tiles.first().click();
   await page.keyboard.press('Delete');
-  await expect(studio.counts.first()).toHaveText('39 pictures');
+  await expect(studio.counts.first()).toHaveText('59 pictures');
   await page.keyboard.press('Control+z');
-  await expect(studio.counts.first()).toHaveText('40 pictures');
+  await expect(studio.counts.first()).toHaveText('60 pictures');
 
   await tiles.first().click();
   await page.getByTestId('move-selected').selectOption({ label: 'square' });
-  await expect(studio.counts).toHaveText(['39 pictures', '41 pictures', '40 pictures']);
+  await expect(studio.counts).toHaveText(['59 pictures', '61 pictures', '60 pictures']);
 
   const last = studio.classes.last();
   await last.getByTestId('menu').click();
@@ -80,7 +80,7 @@ test('every deletion can be undone, and a reload finds everything', async ({ pag
   await studio.saved();
 
   await page.reload();
-  await expect(studio.counts).toHaveText(['39 pictures', '41 pictures', '40 pictures']);
+  await expect(studio.counts).toHaveText(['59 pictures', '61 pictures', '60 pictures']);
   expect(await studio.names()).toEqual(['ring', 'square', 'triangle']);
 });
 

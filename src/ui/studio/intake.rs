@@ -17,14 +17,11 @@ use crate::data::text::nfc;
 use crate::data::{Format, RgbaImage, npy};
 use crate::studio::archive::{MANIFEST, Manifest};
 use crate::studio::folders::{self, Placed, Placing, Skipped};
-use crate::studio::shapes::ExampleSet;
+use crate::studio::shapes::{ExampleSet, PICTURES};
 use crate::studio::{ClassId, Picture, Project, Role};
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Archive, Entry, Folders, Specimen};
 use crate::{Error, Result};
-
-/// Pictures of each class in a ready-made set.
-const EXAMPLES: u32 = 40;
 
 impl Studio {
     /// Adds files to a class: pictures, and archives of pictures.
@@ -174,10 +171,13 @@ impl Studio {
             ExampleSet::Patterns => t!("studio.patterns"),
         };
         self.create(&title);
-        self.change(|project| project.drawn = true);
+        self.change(|project| {
+            project.drawn = true;
+            project.settings = set.settings();
+        });
         let drawn = set.classes().iter().enumerate().flat_map(|(class, key)| {
             let name = t!(format!("studio.example_{key}")).into_owned();
-            (0..EXAMPLES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number), Role::Example))
+            (0..PICTURES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number), Role::Example))
         });
         self.add(drawn.collect());
     }
