@@ -4,8 +4,9 @@
 
 use reslab::data::split::{NEAR_DUPLICATE_BITS, difference_hash, near_duplicates, stratified};
 use reslab::data::{ImageSet, ImageSize, RgbaImage};
+use reslab::device::DeviceOptions;
 use reslab::engine::{Activation, Backbone, Engine, LoadOptions, Origin};
-use reslab::gpu::ContextOptions;
+use reslab::model::Turns;
 use reslab::studio::Settings;
 use reslab::studio::judge::{Judged, likely_mislabelled};
 use reslab::studio::shapes::{ExampleSet, PICTURES};
@@ -23,7 +24,7 @@ struct Outcome {
 /// Trains the network that ships with the page on such pictures.
 fn taught(classes: usize, pictures: u32, depth: TrainDepth, picture: impl Fn(usize, u32) -> RgbaImage) -> Outcome {
     pollster::block_on(async {
-        let mut engine = Engine::open(ContextOptions::default()).await.expect("a Vulkan, Metal or DX12 adapter");
+        let mut engine = Engine::open(DeviceOptions::software()).await.expect("a Vulkan, Metal or DX12 adapter");
         let bytes = std::fs::read("www/models/resnet20-cifar10.safetensors").unwrap();
         let options = LoadOptions { origin: Origin::Bundled, ..LoadOptions::default() };
         let model = engine.load("resnet20-cifar10", &bytes, &options, &mut |_| {}).await.unwrap();
@@ -44,7 +45,7 @@ fn taught(classes: usize, pictures: u32, depth: TrainDepth, picture: impl Fn(usi
         let judged_set = images.clone();
         let validation = split.validation.clone();
         let mut trainer = engine.trainer(&Backbone::Pretrained, recipe, images, split).await.unwrap();
-        while !matches!(trainer.advance().await.unwrap(), Event::Finished { .. }) {}
+        while !matches!(trainer.advance(&mut Turns::none()).await.unwrap(), Event::Finished { .. }) {}
         engine.adopt("taught", trainer.last_epoch(), &mut |_| {}).await.unwrap();
         let mut judged = Vec::new();
         let mut rest: Vec<usize> = (0..labels.len()).collect();
