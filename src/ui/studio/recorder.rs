@@ -11,6 +11,7 @@ use rust_i18n::t;
 use super::state::Studio;
 use crate::Result;
 use crate::studio::{ClassId, Role};
+use crate::ui::focus::focus;
 use crate::ui::live::camera_name;
 use crate::web::{self, Camera, CameraChoice, CameraInfo, Facing, Still};
 
@@ -97,6 +98,8 @@ pub fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     device.set(opened.device_id());
                     camera.set_value(Some(Rc::new(opened)));
                     on.set(true);
+                    // The button is what comes next: it is brought into sight with the picture above it.
+                    focus("[data-testid='hold']");
                     let known = web::cameras().await;
                     if attempt.try_get_value() == Some(mine) {
                         cameras.set(known);
