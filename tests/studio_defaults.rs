@@ -2,7 +2,7 @@
 //! classes that are each other's mirror image, and no picture of either is called mislabelled.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::data::split::{NEAR_DUPLICATE_BITS, difference_hash, near_duplicates, stratified};
+use reslab::data::split::{Look, near_duplicates, stratified};
 use reslab::data::{ImageSet, ImageSize, RgbaImage};
 use reslab::device::DeviceOptions;
 use reslab::engine::{Activation, Backbone, Engine, LoadOptions, Origin};
@@ -30,17 +30,17 @@ fn taught(classes: usize, pictures: u32, depth: TrainDepth, picture: impl Fn(usi
         let model = engine.load("resnet20-cifar10", &bytes, &options, &mut |_| {}).await.unwrap();
         let names = (0..classes).map(|class| format!("class {class}")).collect();
         let mut images = ImageSet::new(names, ImageSize::of(&model.pixels, true));
-        let mut hashes = Vec::new();
+        let mut looks = Vec::new();
         for class in 0..classes {
             for number in 0..pictures {
                 let image = picture(class, number);
-                hashes.push(difference_hash(&image));
+                looks.push(Look::at(&image));
                 images.push(format!("{class}-{number}"), &image, &model.pixels, class as u32).unwrap();
             }
         }
         let labels: Vec<usize> = images.labels.iter().map(|label| *label as usize).collect();
         let recipe = usual(&Settings { depth, ..Settings::default() }, images.labels.len(), model.size);
-        let groups = near_duplicates(&labels, &hashes, NEAR_DUPLICATE_BITS);
+        let groups = near_duplicates(&labels, &looks);
         let split = stratified(&labels, &groups, recipe.val_fraction, recipe.seed).unwrap();
         let judged_set = images.clone();
         let validation = split.validation.clone();
