@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::memory::with_scratch;
 use crate::pool::Pool;
 use crate::program::Conv;
-use crate::simd::{Kernel, Level, Vector, dispatch};
+use crate::simd::{self, Kernel, Level, Vector, dispatch};
 
 /// The convolution that a product computes: any padding, negative ones too, and kernels that are not square.
 #[derive(Debug, Clone, Copy)]
@@ -295,70 +295,32 @@ pub(crate) fn product(
     pool.each(tasks, |mut task| {
         let first = first_channel(g, panel, task.panels.start);
         Band::with(g, input, task.band.clone(), |band| {
-            dispatch(level, ProductKernel { g, band, weight, panel, finish, heavy, first, task: &mut task });
+            // A few pixels with all panels, or a panel with all pixels: what is smaller stays in the cache.
+            let blocks = if heavy { 1 } else { task.rows.len().div_ceil(simd::rows(level)) };
+            for block in 0..blocks {
+                let range = block * task.rows.len() / blocks..(block + 1) * task.rows.len() / blocks;
+                let (bases, rows) = (&band.bases[range.clone()], &mut task.rows[range]);
+                for p in task.panels.clone() {
+                    // The panel's first channel in its group, and how many it has.
+                    let (group, inside) = (p / panels, p % panels * panel);
+                    let wide = (g.group_out - inside).min(panel);
+                    let channel = group * g.group_out + inside;
+                    let mut bias = [0.0; MAX_PANEL];
+                    let from = &finish.bias[channel.min(finish.bias.len())..];
+                    let known = from.len().min(wide);
+                    bias[..known].copy_from_slice(&from[..known]);
+                    let store = Store { at: channel - first, wide, bias: &bias[..panel], relu: finish.relu };
+                    let source = &band.source[group * g.group_in..];
+                    let weight = &weight[p * panel_len..][..panel_len];
+                    dispatch(level, PanelKernel { source, runs: band.runs, bases, weight, panel, store, rows });
+                }
+            }
         });
     });
 }
 
-struct ProductKernel<'a, 'b, 'r> {
-    g: &'a Geometry,
-    band: &'a Band<'a>,
-    weight: &'a [f32],
-    panel: usize,
-    finish: Finish<'a>,
-    /// Panels in the outer loop.
-    heavy: bool,
-    /// The task's first output channel, with which its rows begin.
-    first: usize,
-    task: &'b mut Task<'r>,
-}
-
-impl Kernel for ProductKernel<'_, '_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Vector>(self) {
-        match self.panel / V::LANES {
-            1 => self.blocks::<V, 1>(),
-            _ => self.blocks::<V, 2>(),
-        }
-    }
-}
-
 /// The most output channels of a panel.
 pub(crate) const MAX_PANEL: usize = 32;
-
-impl ProductKernel<'_, '_, '_> {
-    #[inline(always)]
-    fn blocks<V: Vector, const NV: usize>(self) {
-        let Self { g, band, weight, finish, .. } = self;
-        let panel = NV * V::LANES;
-        let panels = g.group_out.div_ceil(panel);
-        let panel_len = g.kernel_h * g.kernel_w * g.depth * panel;
-        let rows = &mut self.task.rows[..];
-        // Of nearly equal size, so that none is nearly empty.
-        let blocks = rows.len().div_ceil(V::ROWS);
-        let count = self.task.panels.len();
-        for i in 0..blocks * count {
-            let (block, p) = if self.heavy { (i % blocks, i / blocks) } else { (i / count, i % count) };
-            let p = self.task.panels.start + p;
-            let (start, end) = (block * rows.len() / blocks, (block + 1) * rows.len() / blocks);
-            let group = p / panels;
-            // The panel's first channel in its group, and how many it has.
-            let inside = p % panels * panel;
-            let wide = (g.group_out - inside).min(panel);
-            let channel = group * g.group_out + inside;
-            let mut bias = [0.0; MAX_PANEL];
-            let from = &finish.bias[channel.min(finish.bias.len())..];
-            let known = from.len().min(wide);
-            bias[..known].copy_from_slice(&from[..known]);
-            let store = Store { at: channel - self.first, wide, bias: &bias[..panel], relu: finish.relu };
-            let source = &band.source[group * g.group_in..];
-            let weight = &weight[p * panel_len..][..panel_len];
-            block_of::<V, NV>(source, band.runs, &band.bases[start..end], weight, store, &mut rows[start..end]);
-        }
-    }
-}
 
 /// How sums are stored.
 #[derive(Clone, Copy)]
@@ -371,24 +333,49 @@ pub(crate) struct Store<'a> {
     pub relu: bool,
 }
 
-/// A block of any number of rows up to `V::ROWS`.
-#[inline(always)]
-pub(crate) fn block_of<V: Vector, const NV: usize>(
-    source: &[f32],
-    runs: Runs,
-    bases: &[u32],
-    weight: &[f32],
-    store: Store<'_>,
-    rows: &mut [Row<'_>],
-) {
-    match bases.len() {
-        11.. if V::ROWS >= 12 => block::<V, 12, NV>(source, runs, bases, weight, store, rows),
-        9.. if V::ROWS >= 10 => block::<V, 10, NV>(source, runs, bases, weight, store, rows),
-        7.. if V::ROWS >= 8 => block::<V, 8, NV>(source, runs, bases, weight, store, rows),
-        5.. => block::<V, 6, NV>(source, runs, bases, weight, store, rows),
-        3.. => block::<V, 4, NV>(source, runs, bases, weight, store, rows),
-        1.. => block::<V, 2, NV>(source, runs, bases, weight, store, rows),
-        0 => {}
+/// The products of some pixels with one panel.
+pub(crate) struct PanelKernel<'a, 'r> {
+    pub source: &'a [f32],
+    pub runs: Runs,
+    pub bases: &'a [u32],
+    pub weight: &'a [f32],
+    /// Channels of the panel: one vector or two.
+    pub panel: usize,
+    pub store: Store<'a>,
+    pub rows: &'a mut [Row<'r>],
+}
+
+impl Kernel for PanelKernel<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        match self.panel / V::LANES {
+            1 => self.blocks::<V, 1>(),
+            _ => self.blocks::<V, 2>(),
+        }
+    }
+}
+
+impl PanelKernel<'_, '_> {
+    #[inline(always)]
+    fn blocks<V: Vector, const NV: usize>(self) {
+        let Self { source, runs, weight, store, .. } = self;
+        // Of nearly equal size, so that none is nearly empty.
+        let count = self.rows.len().div_ceil(V::ROWS);
+        for i in 0..count {
+            let range = i * self.rows.len() / count..(i + 1) * self.rows.len() / count;
+            let (bases, rows) = (&self.bases[range.clone()], &mut self.rows[range]);
+            match bases.len() {
+                11.. if V::ROWS >= 12 => block::<V, 12, NV>(source, runs, bases, weight, store, rows),
+                9.. if V::ROWS >= 10 => block::<V, 10, NV>(source, runs, bases, weight, store, rows),
+                7.. if V::ROWS >= 8 => block::<V, 8, NV>(source, runs, bases, weight, store, rows),
+                5.. => block::<V, 6, NV>(source, runs, bases, weight, store, rows),
+                3.. => block::<V, 4, NV>(source, runs, bases, weight, store, rows),
+                1.. => block::<V, 2, NV>(source, runs, bases, weight, store, rows),
+                0 => {}
+            }
+        }
     }
 }
 
@@ -408,16 +395,22 @@ fn block<V: Vector, const MR: usize, const NV: usize>(
     let fours = runs.len / 4;
     for run in 0..runs.count {
         let offset = runs.offset(run);
-        let values: [&[[f32; 4]]; MR] = std::array::from_fn(|r| &source[bases[r] + offset..].as_chunks().0[..fours]);
+        let mut values: [&[[f32; 4]]; MR] = [&[]; MR];
+        for r in 0..MR {
+            values[r] = &source[bases[r] + offset..].as_chunks().0[..fours];
+        }
         let (now, rest) = weight.split_at(runs.len * NV * V::LANES);
         weight = rest;
         for (k, w) in (0..fours).zip(now.chunks_exact(4 * NV * V::LANES)) {
             for j in 0..4 {
-                let w: [V; NV] = std::array::from_fn(|v| V::load(&w[(j * NV + v) * V::LANES..]));
+                let mut now = [V::splat(0.0); NV];
+                for v in 0..NV {
+                    now[v] = V::load(&w[(j * NV + v) * V::LANES..]);
+                }
                 for r in 0..MR {
                     let x = V::splat(values[r][k][j]);
                     for v in 0..NV {
-                        sums[r][v] = x.mul_add(w[v], sums[r][v]);
+                        sums[r][v] = x.mul_add(now[v], sums[r][v]);
                     }
                 }
             }

@@ -309,7 +309,10 @@ fn sums<V: Vector, const MR: usize, const NV: usize>(
                 &near[..]
             }
         };
-        let w: [V; NV] = std::array::from_fn(|v| V::load(&gradient[v * V::LANES..]));
+        let mut w = [V::splat(0.0); NV];
+        for v in 0..NV {
+            w[v] = V::load(&gradient[v * V::LANES..]);
+        }
         for r in 0..MR {
             let x = V::splat(values[r]);
             for v in 0..NV {

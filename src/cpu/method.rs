@@ -13,9 +13,9 @@ use crate::program::Conv;
 pub enum Method {
     /// Every weight with every value under it.
     Direct,
-    /// Winograd's F(2x2, 3x3): 2.25 times fewer products.
+    /// Winograd's F(2x2, 3x3), which a processor does not take: F(4x4, 3x3) costs less everywhere.
     Winograd2,
-    /// Winograd's F(4x4, 3x3): 4 times fewer products.
+    /// Winograd's F(4x4, 3x3): 4 times fewer products, 4 times the weights.
     Winograd4,
 }
 
@@ -37,11 +37,16 @@ pub enum Purpose {
     Training,
 }
 
-/// G for the points 0, 1, -1 and infinity (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016).
-const G2: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// Channels on either side below which Winograd's transforms cost what its fewer products save.
+const WINOGRAD_CHANNELS: u32 = 48;
 
-/// G for the points 0, 1, -1, 2, -2 and infinity.
-const G4: [[f64; 3]; 6] = [
+/// Most bytes of Winograd's weights, 4 times the plain ones, that are read faster than their products are made (measured with
+/// ResNet-18: 256 channels gain a third at 14 x 14 pixels, 512 at 7 x 7 lose).
+const WINOGRAD_WEIGHT_BYTES: usize = 10 << 20;
+
+/// G for the points 0, 1, -1, 2, -2 and infinity (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR
+/// 2016).
+const G: [[f64; 3]; 6] = [
     [1.0 / 4.0, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -49,16 +54,6 @@ const G4: [[f64; 3]; 6] = [
     [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
     [0.0, 0.0, 1.0],
 ];
-
-impl Method {
-    fn g(self) -> Option<&'static [[f64; 3]]> {
-        match self {
-            Self::Direct => None,
-            Self::Winograd2 => Some(&G2),
-            Self::Winograd4 => Some(&G4),
-        }
-    }
-}
 
 impl Conv {
     /// Input channels of a group as the kernels read them: padded to fours.
@@ -86,15 +81,25 @@ impl Conv {
 impl ConvMethod {
     /// The method for this convolution on this machine.
     pub fn choose(conv: &Conv, purpose: Purpose) -> Self {
-        let _ = purpose;
-        Self { method: Method::Direct, panel: crate::simd::panel(conv.width()) as u32 }
+        let direct = Self { method: Method::Direct, panel: crate::simd::panel(conv.width()) as u32 };
+        let winograd = Self { method: Method::Winograd4, ..direct };
+        let channels = conv.input.c.min(conv.output.c);
+        let pays = channels >= WINOGRAD_CHANNELS && winograd.packed_len(conv) * 4 <= WINOGRAD_WEIGHT_BYTES;
+        // Not in WebAssembly before it is measured there.
+        let pays = pays && !cfg!(target_arch = "wasm32");
+        if purpose == Purpose::Inference && winograd.supports(conv) && pays { winograd } else { direct }
     }
 
     /// Whether it can compute this geometry at all.
     pub fn supports(&self, conv: &Conv) -> bool {
         let whole = conv.groups >= 1 && conv.input.c % conv.groups == 0 && conv.output.c % conv.groups == 0;
         let three = (conv.window.kernel, conv.window.stride, conv.groups) == (3, 1, 1);
-        self.panel > 0 && whole && (self.method == Method::Direct || three)
+        let known = match self.method {
+            Method::Direct => true,
+            Method::Winograd2 => false,
+            Method::Winograd4 => three,
+        };
+        self.panel > 0 && whole && known
     }
 
     /// Panels of a group.
@@ -104,7 +109,10 @@ impl ConvMethod {
 
     /// Number of packed weights, padding entries included.
     pub fn packed_len(&self, conv: &Conv) -> usize {
-        let matrices = self.method.g().map_or(conv.taps(), |g| g.len() * g.len());
+        let matrices = match self.method {
+            Method::Direct => conv.taps(),
+            Method::Winograd2 | Method::Winograd4 => G.len() * G.len(),
+        };
         conv.groups as usize * self.panels(conv) * matrices * conv.depth() * self.panel as usize
     }
 
@@ -125,18 +133,18 @@ impl ConvMethod {
         assert_eq!(weight.len(), conv.output.c as usize * inputs * taps, "weights of {conv:?}");
         assert!(self.supports(conv), "{self:?} does not compute {conv:?}");
         let mut packed = vec![0.0; self.packed_len(conv)];
-        let Some(g) = self.method.g() else {
+        if self.method == Method::Direct {
             for (at, value) in weight.iter().enumerate() {
                 packed[self.place(conv, at / taps / inputs, at / taps % inputs, at % taps)] = *value;
             }
             return packed;
-        };
-        let (size, panel, depth) = (g.len(), self.panel as usize, conv.depth());
+        }
+        let (size, panel, depth) = (G.len(), self.panel as usize, conv.depth());
         for (filter, taps) in weight.as_chunks::<9>().0.iter().enumerate() {
             let (o, i) = (filter / inputs, filter % inputs);
-            for (y, gy) in g.iter().enumerate() {
+            for (y, gy) in G.iter().enumerate() {
                 let row: [f64; 3] = std::array::from_fn(|x| (0..3).map(|k| gy[k] * f64::from(taps[k * 3 + x])).sum());
-                for (x, gx) in g.iter().enumerate() {
+                for (x, gx) in G.iter().enumerate() {
                     let sum: f64 = row.iter().zip(gx).map(|(a, b)| a * b).sum();
                     let matrix = (y * size + x) * self.panels(conv) + o / panel;
                     packed[(matrix * depth + i) * panel + o % panel] = sum as f32;

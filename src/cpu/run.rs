@@ -113,8 +113,7 @@ impl Run<'_> {
                     let (g, panel) = (Geometry::new(conv), method.panel as usize);
                     match method.method {
                         Method::Direct => product(pool, level, &g, x, w, panel, finish, rows.collect()),
-                        Method::Winograd2 => winograd(pool, level, &g, 2, x, w, panel, finish, rows.collect()),
-                        Method::Winograd4 => winograd(pool, level, &g, 4, x, w, panel, finish, rows.collect()),
+                        Method::Winograd2 | Method::Winograd4 => winograd(pool, level, &g, x, w, panel, finish, rows.collect()),
                     }
                     Ok(())
                 })

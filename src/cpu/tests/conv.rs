@@ -73,7 +73,7 @@ fn weights(conv: &Conv) -> usize {
 fn methods(conv: &Conv) -> Vec<ConvMethod> {
     let direct = ConvMethod::choose(conv, Purpose::Training);
     assert_eq!(direct.method, Method::Direct);
-    let all = [Method::Direct, Method::Winograd2, Method::Winograd4].map(|method| ConvMethod { method, ..direct });
+    let all = [Method::Direct, Method::Winograd4].map(|method| ConvMethod { method, ..direct });
     let mut all: Vec<_> = all.into_iter().filter(|method| method.supports(conv)).collect();
     // Panels of the other width.
     let other = ConvMethod::choose(&Conv { output: Shape { c: 4, ..conv.output }, groups: 1, ..*conv }, Purpose::Training);
