@@ -266,6 +266,7 @@ const WEIGHT_BYTES: usize = 768 << 10;
 const LARGE_BAND_BYTES: usize = 1536 << 10;
 
 /// `rows = [relu](window * weight + bias + add)` for each output pixel in order; `weight` is `[group][panel][run][panel channel]`.
+#[allow(clippy::too_many_arguments)] // the operands of a product
 pub(crate) fn product(
     pool: &Pool,
     level: Level,
@@ -421,9 +422,9 @@ fn block<V: Vector, const MR: usize, const NV: usize>(
         let panel = NV * V::LANES;
         if store.wide == panel {
             let to = &mut row.to[store.at..][..panel];
-            for v in 0..NV {
+            for (v, sum) in sums.into_iter().enumerate() {
                 let at = v * V::LANES;
-                let mut sum = sums[v].add(V::load(&store.bias[at..]));
+                let mut sum = sum.add(V::load(&store.bias[at..]));
                 if !row.add.is_empty() {
                     sum = sum.add(V::load(&row.add[store.at + at..]));
                 }
@@ -432,9 +433,9 @@ fn block<V: Vector, const MR: usize, const NV: usize>(
             continue;
         }
         let mut values = [0.0; MAX_PANEL];
-        for v in 0..NV {
+        for (v, sum) in sums.into_iter().enumerate() {
             let at = v * V::LANES;
-            sums[v].add(V::load(&store.bias[at..])).store(&mut values[at..]);
+            sum.add(V::load(&store.bias[at..])).store(&mut values[at..]);
         }
         let to = &mut row.to[store.at..][..store.wide];
         for (c, (to, value)) in to.iter_mut().zip(values).enumerate() {

@@ -92,7 +92,7 @@ impl ConvMethod {
 
     /// Whether it can compute this geometry at all.
     pub fn supports(&self, conv: &Conv) -> bool {
-        let whole = conv.groups >= 1 && conv.input.c % conv.groups == 0 && conv.output.c % conv.groups == 0;
+        let whole = conv.groups >= 1 && conv.input.c.is_multiple_of(conv.groups) && conv.output.c.is_multiple_of(conv.groups);
         let three = (conv.window.kernel, conv.window.stride, conv.groups) == (3, 1, 1);
         let known = match self.method {
             Method::Direct => true,

@@ -17,7 +17,6 @@ pub(crate) trait Vector: Copy {
     fn store(self, to: &mut [f32]);
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
-    fn mul(self, other: Self) -> Self;
     /// `low` where it is larger, else `self`, so that what is no number stays so.
     fn at_least(self, low: Self) -> Self;
     /// `self * factor + addend`, rounded once where the instruction set can.
@@ -162,7 +161,7 @@ pub(crate) use vectorised;
 /// functions ask for nothing but their instruction set. The types are private to this file, which
 /// only names them in `dispatch`, in functions compiled for that instruction set and called where it was found.
 macro_rules! vector {
-    ($name:ident, $raw:ty, $lanes:literal, $rows:literal, $splat:ident, $add:ident, $sub:ident, $mul:ident,
+    ($name:ident, $raw:ty, $lanes:literal, $rows:literal, $splat:ident, $add:ident, $sub:ident,
      |$value:ident, $low:ident| $at_least:expr, |$a:ident, $b:ident, $c:ident| $mul_add:expr) => {
         #[derive(Clone, Copy)]
         pub(super) struct $name($raw);
@@ -196,10 +195,6 @@ macro_rules! vector {
                 Self(unsafe { $sub(self.0, other.0) })
             }
             #[inline(always)]
-            fn mul(self, other: Self) -> Self {
-                Self(unsafe { $mul(self.0, other.0) })
-            }
-            #[inline(always)]
             fn at_least(self, low: Self) -> Self {
                 let ($value, $low) = (self.0, low.0);
                 Self(unsafe { $at_least })
@@ -226,7 +221,6 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_add_ps,
         _mm512_sub_ps,
-        _mm512_mul_ps,
         |value, low| _mm512_max_ps(low, value),
         |a, b, c| _mm512_fmadd_ps(a, b, c)
     );
@@ -238,7 +232,6 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_add_ps,
         _mm256_sub_ps,
-        _mm256_mul_ps,
         |value, low| _mm256_max_ps(low, value),
         |a, b, c| _mm256_fmadd_ps(a, b, c)
     );
@@ -248,18 +241,9 @@ mod x86 {
 mod neon {
     use std::arch::aarch64::*;
 
-    vector!(
-        Neon,
-        float32x4_t,
-        4,
-        12,
-        vdupq_n_f32,
-        vaddq_f32,
-        vsubq_f32,
-        vmulq_f32,
-        |value, low| vmaxq_f32(value, low),
-        |a, b, c| vfmaq_f32(c, a, b)
-    );
+    vector!(Neon, float32x4_t, 4, 12, vdupq_n_f32, vaddq_f32, vsubq_f32, |value, low| vmaxq_f32(value, low), |a, b, c| {
+        vfmaq_f32(c, a, b)
+    });
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -267,18 +251,10 @@ mod wasm {
     use std::arch::wasm32::*;
 
     // pmax gives the second where it is larger, else the first; max is several instructions.
-    vector!(
-        Simd128,
-        v128,
-        4,
-        6,
-        f32x4_splat,
-        f32x4_add,
-        f32x4_sub,
-        f32x4_mul,
-        |value, low| f32x4_pmax(value, low),
-        |a, b, c| f32x4_add(f32x4_mul(a, b), c)
-    );
+    vector!(Simd128, v128, 4, 6, f32x4_splat, f32x4_add, f32x4_sub, |value, low| f32x4_pmax(value, low), |a, b, c| f32x4_add(
+        f32x4_mul(a, b),
+        c
+    ));
 }
 
 #[cfg(not(any(target_arch = "wasm32", target_arch = "aarch64")))]
@@ -319,16 +295,12 @@ mod plain {
             self.zip(other, |a, b| a - b)
         }
         #[inline(always)]
-        fn mul(self, other: Self) -> Self {
-            self.zip(other, |a, b| a * b)
-        }
-        #[inline(always)]
         fn at_least(self, low: Self) -> Self {
             self.zip(low, |value, low| if value < low { low } else { value })
         }
         #[inline(always)]
         fn mul_add(self, factor: Self, addend: Self) -> Self {
-            self.mul(factor).add(addend)
+            self.zip(factor, |a, b| a * b).add(addend)
         }
     }
 }

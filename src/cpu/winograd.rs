@@ -144,20 +144,20 @@ impl Kernel for InputKernel<'_> {
             let x = (tile % tiles.1 * OUT) as isize - g.pad_left;
             for c in (0..depth).step_by(V::LANES) {
                 let mut rows = [[V::splat(0.0); IN]; IN];
-                for k in 0..IN {
+                for (k, values) in rows.iter_mut().enumerate() {
                     let y = y + k as isize;
                     if c >= g.in_channels || y < 0 || y >= g.in_h as isize {
                         continue;
                     }
                     let line = (row / tiles.0 * g.in_h + y as usize) * g.in_w;
-                    for j in 0..IN {
+                    for (j, value) in values.iter_mut().enumerate() {
                         let x = x + j as isize;
                         if x >= 0 && x < g.in_w as isize {
                             let at = (line + x as usize) * g.in_channels;
-                            rows[k][j] = load(&input[at + c..at + g.in_channels]);
+                            *value = load(&input[at + c..at + g.in_channels]);
                         }
                     }
-                    rows[k] = to_domain(rows[k]);
+                    *values = to_domain(*values);
                 }
                 let to = &mut values[tile * depth + c..];
                 for j in 0..IN {
