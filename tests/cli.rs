@@ -53,7 +53,22 @@ fn classify_answers_for_every_picture_in_json() {
     let run = reslab(&["classify", &sample("ship"), &sample("frog"), "--top", "3", "--json"]);
     assert!(run.said.is_empty(), "{run:?}");
     let found = run.json();
-    assert_eq!(keys(&found), ["model", "arch", "precision", "preset", "device", "software", "images"]);
+    assert_eq!(
+        keys(&found),
+        [
+            "model",
+            "arch",
+            "precision",
+            "preset",
+            "activation",
+            "assumed",
+            "notes",
+            "device",
+            "device_kind",
+            "software",
+            "images"
+        ]
+    );
     let images = found["images"].as_array().unwrap();
     assert_eq!(images.len(), 2);
     for (image, class) in images.iter().zip(["ship", "frog"]) {
@@ -197,7 +212,7 @@ fn bench_measures_and_lists_every_dispatch() {
     let shares: f64 = layers.iter().map(|layer| layer["share"].as_f64().unwrap()).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{shares}");
 
-    let other = reslab(&["bench", "--runs", "1", "--kernel", "direct-registers", "--layers"]);
+    let other = reslab(&["bench", "--runs", "1", "--kernel", "direct-registers", "--layers", "--device", "software"]);
     assert!(other.code == 0 && other.stdout.contains("conv2d_") && other.stdout.contains("GFLOP/s"), "{other:?}");
     assert!(!["subgroup", "tiled", "winograd"].iter().any(|name| other.stdout.contains(name)), "{}", other.stdout);
 }
@@ -233,7 +248,7 @@ fn every_failure_is_one_line_and_exit_code_1() {
         (&["classify", &picture, "--preset", "nonsense"], "imagenet"),
         (&["classify", &picture, "--size", "32"], "--preset"),
         (&["classify", &picture, "--labels", "/no/such/file"], "there is no such file"),
-        (&["eval", &dir.text()], "no folders"),
+        (&["eval", &dir.text()], "one folder of pictures for each class"),
         (&["bench", "--arch", "resnet21"], "6n+2"),
         (&["bench", "--arch", "vgg16"], "resnet18, resnet34"),
     ];

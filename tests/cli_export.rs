@@ -57,9 +57,16 @@ fn onnx_and_its_recipe() {
     let bytes = std::fs::read(&out).unwrap();
     // 269,722 parameters of 4 bytes, and little else.
     assert!((1_078_888..1_200_000).contains(&bytes.len()), "{}", bytes.len());
-    // It is known for what it is, and the way to weights is named.
-    let run = reslab(&["inspect", &out]);
-    assert!(run.error().contains("ONNX"), "{run:?}");
+    // It comes back: the same network, and the same answer.
+    let found = reslab(&["inspect", &out, "--json"]).json();
+    assert_eq!((&found["arch"], &found["params"]), (&"resnet20".into(), &269_722.into()));
+    let cat = |more: &[&str]| {
+        let run = reslab(&[&["classify", &repository("www/samples/cat.jpg"), "--json"], more].concat()).json();
+        let top = run["images"][0]["top"][0].clone();
+        (top["label"].clone(), top["probability"].as_f64().unwrap())
+    };
+    let (ours, theirs) = (cat(&[]), cat(&["--weights", &out]));
+    assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < 1e-4, "{ours:?} and {theirs:?}");
 }
 
 #[test]

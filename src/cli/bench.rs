@@ -12,7 +12,7 @@ use crate::device::{Device, DeviceKind, DispatchTime, Precision};
 use crate::engine::{Bench, BenchmarkJob, BenchmarkWork, Engine, RunTimes, random_weights};
 use crate::model::training::{Pass, TrainingMemory};
 use crate::model::{ResNetSpec, Turns};
-use crate::ops::ConvKernel;
+use crate::ops::{Blocking, ConvKernel};
 use crate::weights::{self, StateDict, detect};
 use crate::{Error, Result};
 
@@ -215,7 +215,11 @@ fn precision(engine: &Engine, choice: PrecisionArg) -> Precision {
 
 /// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-subgroup8`.
 fn kernel_name(kernel: ConvKernel) -> String {
-    format!("{:?}-{:?}", kernel.method, kernel.blocking).to_lowercase()
+    let cut = match kernel.blocking {
+        Blocking::Gpu(tiling) => format!("{tiling:?}"),
+        Blocking::Cpu { panel } => format!("panels{panel}"),
+    };
+    format!("{:?}-{cut}", kernel.method).to_lowercase()
 }
 
 fn kernel(name: &str) -> std::result::Result<ConvKernel, String> {

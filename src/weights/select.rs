@@ -166,8 +166,22 @@ fn candidates(contents: &Contents<'_>) -> Vec<Candidate> {
         };
         contents.tensors.iter().any(stem)
     });
-    found.dedup();
-    found
+    // Two dialects may know a prefix: the one that names more of its tensors has it.
+    let named = |candidate: &Candidate| {
+        let rename = DIALECTS[candidate.dialect].rename;
+        let below = contents.tensors.iter().filter_map(|(name, _)| name.strip_prefix(candidate.prefix.as_str()));
+        below.filter(|name| rename(name).is_some()).count()
+    };
+    let mut best: Vec<(Candidate, usize)> = Vec::new();
+    for candidate in found {
+        let count = named(&candidate);
+        match best.iter_mut().find(|(known, _)| known.prefix == candidate.prefix) {
+            Some(known) if known.1 < count => *known = (candidate, count),
+            Some(_) => {}
+            None => best.push((candidate, count)),
+        }
+    }
+    best.into_iter().map(|(candidate, _)| candidate).collect()
 }
 
 /// The body to take, `None` where there is none.

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     data: DataArgs,
     /// Train this architecture from scratch: a name (resnet18, resnet20, resnet50v2-keras, ...) or a .json file with a block
     /// table.
-    #[arg(long, value_name = "NAME", conflicts_with = "ModelArgs")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "weights"])]
     arch: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     new_head: bool,
     /// Go on with the run of this checkpoint, to the same result as if it had never stopped. The network, recipe and pixels
     /// are the checkpoint's; --epochs may ask for more.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "ModelArgs", "RecipeArgs", "PixelArgs"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "model", "weights", "RecipeArgs", "PixelArgs"])]
     resume: Option<PathBuf>,
     /// Pictures to judge by, of the same classes, in any form that DATA may have. Without it, and where DATA has no val/ of its own, a
     /// share is put aside.

@@ -405,7 +405,7 @@ fn steps_that_do_not_fit_are_errors() {
         },
     ];
     for step in wrong {
-        assert!(m.0.run(&[step.clone()]).is_err(), "{step:?}");
+        assert!(m.0.run(std::slice::from_ref(&step)).is_err(), "{step:?}");
     }
     assert!(m.0.write(a.buffer, 30, &[0; 4]).is_err() && m.0.read(9, 0, 1).is_err());
     // Two parts of one buffer.
