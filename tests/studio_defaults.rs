@@ -4,7 +4,7 @@
 
 use reslab::data::split::{Look, near_duplicates, stratified};
 use reslab::data::{ImageSet, ImageSize, RgbaImage};
-use reslab::device::DeviceOptions;
+use reslab::device::{DeviceKind, DeviceOptions};
 use reslab::engine::{Activation, Backbone, Engine, LoadOptions, Origin};
 use reslab::model::Turns;
 use reslab::studio::Settings;
@@ -24,7 +24,7 @@ struct Outcome {
 /// Trains the network that ships with the page on such pictures.
 fn taught(classes: usize, pictures: u32, depth: TrainDepth, picture: impl Fn(usize, u32) -> RgbaImage) -> Outcome {
     pollster::block_on(async {
-        let mut engine = Engine::open(DeviceOptions::software()).await.expect("a Vulkan, Metal or DX12 adapter");
+        let mut engine = Engine::open(DeviceOptions::of(DeviceKind::Cpu)).await.expect("a processor");
         let bytes = std::fs::read("www/models/resnet20-cifar10.safetensors").unwrap();
         let options = LoadOptions { origin: Origin::Bundled, ..LoadOptions::default() };
         let model = engine.load("resnet20-cifar10", &bytes, &options, &mut |_| {}).await.unwrap();

@@ -54,7 +54,7 @@ pub fn batch(name: &str, bytes: &[u8]) -> Result<Batch, String> {
         // CIFAR-100's are called train.bin and test.bin: a coarse label, the fine one, the picture.
         let before = if name.starts_with("data_batch") || name.starts_with("test_batch") { 1 } else { 2 };
         let step = before + PIXELS;
-        if bytes.is_empty() || bytes.len() % step != 0 {
+        if bytes.is_empty() || !bytes.len().is_multiple_of(step) {
             return Err(format!(
                 "it has {} bytes, no multiple of {step}; it was cut off, or is no batch of CIFAR's",
                 bytes.len()

@@ -102,8 +102,11 @@ pub fn peoples_entries(directory: &[u8], count: u64, hint: &str) -> Option<Vec<E
     Some(entries)
 }
 
-/// Entries, with the bytes of their names where their code page is not known.
-fn raw_entries(directory: &[u8], count: u64) -> Option<Vec<(Entry, Option<&[u8]>)>> {
+/// An entry, with the bytes of its name where their code page is not known.
+type RawEntry<'a> = (Entry, Option<&'a [u8]>);
+
+/// Entries of a directory.
+fn raw_entries(directory: &[u8], count: u64) -> Option<Vec<RawEntry<'_>>> {
     let mut entries = Vec::new();
     let mut at = 0;
     for _ in 0..count {

@@ -189,7 +189,7 @@ pub(super) fn list<'a>(bytes: &'a [u8], beside: &dyn Fn(&str) -> Option<&'a [u8]
     let model = parse(bytes).ok_or("it is an ONNX model without a graph")?;
     let walk = if model.metadata.contains_key("spec") { Walk::new(&model).by_name() } else { Walk::new(&model).run()? };
     let mut tensors = IndexMap::new();
-    let mut places: Vec<(&'a [u8], Option<(usize, usize)>)> = Vec::new();
+    let mut places = Vec::new();
     for (name, (tensor, turned)) in walk.tensors {
         let size = tensor
             .shape
@@ -413,7 +413,7 @@ impl<'m, 'a> Walk<'m, 'a> {
                     // The constant of a linear layer is no shortcut.
                     let constant = self.model.nodes[at].inputs.iter().any(|input| self.model.tensors.contains_key(input));
                     branch.add = at;
-                    return (!constant && !(branch.convs.is_empty() && branch.relus > 0)).then_some(branch);
+                    return (!constant && (!branch.convs.is_empty() || branch.relus == 0)).then_some(branch);
                 }
                 "Pad" | "Slice" | "AveragePool" | "Concat" | "Mul" | "MaxPool" => {
                     branch.others = true;

@@ -30,10 +30,10 @@ pub(super) fn read(found: &[Found], texts: &HashMap<usize, Vec<u8>>) -> Result<O
     if let Some(catalog) = teachable(found, json("manifest.json").map(|(_, manifest)| manifest))? {
         return Ok(Some(catalog));
     }
-    if let Some((file, metadata)) = json("metadata.json") {
-        if let Some(catalog) = genai(found, &found[file].path, &metadata)? {
-            return Ok(Some(catalog));
-        }
+    if let Some((file, metadata)) = json("metadata.json")
+        && let Some(catalog) = genai(found, &found[file].path, &metadata)?
+    {
+        return Ok(Some(catalog));
     }
     Ok(shards(found, texts))
 }
