@@ -99,6 +99,7 @@ impl Processor {
     ///
     /// # Errors
     /// [`Error::Limit`] for `what` when there is not so much memory.
+    #[cfg_attr(target_arch = "wasm32", allow(clippy::arc_with_non_send_sync))]
     pub(super) fn alloc(&self, what: &str, bytes: u64) -> Result<Piece> {
         let too_much = |limit| super::slice::too_large(what, bytes, limit);
         let left = MEMORY_BYTES.saturating_sub(self.bytes());

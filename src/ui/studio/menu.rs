@@ -34,12 +34,11 @@ pub fn Menu(
             }
         });
     };
-    let on_button = move |event: web_sys::KeyboardEvent| match event.key().as_str() {
-        key @ ("ArrowDown" | "ArrowUp") => {
+    let on_button = move |event: web_sys::KeyboardEvent| {
+        if let key @ ("ArrowDown" | "ArrowUp") = event.key().as_str() {
             event.prevent_default();
             show(key == "ArrowUp");
         }
-        _ => {}
     };
     let on_items = move |event: web_sys::KeyboardEvent| {
         let items = items(list);

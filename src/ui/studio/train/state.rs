@@ -427,7 +427,8 @@ impl Workshop {
         // What went wrong before this is shown stays said.
         let said = (training.error.get_untracked(), training.note.get_untracked());
         training.forget();
-        (training.error.set(said.0), training.note.set(said.1));
+        training.error.set(said.0);
+        training.note.set(said.1);
         training.alive.set(false);
         training.history.set(record.history.clone());
         training.phase.set(Phase::Rests { finished: record.finished });
