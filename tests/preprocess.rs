@@ -257,7 +257,7 @@ fn wrong_uses_are_explained() {
     let preset = Preset::named("cifar").unwrap();
     let error = Preprocessor::new(&ctx, preset.clone(), tensor(3, 64)).unwrap_err().to_string();
     assert!(error.contains("3 channels and 32 x 32") && error.contains("64 x 64"), "{error}");
-    assert!(Preprocessor::new(&ctx, preset.clone(), tensor(1, 32)).is_err());
+    assert!(Preprocessor::new(&ctx, preset.clone(), tensor(2, 32)).is_err());
     let image = pattern(4, 4, 0);
     let error = Preprocessor::new(&ctx, preset, tensor(3, 32)).unwrap().run(&ctx, &[&image, &image]).unwrap_err();
     assert!(error.to_string().contains("2 pictures do not fit into a batch of 1"), "{error}");

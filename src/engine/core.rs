@@ -246,7 +246,8 @@ impl Engine {
     /// [`Error::Usage`] without a model, or for another number of names.
     pub fn name_classes(&mut self, names: Vec<String>) -> Result<ModelInfo> {
         let Some(model) = &mut self.model else { return Err(Error::Usage("no model is loaded; load one first".into())) };
-        model.info.labels = labels::check(names, model.info.labels.len())?;
+        model.info.outputs = labels::check(names, model.info.outputs.len())?;
+        model.info.labels = answers(&model.info.outputs);
         Ok(model.info.clone())
     }
 
