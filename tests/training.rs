@@ -104,8 +104,8 @@ fn advance(trainer: &mut Trainer) -> Event {
 fn through_a_file(trainer: &mut Trainer) -> Trainer {
     let stopped = pollster::block_on(trainer.checkpoint(&mut Turns::none())).unwrap();
     let restored = Checkpoint::from_bytes("run.safetensors", &stopped.to_bytes().unwrap()).unwrap();
-    let resumed =
-        Trainer::resume(&context(), restored, pictures(64, 4), split(64), Budget::default(), &mut Turns::none());
+    let (ctx, mut turns) = (context(), Turns::none());
+    let resumed = Trainer::resume(&ctx, restored, pictures(64, 4), split(64), Budget::default(), &mut turns);
     pollster::block_on(resumed).unwrap()
 }
 

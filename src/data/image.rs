@@ -18,7 +18,7 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::{Format, header};
-use crate::split::in_workshop;
+use crate::split::in_part;
 use crate::{Error, Result};
 
 /// Longest side of a picture that is read.
@@ -150,7 +150,7 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
     Ok(Probe { format, size })
 }
 
-in_workshop! {
+in_part! { files:
     /// [`decode`], whose code the page's first part does without: the browser's decoders come first.
     ///
     /// # Errors

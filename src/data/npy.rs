@@ -2,6 +2,8 @@
 
 use super::catalog::Part;
 use super::image::MAX_PIXELS;
+use crate::Error;
+use crate::split::in_part;
 
 /// An array as its header tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,6 +236,25 @@ pub fn labels(bytes: &[u8]) -> Result<Vec<String>, String> {
         labels.push(format!("{label}"));
     }
     Ok(labels)
+}
+
+in_part! { files:
+    /// An archive's array of pictures and that of their labels, each with its name there, for the page.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where one is not that, or their numbers differ.
+    pub fn pictures_with_labels<'a>(
+        archive: &'a str, pixels: (&'a str, &'a [u8]), labels: (&'a str, &'a [u8]),
+    ) -> crate::Result<(Pictures, Vec<String>)> {
+        let fail = |reason: String| Error::Io { path: archive.into(), reason };
+        let ((x, pixels), (y, words)) = (pixels, labels);
+        let pictures = Pictures::of(pixels).map_err(|reason| fail(format!("{x}: {reason}")))?;
+        let labels = self::labels(words).map_err(|reason| fail(format!("{y}: {reason}")))?;
+        if labels.len() != pictures.len() {
+            return Err(fail(format!("{x} holds {} pictures, but {y} {} labels", pictures.len(), labels.len())));
+        }
+        Ok((pictures, labels))
+    }
 }
 
 /// Names of the arrays of pictures and labels in an archive, by what they are for: Keras' `x_train` and `y_train`, MedMNIST's

@@ -30,7 +30,7 @@ use super::{Bench, BenchmarkJob, BenchmarkWork, RunTimes};
 use crate::device::{Device, DeviceOptions, Precision};
 use crate::model::{ResNetSpec, Turns};
 use crate::ops::Target;
-use crate::split::in_workshop;
+use crate::split::in_part;
 use crate::web::{CancelToken, fetch_bytes, now_ms};
 use crate::weights::{self, StateDict};
 use crate::{Error, Result};
@@ -136,7 +136,7 @@ pub fn install() {
     });
 }
 
-in_workshop! {
+in_part! { studio:
     fn define() -> Result<()> {
         define_bench();
         Ok(())

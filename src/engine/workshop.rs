@@ -3,14 +3,14 @@
 use futures_util::future::LocalBoxFuture;
 
 use super::core::Engine;
-use super::export::Exported;
+use super::export::{ExportFormat, Exported};
 use super::message::Event;
 use super::serve::{Job, Left, Reopening, pixels, recover};
 use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
-use crate::split::in_workshop;
+use crate::split::in_part;
 use crate::{Error, Result, train, web};
 
-in_workshop! {
+in_part! { studio:
     /// Does a job that is none of looking at pictures.
     pub(super) fn run<'a>(
         engine: &'a mut Engine, training: &'a mut Option<Run>, job: &'a mut Job, send: &'a dyn Fn(Event),
@@ -19,12 +19,18 @@ in_workshop! {
     }
 }
 
-in_workshop! {
+in_part! { studio:
     /// Does a chunk of training, and repeats it with a new device when the old one was lost.
     pub(super) fn advance<'a>(
         engine: &'a mut Engine, run: &'a mut Run, reopening: &'a mut Reopening, send: &'a dyn Fn(Event),
     ) -> Result<LocalBoxFuture<'a, Result<()>>> {
         Ok(Box::pin(go_on(engine, run, reopening, send)))
+    }
+}
+
+in_part! { export:
+    fn export<'a>(engine: &'a Engine, format: ExportFormat) -> Result<Exported> {
+        engine.export(format)
     }
 }
 
@@ -84,7 +90,7 @@ async fn perform(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job,
             send(Event::Heatmap { id: *id, heatmap });
         }
         Job::Export(format) => {
-            let Exported { file_name, bytes, recipes } = engine.export(*format)?;
+            let Exported { file_name, bytes, recipes } = export(engine, *format).await?;
             send(Event::Exported { file_name, bytes, recipes });
         }
         Job::Profile => send(Event::Profiled(engine.profile().await?)),

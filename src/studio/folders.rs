@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Role;
 use crate::data::catalog::{Catalog, Found, Options, Part, is_junk};
+use crate::split::in_part;
 use crate::{Error, Result};
 
 /// Files that will not be learned from, and why.
@@ -37,6 +38,16 @@ pub struct Placed {
     pub class: String,
     /// Whether it belongs to the separate test set.
     pub role: Role,
+}
+
+in_part! { files:
+    /// [`place`], for the page.
+    ///
+    /// # Errors
+    /// Those of [`place`].
+    pub fn place_later<'a>(found: &'a [Found], texts: &'a HashMap<usize, Vec<u8>>) -> Result<Placing> {
+        place(found, texts)
+    }
 }
 
 /// Gives every picture its class, from paths like `pets/cat/1.jpg` and from what `texts` say (see

@@ -17,7 +17,7 @@ use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, foll
 use super::texts;
 use crate::Result;
 use crate::engine::Event;
-use crate::split::in_workshop;
+use crate::split::in_part;
 
 /// The workshop as the first part sees it.
 pub trait Door {
@@ -48,7 +48,7 @@ pub enum Opening {
     Failed,
 }
 
-in_workshop! {
+in_part! { studio:
     fn open(lab: Lab) -> Result<Rc<dyn Door>> {
         Ok(Rc::new(Workshop::start(lab)))
     }

@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use self::detect::Detected;
-use crate::split::in_workshop;
+use crate::split::in_part;
 use crate::{Error, Result};
 
 mod assume;
@@ -212,7 +212,7 @@ pub async fn load_any(files: Files<'_>, choices: &Choices) -> Result<Detected> {
     load_other(files, choices).await
 }
 
-in_workshop! {
+in_part! { files:
     fn load_other(files: Files<'_>, choices: &Choices) -> Result<Detected> {
         load(&files, choices).map(|(found, _)| found)
     }

@@ -1,22 +1,22 @@
-//! Trunk's post-build hook, first part: cuts the page's wasm in two, where the page says so (src/split.rs there).
+//! Trunk's post-build hook, first part: cuts the page's wasm in parts, where the page says so (src/split.rs there).
 //!
 //! The cut has to come before wasm-bindgen, which trunk has run already. So what the compiler made is taken once more, cut, and
-//! wasm-bindgen's work on the first part takes the place of trunk's two files. Three names belong together, by trunk's hash:
-//! `reslab-HASH.js` with `reslab-HASH_bg.wasm`, `workshop-HASH.wasm`, and `workshop-HASH.js`, which fetches it.
+//! wasm-bindgen's work on the first part takes the place of trunk's two files. Names of one build have trunk's hash in common:
+//! `reslab-HASH.js` with `reslab-HASH_bg.wasm`, `part-NAME-HASH.wasm` for each part that comes later, `part-NAME-NAME-HASH.wasm` for
+//! what several of them share, and `parts-HASH.js`, which fetches them.
 
 use crate::{
     sh::{self, Result, say},
     tools,
 };
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 /// The page's binary, by which trunk names its files.
 const PAGE: &str = "reslab";
-/// The second part, as the page's cuts call it.
-const PART: &str = "workshop";
 
 /// Cuts the page that trunk has put into `dir`.
 pub fn split(dir: &Path, release: bool) -> Result<()> {
@@ -25,41 +25,58 @@ pub fn split(dir: &Path, release: bool) -> Result<()> {
     let wasm = fs::read(&compiled).map_err(|e| format!("{} cannot be read: {e}", compiled.display()))?;
     let work = compiled.with_file_name(format!("{PAGE}-parts"));
     let first = work.join("first.wasm");
-    let (link, page) = (format!("./{PART}-{hash}.js"), format!("./{PAGE}-{hash}.js"));
+    let (link, page) = (format!("./parts-{hash}.js"), format!("./{PAGE}-{hash}.js"));
     let mut options = wasm_split_cli_support::Options::new(&wasm);
     options.output_dir = &work;
     options.main_out_path = &first;
     options.link_name = &link;
     options.main_module = &page;
     let parts = wasm_split_cli_support::transform(options).map_err(|e| format!("the page's wasm cannot be cut: {e:#}"))?;
-    let [part] = &parts.split_modules[..] else {
-        return Err(format!("the page was cut into {} parts beside the first, not into one", parts.split_modules.len()));
-    };
 
     let mut bindgen = tools::wasm_bindgen()?;
-    // The second part finds the first one's memory and table by the names that the linker gave them.
+    // The other parts find the first one's memory and table by the names that the linker gave them.
     bindgen.args(["--target", "web", "--no-typescript", "--keep-lld-exports", "--no-demangle"]);
     bindgen.args(["--out-name", &format!("{PAGE}-{hash}"), "--out-dir"]).arg(dir).arg(&first);
     sh::run(&mut bindgen)?;
 
     let failed = |what: &Path, e: std::io::Error| format!("{} cannot be put into the page: {e}", what.display());
-    fs::copy(part, dir.join(format!("{PART}-{hash}.wasm"))).map_err(|e| failed(part, e))?;
     let loader = work.join(&link);
-    let text = fs::read_to_string(&loader).map_err(|e| failed(&loader, e))?;
-    let text = loader_text(&text, part, &hash).ok_or_else(|| format!("{} is not as expected", loader.display()))?;
-    fs::write(dir.join(&link), text).map_err(|e| failed(&loader, e))?;
-    say(format!("the page's wasm is cut in two: {} bytes come later", fs::metadata(part).map_or(0, |m| m.len())));
-    Ok(())
+    let mut text = fs::read_to_string(&loader).map_err(|e| failed(&loader, e))?;
+    for (stem, name) in names(&parts.prefetch_map) {
+        let (part, file) = (work.join(format!("{stem}.wasm")), format!("part-{name}-{hash}.wasm"));
+        text = with_name(&text, &stem, &file).ok_or_else(|| format!("{} does not fetch {stem}", loader.display()))?;
+        let bytes = fs::copy(&part, dir.join(&file)).map_err(|e| failed(&part, e))?;
+        say(format!("cut out of the page's wasm: {file}, {bytes} bytes"));
+    }
+    let text = for_any_server(&text).ok_or_else(|| format!("{} is not as expected", loader.display()))?;
+    fs::write(dir.join(&link), text).map_err(|e| failed(&loader, e))
 }
 
-/// The loader with the part's name in the page, and for servers that do not know wasm's type: streaming refuses their answer.
-fn loader_text(text: &str, part: &Path, hash: &str) -> Option<String> {
+/// A name for each file that the cut made, by its stem there: of one part that part's, of what several need theirs together.
+fn names<'a>(prefetch: impl IntoIterator<Item = (&'a String, &'a Vec<String>)>) -> BTreeMap<String, String> {
+    let mut needed_by = BTreeMap::<&str, BTreeSet<&str>>::new();
+    for (part, stems) in prefetch {
+        for stem in stems {
+            needed_by.entry(stem).or_default().insert(part);
+        }
+    }
+    let joined = |parts: BTreeSet<&str>| parts.into_iter().collect::<Vec<_>>().join("-");
+    needed_by.into_iter().map(|(stem, parts)| (stem.to_owned(), joined(parts))).collect()
+}
+
+/// The loader with a file's name in the page.
+fn with_name(loader: &str, stem: &str, file: &str) -> Option<String> {
+    let fetched = format!("\"./{stem}.wasm\"");
+    (loader.matches(&fetched).count() == 1).then(|| loader.replace(&fetched, &format!("\"./{file}\"")))
+}
+
+/// The loader for servers that do not know wasm's type: streaming refuses their answer.
+fn for_any_server(loader: &str) -> Option<String> {
     const STREAMING: &str = "WebAssembly.instantiateStreaming(src, imports)";
-    let name = part.file_name()?.to_str()?;
-    if text.matches(name).count() != 1 || text.matches(STREAMING).count() != 1 {
+    if !loader.contains(STREAMING) {
         return None;
     }
-    let text = text.replace(name, &format!("{PART}-{hash}.wasm")).replace(STREAMING, "instantiate(src, imports)");
+    let text = loader.replace(STREAMING, "instantiate(src, imports)");
     Some(format!(
         "{text}async function instantiate(source, imports) {{\n    const answer = await source;\n    \
          if (!answer.ok) throw new Error(`${{answer.url}}: status ${{answer.status}}`);\n    \
@@ -106,10 +123,21 @@ mod tests {
     }
 
     #[test]
-    fn the_loader_gets_the_parts_name_and_takes_any_answer() {
-        let text = "x(new URL(\"./split_workshop.wasm\", here)); y(WebAssembly.instantiateStreaming(src, imports));\n";
-        let loader = loader_text(text, Path::new("parts/split_workshop.wasm"), "0f").unwrap();
-        assert!(loader.starts_with("x(new URL(\"./workshop-0f.wasm\", here)); y(instantiate(src, imports));\n"), "{loader}");
-        assert_eq!(loader_text("nothing of it", Path::new("parts/split_workshop.wasm"), "0f"), None);
+    fn the_loader_gets_the_names_in_the_page_and_takes_any_answer() {
+        let text = "x(new URL(\"./split_studio.wasm\", here)); y(WebAssembly.instantiateStreaming(src, imports));\n";
+        let named = with_name(text, "split_studio", "part-studio-0f.wasm").unwrap();
+        let loader = for_any_server(&named).unwrap();
+        assert!(loader.starts_with("x(new URL(\"./part-studio-0f.wasm\", here)); y(instantiate(src, imports));\n"), "{loader}");
+        assert_eq!(with_name(text, "split_export", "part-export-0f.wasm"), None, "nothing fetches it");
+        assert_eq!(for_any_server("nothing of it"), None);
+    }
+
+    #[test]
+    fn what_several_parts_need_is_named_after_them() {
+        let needs =
+            |part: &str, stems: &[&str]| (part.to_owned(), stems.iter().map(|&stem| stem.to_owned()).collect::<Vec<_>>());
+        let map = BTreeMap::from([needs("studio", &["chunk_1", "split_studio"]), needs("files", &["chunk_1", "split_files"])]);
+        let expected = [("chunk_1", "files-studio"), ("split_files", "files"), ("split_studio", "studio")];
+        assert_eq!(names(&map), expected.map(|(stem, name)| (stem.to_owned(), name.to_owned())).into());
     }
 }

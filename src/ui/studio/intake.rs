@@ -72,7 +72,7 @@ impl Studio {
         for file in catalog::wanted(&heap.found) {
             texts.insert(file, heap.bytes(file).await?);
         }
-        let Placing { placed, skipped, left_out } = folders::place(&heap.found, &texts)?;
+        let Placing { placed, skipped, left_out } = folders::place_later(&heap.found, &texts).await?;
         self.skipped.update(|all| all.extend(skipped));
         for (ending, count) in left_out {
             let one = Skipped { path: format!("{count} × {ending}"), reason: t!("studio.no_picture").into_owned(), count };
@@ -138,11 +138,8 @@ impl Studio {
             let entry = |wanted: &str| names.iter().position(|name| *name == wanted).and_then(|at| archive.entries.get(at));
             let (Some(pixels), Some(labels)) = (entry(x), entry(y)) else { continue };
             let bytes = archive.bytes(pixels).await?;
-            let pictures = npy::Pictures::of(&bytes).map_err(|reason| fail(format!("{x}: {reason}")))?;
-            let labels = npy::labels(&archive.bytes(labels).await?).map_err(|reason| fail(format!("{y}: {reason}")))?;
-            if labels.len() != pictures.len() {
-                return Err(fail(format!("{x} holds {} pictures, but {y} {} labels", pictures.len(), labels.len())));
-            }
+            let labels = archive.bytes(labels).await?;
+            let (pictures, labels) = npy::pictures_with_labels(name, (x, &bytes), (y, &labels)).await?;
             let role = if part == Part::Test { Role::Test } else { role };
             let arrays = Rc::new(Arrays { name: x.to_owned(), bytes, pictures });
             let source = |(index, label)| (Target::Named(label), Source::Array(arrays.clone(), index), role);

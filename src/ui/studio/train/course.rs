@@ -5,7 +5,8 @@ use rust_i18n::t;
 
 use super::clock;
 use super::curves::Curves;
-use super::state::{Phase, best_epoch, epochs_words};
+use super::record::best_epoch;
+use super::state::{Phase, epochs_words};
 use crate::ui::format;
 use crate::ui::studio::step::Step;
 use crate::ui::workshop::Workshop;

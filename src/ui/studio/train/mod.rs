@@ -3,14 +3,18 @@
 mod course;
 mod curves;
 mod dials;
+mod going;
+mod kept;
 mod preview;
+mod record;
 mod runs;
 mod state;
 
 use leptos::prelude::*;
 use rust_i18n::t;
 
-pub use self::state::{Phase, Record, Training};
+pub use self::record::Record;
+pub use self::state::{Phase, Training};
 
 use self::course::Course;
 use self::dials::Dials;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use rust_i18n::t;
 
-use super::state::{Record, best_epoch};
+use super::record::{Record, best_epoch};
 use crate::studio::RunId;
 use crate::train::recipe::TrainDepth;
 use crate::ui::format;
