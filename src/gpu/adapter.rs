@@ -84,6 +84,13 @@ impl std::fmt::Debug for Gpu {
     }
 }
 
+/// What to say where nothing answers.
+const NO_ANSWER: &str = if cfg!(target_arch = "wasm32") {
+    "the browser offers this page none; its driver may be old or blocked, or hardware acceleration may be turned off"
+} else {
+    "no driver answered"
+};
+
 impl Gpu {
     /// Opens a device.
     ///
@@ -102,7 +109,11 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::NoAdapter(e.to_string()))?;
+            .map_err(|e| {
+                // wgpu lists every driver that it was built without; that helps nobody who only wants an answer.
+                log::debug!("{e}");
+                Error::NoAdapter(NO_ANSWER.into())
+            })?;
         let info = adapter.get_info();
         let available = adapter.limits();
         let mut limits = wgpu::Limits::defaults();

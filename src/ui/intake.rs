@@ -10,9 +10,29 @@ use super::notice;
 use crate::web;
 use crate::{Error, Result};
 
-/// Endings of weights files; everything else is taken for a picture, and the decoder says what it is instead.
-const WEIGHTS: [&str; 11] =
-    [".safetensors", ".safetensors.index.json", ".pth", ".pth.tar", ".pt", ".pt2", ".th", ".bin", ".ckpt", ".pkl", ".npz"];
+/// Endings of networks' files, also of those that are not read: their reader says what they are and what to do. Everything else is taken
+/// for a picture.
+const WEIGHTS: [&str; 19] = [
+    ".safetensors",
+    ".safetensors.index.json",
+    ".pth",
+    ".pth.tar",
+    ".pt",
+    ".pt2",
+    ".th",
+    ".bin",
+    ".ckpt",
+    ".pkl",
+    ".npz",
+    ".onnx",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".tflite",
+    ".pb",
+    ".mlmodel",
+    ".gguf",
+];
 
 impl Lab {
     /// Takes files of any kind: weights become the model, the rest are pictures.
@@ -61,7 +81,11 @@ impl Lab {
     pub fn take_weights_input(self, event: &web_sys::Event) {
         let input = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
         let Some(input) = input else { return };
-        let mut files = web::files_from_input(&input);
+        self.load_files(web::files_from_input(&input));
+    }
+
+    /// Loads the network of these files: its weights, and what belongs to them.
+    pub fn load_files(self, mut files: Vec<web_sys::File>) {
         let main = files.iter().position(|file| is_weights(&file.name())).unwrap_or(0);
         if main < files.len() {
             let file = files.remove(main);
@@ -99,7 +123,8 @@ async fn fetch_sample(file: &str) -> Result<web_sys::File> {
         .map_err(|_| Error::Io { path: file.into(), reason: "the browser could not keep the picture in memory".into() })
 }
 
-fn is_weights(name: &str) -> bool {
+/// Whether a file of this name is a network rather than a picture or an archive of pictures.
+pub fn is_weights(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     WEIGHTS.iter().any(|ending| name.ends_with(ending))
 }

@@ -281,6 +281,11 @@ impl Lab {
         self.device.with(|device| device.as_ref().is_some_and(|device| device.adapter.software))
     }
 
+    /// Whether a graphics card computes.
+    pub fn graphics_card(self) -> bool {
+        self.device.with(|device| device.as_ref().is_some_and(|device| device.kind == DeviceKind::Gpu))
+    }
+
     /// Measures every layer once.
     pub fn profile(self) {
         if self.model.with_untracked(Option::is_none) || self.layers.get_untracked() == Layers::Measuring {

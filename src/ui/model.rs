@@ -79,8 +79,9 @@ fn Facts(lab: Lab, model: ModelInfo) -> impl IntoView {
     }
 }
 
+/// How far a model that was asked for is.
 #[component]
-fn Progress(lab: Lab) -> impl IntoView {
+pub fn Progress(lab: Lab) -> impl IntoView {
     // The kind alone decides what is there; the numbers change inside it, so that a button keeps the focus.
     let fetching = Memo::new(move |_| matches!(lab.busy.get(), Some(Busy::Fetching { .. })));
     let words = move || match lab.busy.get() {

@@ -8,7 +8,7 @@ use super::format;
 use super::lab::Lab;
 use super::models::{BUNDLED, BUNDLED_BYTES};
 use crate::web;
-use crate::weights::hub::{BASE_URL, HUB, HubModel};
+use crate::weights::hub::{self, BASE_URL, HUB, HubModel};
 
 /// Folded away until it is wanted: one model is enough for most visits.
 #[component]
@@ -48,7 +48,7 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 type="file"
                 tabindex="-1"
                 multiple
-                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip"
+                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip,.onnx,.h5,.hdf5,.keras"
                 aria-label=t!("model.open")
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)
@@ -57,45 +57,29 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
             <p class="picker__note">
                 {t!("model.hub_note", host = host(&web::hub::base_url(BASE_URL)))}
             </p>
-            {groups()
-                .into_iter()
-                .filter_map(|group| {
-                    let first = *group.first()?;
-                    Some(view! {
-                        <p class="picker__group">
-                            {first.source} <span class="tag tag--plain">{first.license}</span>
-                        </p>
-                        <ul class="picker__list">{group.into_iter().map(|model| view! { <Offer lab model /> }).collect_view()}</ul>
-                    })
-                })
-                .collect_view()}
+            <ul class="picker__list">{HUB.iter().map(|model| view! { <Offer lab model /> }).collect_view()}</ul>
         </details>
     }
-}
-
-/// The hub's models by who trained them; no group is empty.
-fn groups() -> Vec<Vec<&'static HubModel>> {
-    let mut groups: Vec<Vec<&'static HubModel>> = Vec::new();
-    for model in HUB {
-        let same = |other: &&'static HubModel| (other.source, other.license) == (model.source, model.license);
-        match groups.iter_mut().find(|group| group.first().is_some_and(same)) {
-            Some(group) => group.push(model),
-            None => groups.push(vec![model]),
-        }
-    }
-    groups
 }
 
 #[component]
 fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
     let in_use = Memo::new(move |_| lab.model.with(|now| now.as_ref().is_some_and(|now| now.name == model.name)));
     let kept = Memo::new(move |_| lab.kept.with(|kept| kept.iter().any(|name| name == model.name)));
+    let recommended = Memo::new(move |_| hub::recommended(lab.graphics_card()).is_some_and(|best| best.name == model.name));
     let size = format::bytes(model.bytes);
     let spoken = t!("model.download_spoken", name = model.name, size = size, license = model.license).into_owned();
     view! {
         <li class="offer" data-testid="offer">
-            <span class="offer__name">{model.name}</span>
-            <span class="offer__facts">{size.clone()}</span>
+            <span class="offer__name">
+                {t!("model.offer_accuracy", share = format::share(f64::from(model.top1)))}
+                <Show when=move || recommended.get()>
+                    " "
+                    <span class="tag" data-testid="recommended">{t!("model.recommended")}</span>
+                </Show>
+            </span>
+            <span class="offer__facts">{t!("model.offer_facts", size = size, work = format!("{:.1}", model.work))}</span>
+            <span class="offer__file" title=model.source>{model.name} " \u{b7} " {model.license}</span>
             <span class="offer__act">
                 <Show when=move || kept.get()>
                     <span class="tag" data-testid="kept">{t!("model.kept")}</span>

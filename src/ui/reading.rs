@@ -148,7 +148,7 @@ fn few_classes(lab: Lab, model: &ModelInfo) -> Option<impl IntoView + use<>> {
     let own = model.origin == Origin::Trained;
     (1..=FEW_CLASSES).contains(&count).then(|| {
         let names = model.labels.iter().map(|label| format::label(label)).collect::<Vec<_>>().join(", ");
-        let other = (!own).then(|| hub::recommended(lab.software())).flatten();
+        let other = (!own).then(|| hub::recommended(lab.graphics_card())).flatten();
         view! {
             <div class="few" data-testid="few-classes">
                 <p>

@@ -132,7 +132,7 @@ fn Progress(lab: Workshop) -> impl IntoView {
     }
 }
 
-/// A whole number within bounds; what is outside is brought back.
+/// A whole number within bounds. What is outside is brought back, and said.
 #[component]
 fn Number(
     #[prop(into)] label: String,
@@ -142,11 +142,15 @@ fn Number(
     most: usize,
     busy: Signal<bool>,
 ) -> impl IntoView {
+    let corrected = RwSignal::new(false);
     let take = move |event: web_sys::Event| {
-        let number = event_target_value(&event).trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let given = event_target_value(&event).trim().parse::<f64>().ok().filter(|number| number.is_finite());
         // A cast of a float stays within the type.
-        value.update(|value| *value = number.map_or(*value, |number| (number.round() as usize).clamp(least, most)));
+        let taken = given.map_or(value.get_untracked(), |number| (number.round() as usize).clamp(least, most));
+        corrected.set(given != Some(taken as f64));
+        value.set(taken);
     };
+    let note = format!("{testid}-note");
     view! {
         <label class="speed__field">
             <span class="speed__label">{label}</span>
@@ -158,10 +162,14 @@ fn Number(
                 max=most
                 step="1"
                 data-testid=testid
+                aria-describedby=note.clone()
                 disabled=busy
                 prop:value=move || value.get().to_string()
                 on:change=take
             />
+            <span class="speed__bounds" id=note.clone() data-testid=note role="status">
+                {move || corrected.get().then(|| t!("benchmark.bounds", least = least, most = most, taken = value.get()).into_owned())}
+            </span>
         </label>
     }
 }

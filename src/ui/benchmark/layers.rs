@@ -22,6 +22,7 @@ pub fn Layers(report: Arc<BenchmarkReport>) -> impl IntoView {
                     let longest = layers.iter().map(LayerTime::ms).fold(f64::MIN_POSITIVE, f64::max);
                     view! {
                         {kinds(layers, total)}
+                        <p class="speed__caption">{t!("benchmark.layers_apart")}</p>
                         {both_ways.then(|| view! { <p class="speed__caption">{t!("benchmark.both_ways")}</p> })}
                         <div class="speed__scroll" tabindex="0" role="group" aria-labelledby="speed-layers-title">
                             <table class="speed__table speed__layers">

@@ -19,6 +19,7 @@ use crate::studio::archive::{MANIFEST, Manifest};
 use crate::studio::folders::{self, Placed, Placing, Skipped};
 use crate::studio::shapes::{ExampleSet, PICTURES};
 use crate::studio::{ClassId, Picture, Project, Role};
+use crate::ui::intake::is_weights;
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Archive, Entry, Folders, Specimen};
 use crate::{Error, Result};
@@ -305,10 +306,16 @@ impl Workshop {
             studio.error.set(Some(t!("studio.no_project").into_owned()));
             return;
         }
+        let trains = self.step.get_untracked() == Step::Train;
         // What was dropped is only there while the event is handled; the call copies it before it first waits.
         let folders = web::folders_from_drop(event);
         spawn_local(async move {
             match (folders.await, class) {
+                // A network to begin with. On other steps such files may hold pictures.
+                (Ok(folders), None) if trains && folders.others.iter().any(|(path, _)| is_weights(path)) => {
+                    let files = folders.others.into_iter().map(|(_, file)| file).collect();
+                    self.begin_from(|| self.load_files(files));
+                }
                 (Ok(folders), Some(class)) => {
                     let files = folders.pictures.into_iter().chain(folders.others).map(|(_, file)| file);
                     studio.add_files(files.collect(), class, Role::Example);

@@ -1,5 +1,6 @@
 //! The training step: one button with good defaults, every dial behind it, and the run as it goes.
 
+mod base;
 mod course;
 mod curves;
 mod dials;
@@ -16,6 +17,7 @@ use rust_i18n::t;
 pub use self::record::Record;
 pub use self::state::{Phase, Training};
 
+use self::base::StrongerBase;
 use self::course::Course;
 use self::dials::Dials;
 use self::runs::Runs;
@@ -81,6 +83,7 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                                 .collect_view()
                         }}
                         <Mirror lab />
+                        <StrongerBase lab />
                         <Backbones lab />
                         <Depths lab />
                         <Epochs lab />

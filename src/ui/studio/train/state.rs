@@ -70,6 +70,8 @@ pub struct Training {
     pub(super) kept: StoredValue<Option<Blob>, LocalStorage>,
     /// What the engine says is about the run of a project that was left.
     pub(super) left: StoredValue<bool>,
+    /// Another network was asked for to begin training with: the project's own comes back after it.
+    pub(super) returns: StoredValue<bool>,
     /// Pictures that are new and gone since the run that goes on.
     pub(super) changed: StoredValue<(usize, usize)>,
 }
@@ -97,6 +99,7 @@ impl Training {
             pieces: StoredValue::new_local(Vec::new()),
             kept: StoredValue::new_local(None),
             left: StoredValue::new(false),
+            returns: StoredValue::new(false),
             changed: StoredValue::new((0, 0)),
         }
     }
@@ -232,6 +235,13 @@ impl Workshop {
         Effect::new(move |_| {
             if let Some(model) = self.model.get().filter(|model| model.origin != Origin::Trained) {
                 training.pretrained.set(Some(model));
+                if training.returns.try_update_value(std::mem::take) == Some(true) {
+                    spawn_local(async move {
+                        if let Err(error) = self.use_run().await {
+                            training.error.set(Some(error.to_string()));
+                        }
+                    });
+                }
             }
         });
         // A class that was renamed has its new name wherever the network answers, and in what is exported.
