@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     }
     let pixels = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
     let Known { labels, assumed, .. } =
-        Known::of(&found, &LoadOptions { pixels: Some(pixels.clone()), labels, ..source.options() })?;
+        pollster::block_on(Known::of(&found, &LoadOptions { pixels: Some(pixels.clone()), labels, ..source.options() }))?;
     let portable = Portable {
         name: &source.name,
         spec: &found.spec,

@@ -150,7 +150,7 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
     Ok(Probe { format, size })
 }
 
-in_part! { files:
+in_part! { pictures:
     /// [`decode`], whose code the page's first part does without: the browser's decoders come first.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+use crate::split::in_part;
 use crate::{Error, Result};
 
 static IMAGENET: LazyLock<Vec<&'static str>> = LazyLock::new(|| include_str!("imagenet_classes.txt").lines().collect());
@@ -15,6 +16,13 @@ pub const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer"
 /// outputs of torchvision's, timm's and Keras' networks.
 pub fn imagenet() -> &'static [&'static str] {
     &IMAGENET
+}
+
+in_part! { files:
+    /// [`guess`], whose list of a thousand names the page's first part does without.
+    pub fn guess_later(classes: usize, image_size: usize) -> Result<Vec<String>> {
+        Ok(guess(classes, image_size))
+    }
 }
 
 /// Names for a network of which only the number of classes and the side of its images (px) are known: ImageNet's for 1000, the

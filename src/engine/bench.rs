@@ -136,7 +136,7 @@ pub fn install() {
     });
 }
 
-in_part! { studio:
+in_part! { benchmark:
     fn define() -> Result<()> {
         define_bench();
         Ok(())

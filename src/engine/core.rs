@@ -186,7 +186,7 @@ impl Engine {
         web::yield_now().await;
         let files = Files { name, bytes, beside: &options.beside };
         let found = weights::load_any(files, &told_by_hub(name, options)).await?;
-        let known = Known::of(&found, options)?;
+        let known = Known::of(&found, options).await?;
         let source = Source {
             name: name.into(),
             origin: options.origin,
@@ -641,7 +641,7 @@ impl Known {
     ///
     /// # Errors
     /// Those of [`pixel_options`]; [`Error::Usage`] when there are not as many names as the network has outputs.
-    pub fn of(found: &Detected, options: &LoadOptions) -> Result<Self> {
+    pub async fn of(found: &Detected, options: &LoadOptions) -> Result<Self> {
         let mut assumed = found.assumed.clone();
         let pixels = match &options.pixels {
             Some(pixels) => pixels.clone(),
@@ -662,7 +662,7 @@ impl Known {
         let labels = match (own, found.spec.classes) {
             (Some(names), Some(classes)) => labels::check(names, classes)?,
             (None, Some(classes)) => {
-                let names = labels::guess(classes, found.spec.default_image_size());
+                let names = labels::guess_later(classes, found.spec.default_image_size()).await?;
                 let whose = match classes {
                     1000 | 1001 => Some("ImageNet's"),
                     10 if names[0] != "class 0" => Some("CIFAR-10's"),

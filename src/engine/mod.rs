@@ -8,10 +8,10 @@ mod export;
 mod frame;
 mod heatmap;
 mod judge;
+mod later;
 mod message;
 mod serve;
 mod train;
-mod workshop;
 
 pub use self::core::{Engine, Known, LoadOptions, keeps_head, pixel_options, told_by_hub, usual_preset};
 pub use benchmark::{

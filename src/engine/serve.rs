@@ -12,9 +12,9 @@ use super::export::ExportFormat;
 use super::frame::Frame;
 use super::heatmap::HeatmapKind;
 use super::judge::{Judging, JudgingEvent};
+use super::later;
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
-use super::workshop;
 use crate::data::{RgbaImage, decode_later};
 use crate::device::{DeviceChoice, DeviceKind, DeviceOptions};
 use crate::{Error, Result, web};
@@ -125,7 +125,7 @@ pub async fn serve_engine(
 }
 
 async fn advance(engine: &mut Engine, run: &mut Run, reopening: &mut Reopening, send: &dyn Fn(Event)) -> Result<()> {
-    workshop::advance(engine, run, reopening, send).await?.await
+    later::advance(engine, run, reopening, send).await?.await
 }
 
 /// Opens a new device and plans the model again from its weights, which stay in memory.
@@ -179,7 +179,7 @@ async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, sen
             let result = engine.classify(&*pixels(name, image).await?, TOP).await?;
             send(Event::Classified { id: *id, result });
         }
-        job => return workshop::run(engine, training, job, send).await?.await,
+        job => return later::run(engine, training, job, send).await,
     }
     Ok(Left::Nothing)
 }

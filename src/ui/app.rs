@@ -1,5 +1,6 @@
 //! The page: its head, the screen the address names, its foot, and what it listens to as a whole.
 
+use futures_util::FutureExt;
 use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
@@ -9,7 +10,9 @@ use super::header::Header;
 use super::lab::Lab;
 use super::language;
 use super::layers::LayersPanel;
+use super::live::look_live;
 use super::model::ModelPanel;
+use super::part::Part;
 use super::reading::Reading;
 use super::samples::Samples;
 use super::screen::Screen;
@@ -91,7 +94,7 @@ fn Look(lab: Lab) -> impl IntoView {
             <h1 class="hidden">{t!("shell.title")}</h1>
             {move || {
                 if watching.get() {
-                    view! { <Later lab show=|door| door.camera() /> }.into_any()
+                    view! { <Part fetch=|| look_live().boxed_local() show=move |view| view(lab) /> }.into_any()
                 } else {
                     view! { <LookAtPictures lab /> }.into_any()
                 }

@@ -12,8 +12,9 @@ use rust_i18n::t;
 use super::format;
 use super::live::{Asked, Looks, Reply};
 use super::notice;
+use super::part::Opening;
 use super::screen::{Screen, follow_address};
-use super::workshop::Opening;
+use super::workshop::Door;
 use crate::Error;
 use crate::device::{DeviceKind, DispatchTime};
 use crate::engine::{self, Command, DeviceInfo, Event, ModelInfo};
@@ -140,7 +141,7 @@ pub struct Lab {
     /// A newer version of the page waits.
     pub newer: RwSignal<bool>,
     /// The screens that come later.
-    pub workshop: RwSignal<Opening, LocalStorage>,
+    pub workshop: RwSignal<Opening<Rc<dyn Door>>, LocalStorage>,
     pub device: RwSignal<Option<DeviceInfo>>,
     /// The browser's words for the adapter, where it has any.
     pub adapter: RwSignal<Option<String>>,

@@ -38,6 +38,8 @@ mod models;
 #[cfg(target_arch = "wasm32")]
 mod notice;
 #[cfg(target_arch = "wasm32")]
+mod part;
+#[cfg(target_arch = "wasm32")]
 mod precision;
 #[cfg(target_arch = "wasm32")]
 mod queue;

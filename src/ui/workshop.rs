@@ -1,18 +1,19 @@
-//! The screens that come later: camera, studio, benchmark. Their code is the page's second part (see [`crate::split`]).
+//! The screens that come later: studio and benchmark. Their code is in parts of its own (see [`crate::split`]).
 //!
 //! The page's first part knows a [`Door`] and no more. [`Workshop`] is what stands behind it, and what its components know.
 
 use std::ops::Deref;
 use std::rc::Rc;
 
+use futures_util::FutureExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
-use super::benchmark::{Bench, Benchmark};
+use super::benchmark::{Bench, screen};
 use super::focus::guard_focus;
 use super::lab::Lab;
-use super::live::LookLive;
+use super::part::{Opening, Part, coming, failed};
 use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, follow_step};
 use super::texts;
 use crate::Result;
@@ -25,27 +26,12 @@ pub trait Door {
     fn teach(&self) -> AnyView;
     /// The benchmark's screen.
     fn benchmark(&self) -> AnyView;
-    /// The camera on the screen of pictures.
-    fn camera(&self) -> AnyView;
     /// What the engine has to say to one of these.
     fn hear(&self, event: Event);
     /// Files dropped on the studio.
     fn take_drop(&self, event: &web_sys::DragEvent);
     /// Pictures pasted into the studio.
     fn take_paste(&self, event: &web_sys::ClipboardEvent);
-}
-
-/// Whether it is there.
-#[derive(Clone, Default)]
-pub enum Opening {
-    /// Nobody has asked.
-    #[default]
-    Closed,
-    /// Its code is being fetched.
-    Coming,
-    Open(Rc<dyn Door>),
-    /// Could not be fetched.
-    Failed,
 }
 
 in_part! { studio:
@@ -87,21 +73,8 @@ pub fn Later(lab: Lab, show: fn(&dyn Door) -> AnyView) -> impl IntoView {
     lab.open_workshop();
     move || match lab.workshop.get() {
         Opening::Open(door) => show(&*door),
-        Opening::Closed | Opening::Coming => view! {
-            <p class="later" role="status">
-                {t!("shell.coming")}
-            </p>
-        }
-        .into_any(),
-        Opening::Failed => view! {
-            <div class="card later" role="alert" data-testid="later-failed">
-                <p>{t!("shell.later_failed")}</p>
-                <button type="button" class="button" on:click=move |_| lab.open_workshop()>
-                    {t!("shell.again")}
-                </button>
-            </div>
-        }
-        .into_any(),
+        Opening::Closed | Opening::Coming => coming(),
+        Opening::Failed => failed(move || lab.open_workshop()),
     }
 }
 
@@ -174,11 +147,8 @@ impl Door for Workshop {
     }
 
     fn benchmark(&self) -> AnyView {
-        view! { <Benchmark lab=*self /> }.into_any()
-    }
-
-    fn camera(&self) -> AnyView {
-        view! { <LookLive lab=self.lab /> }.into_any()
+        let lab = *self;
+        view! { <Part fetch=|| screen().boxed_local() show=move |screen| screen(lab) /> }.into_any()
     }
 
     fn hear(&self, event: Event) {

@@ -145,3 +145,22 @@ test('a hub in trouble is told, and the model in use stays', async ({ page }) =>
   await expect(lab.modelError).toContainText('try again later');
   await expect(lab.modelName).toHaveText('resnet20-cifar10');
 });
+
+test('training is offered a stronger network in place, and goes on without it', async ({ page }) => {
+  await page.goto('/#teach');
+  await page.getByTestId('example-shapes').click();
+  await page.getByTestId('step-train').click();
+  const offer = page.getByTestId('stronger-base');
+  await expect(offer).toContainText('32 × 32');
+
+  hub.faults.status = 503;
+  await page.getByTestId('stronger-download').click();
+  await expect(page.getByTestId('stronger-error')).toContainText('try again later');
+  await expect(offer).toContainText('drop it here');
+  await expect(page.getByTestId('train-start'), 'nobody has to take it').toBeEnabled();
+
+  hub.faults.status = 0;
+  await page.getByTestId('stronger-download').click();
+  await expect(page.getByTestId('train-backbone')).toContainText('resnet18.a1_in1k, pretrained');
+  await expect(offer).toHaveCount(0);
+});

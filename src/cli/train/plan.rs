@@ -75,7 +75,7 @@ impl Plan {
         let mut found = source.detect()?;
         let preset = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
         let options = LoadOptions { pixels: Some(preset.clone()), ..source.options() };
-        let Known { labels, own_labels, assumed, .. } = Known::of(&found, &options)?;
+        let Known { labels, own_labels, assumed, .. } = pollster::block_on(Known::of(&found, &options))?;
         model::remark(&assumed, &found.notes);
         let same = !arguments.new_head && keeps_head(&labels, own_labels, source.origin, classes);
         if !same {

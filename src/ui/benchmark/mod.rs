@@ -16,6 +16,6 @@ mod screen;
 mod state;
 
 #[cfg(target_arch = "wasm32")]
-pub(super) use self::screen::Benchmark;
+pub(super) use self::screen::screen;
 #[cfg(target_arch = "wasm32")]
 pub(super) use self::state::Bench;

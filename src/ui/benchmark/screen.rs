@@ -6,11 +6,20 @@ use rust_i18n::t;
 use super::figures::{Figures, Results};
 use super::form::Form;
 use super::layers::Layers;
+use crate::Result;
+use crate::split::in_part;
 use crate::ui::workshop::Workshop;
+
+in_part! { benchmark:
+    /// The screen, as a function of what it knows.
+    pub fn screen() -> Result<fn(Workshop) -> AnyView> {
+        Ok(|lab| view! { <Benchmark lab /> }.into_any())
+    }
+}
 
 /// Choose, measure, read.
 #[component]
-pub fn Benchmark(lab: Workshop) -> impl IntoView {
+fn Benchmark(lab: Workshop) -> impl IntoView {
     let bench = lab.benchmark;
     view! {
         <main id="main" class="speed" data-testid="benchmark">

@@ -1,7 +1,7 @@
 //! The live view: a camera, what the network says of it, and where it looks.
 //!
-//! A screen that wants one writes `<LiveView lab />`, or makes a [`Live`] and places its two halves by itself. `actions` adds what
-//! the screen does with a frame.
+//! A screen that wants one asks for [`live_view`], or makes a [`Live`] and places its two halves by itself. `actions` adds what the
+//! screen does with a frame.
 
 pub mod field;
 pub mod ramp;
@@ -27,7 +27,7 @@ pub use self::{
     ask::{Asked, Reply},
     looks::{Looks, PictureLooks},
     overlay::address,
-    screen::LookLive,
+    screen::look_live,
     state::{Live, Phase},
-    view::{Actions, LiveReading, LiveStage, LiveView, camera_name},
+    view::{Actions, LiveReading, LiveStage, camera_name, live_view},
 };

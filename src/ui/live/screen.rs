@@ -3,13 +3,22 @@
 use leptos::prelude::*;
 
 use super::{Live, LiveReading, LiveStage};
+use crate::Result;
+use crate::split::in_part;
 use crate::ui::lab::Lab;
 use crate::ui::layers::LayersPanel;
 use crate::ui::model::ModelPanel;
 
+in_part! { camera:
+    /// The screen, as a function of the page.
+    pub fn look_live() -> Result<fn(Lab) -> AnyView> {
+        Ok(|lab| view! { <LookLive lab /> }.into_any())
+    }
+}
+
 /// Both columns of the screen.
 #[component]
-pub fn LookLive(lab: Lab) -> impl IntoView {
+fn LookLive(lab: Lab) -> impl IntoView {
     let live = Live::new(lab);
     view! {
         <div class="bench__left">

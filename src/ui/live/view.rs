@@ -10,7 +10,9 @@ use super::looks::LooksSwitch;
 use super::overlay::{Legend, MapCanvas};
 use super::state::{Live, Phase, TOP};
 use super::trouble::Trouble;
+use crate::Result;
 use crate::engine::{FrameWay, Prediction};
+use crate::split::in_part;
 use crate::ui::format;
 use crate::ui::lab::Lab;
 use crate::ui::notice::Notice;
@@ -19,24 +21,29 @@ use crate::web::{CameraChoice, CameraInfo, Facing};
 /// What another screen adds to a live view: it gets the view's state, whose [`still`](Live::still) is the frame of the moment.
 pub type Actions = Arc<dyn Fn(Live) -> AnyView + Send + Sync>;
 
+in_part! { camera:
+    /// [`LiveView`] as a function of the page, what stands above the camera's picture, and what below the answer.
+    pub fn live_view() -> Result<fn(Lab, AnyView, Actions) -> AnyView> {
+        Ok(|lab, first, actions| view! { <LiveView lab first actions /> }.into_any())
+    }
+}
+
 /// The camera's picture with the answer below it, for any screen. The person turns the camera on; it ends with the view.
 #[component]
-pub fn LiveView(
+fn LiveView(
     /// The page.
     lab: Lab,
     /// Shown above the camera's picture.
-    #[prop(optional)]
-    first: Option<AnyView>,
+    first: AnyView,
     /// Shown below the answer.
-    #[prop(optional)]
-    actions: Option<Actions>,
+    actions: Actions,
 ) -> impl IntoView {
     let live = Live::new(lab);
     view! {
         <div class="live__both">
             <div class="live__first">{first} <LiveStage live /></div>
             <LiveReading live />
-            {actions.map(|actions| actions(live))}
+            {actions(live)}
         </div>
     }
 }

@@ -1,5 +1,6 @@
 //! Classes and their pictures.
 
+use futures_util::FutureExt;
 use leptos::html;
 use leptos::prelude::*;
 use rust_i18n::t;
@@ -10,12 +11,13 @@ use super::gallery::Gallery;
 use super::menu::Menu;
 use super::next::NextStep;
 use super::picker::{FileButton, FolderButton, Pick};
-use super::recorder::Recorder;
+use super::recorder::recorder;
 use super::state::Studio;
 use super::step::Step;
 use crate::Error;
 use crate::studio::{Class, ClassId, Role};
 use crate::ui::focus::focus;
+use crate::ui::part::Part;
 use crate::ui::workshop::Workshop;
 use crate::web::Folders;
 
@@ -316,7 +318,7 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
                 </Menu>
             </div>
             <Show when=move || studio.filming.get() == Some(id)>
-                <Recorder studio class=id />
+                <Part fetch=|| recorder().boxed_local() show=move |recorder| recorder(studio, id) />
             </Show>
             <Show
                 when=move || count.get() != 0

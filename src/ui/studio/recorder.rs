@@ -10,6 +10,7 @@ use rust_i18n::t;
 
 use super::state::Studio;
 use crate::Result;
+use crate::split::in_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
 use crate::ui::live::camera_name;
@@ -42,9 +43,16 @@ pub(super) async fn keep_still(studio: Studio, still: Still, class: ClassId) -> 
     studio.add_specimen(&name, class, Role::Example, specimen).await
 }
 
+in_part! { camera:
+    /// [`Recorder`] as a function of the studio and a class.
+    pub fn recorder() -> Result<fn(Studio, ClassId) -> AnyView> {
+        Ok(|studio, class| view! { <Recorder studio class /> }.into_any())
+    }
+}
+
 /// The recorder of a class, in its card. The camera goes on with it and ends with it.
 #[component]
-pub fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
+fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let video = NodeRef::<html::Video>::new();
     let camera = StoredValue::new_local(None::<Rc<Camera>>);
     let opening = RwSignal::new(false);

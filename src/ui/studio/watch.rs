@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
@@ -12,7 +13,9 @@ use super::state::Studio;
 use super::step::Step;
 use super::tryout::Tryout;
 use crate::studio::ClassId;
-use crate::ui::live::{Actions, Live, LiveView, Phase};
+use crate::ui::lab::Lab;
+use crate::ui::live::{Actions, Live, Phase, live_view};
+use crate::ui::part::Part;
 use crate::ui::workshop::Workshop;
 
 /// The step.
@@ -42,8 +45,9 @@ pub fn Watch(lab: Workshop) -> impl IntoView {
 fn Both(lab: Workshop) -> impl IntoView {
     let studio = lab.studio;
     let actions: Actions = Arc::new(move |live| view! { <Wrong studio live /> }.into_any());
-    let first = view! { <Tryout lab /> }.into_any();
-    view! { <LiveView lab=*lab first actions /> }
+    let show =
+        move |view: fn(Lab, AnyView, Actions) -> AnyView| view(*lab, view! { <Tryout lab /> }.into_any(), actions.clone());
+    view! { <Part fetch=|| live_view().boxed_local() show /> }
 }
 
 /// What a step that needs the project's own network shows while there is none.

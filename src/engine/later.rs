@@ -1,0 +1,181 @@
+//! The jobs whose code comes [later](crate::split), each kind in its part: camera frames and maps, training, judging, export, times by
+//! layer and benchmark.
+
+use futures_util::future::LocalBoxFuture;
+
+use super::core::Engine;
+use super::export::{ExportFormat, Exported};
+use super::message::Event;
+use super::serve::{Job, Left, Reopening, pixels, recover};
+use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
+use crate::split::in_part;
+use crate::{Error, Result, train, web};
+
+/// Does a job that is none of looking at pictures: each kind's code is in a part of its own.
+pub(super) async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
+    match job {
+        Job::Frame { .. } | Job::Heatmap { .. } => look(engine, job, send).await?.await?,
+        Job::Judge(_) => return judge(engine, job, send).await?.await,
+        Job::Benchmark(_) | Job::Profile => return measure(engine, job, send).await?.await,
+        Job::Export(format) => {
+            let Exported { file_name, bytes, recipes } = export(engine, *format).await?;
+            send(Event::Exported { file_name, bytes, recipes });
+        }
+        _ => train(engine, training, job, send).await?.await?,
+    }
+    Ok(Left::Nothing)
+}
+
+in_part! { camera:
+    fn look<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<()>>> {
+        Ok(Box::pin(look_now(engine, job, send)))
+    }
+}
+
+in_part! { studio:
+    fn judge<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<Left>>> {
+        Ok(Box::pin(judge_now(engine, job, send)))
+    }
+}
+
+in_part! { benchmark:
+    fn measure<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<Left>>> {
+        Ok(Box::pin(measure_now(engine, job, send)))
+    }
+}
+
+in_part! { export:
+    fn export<'a>(engine: &'a Engine, format: ExportFormat) -> Result<Exported> {
+        engine.export(format)
+    }
+}
+
+in_part! { training:
+    fn train<'a>(
+        engine: &'a mut Engine, training: &'a mut Option<Run>, job: &'a mut Job, send: &'a dyn Fn(Event),
+    ) -> Result<LocalBoxFuture<'a, Result<()>>> {
+        Ok(Box::pin(train_now(engine, training, job, send)))
+    }
+}
+
+in_part! { training:
+    /// Does a chunk of training, and repeats it with a new device when the old one was lost.
+    pub(super) fn advance<'a>(
+        engine: &'a mut Engine, run: &'a mut Run, reopening: &'a mut Reopening, send: &'a dyn Fn(Event),
+    ) -> Result<LocalBoxFuture<'a, Result<()>>> {
+        Ok(Box::pin(go_on(engine, run, reopening, send)))
+    }
+}
+
+async fn go_on(engine: &mut Engine, run: &mut Run, reopening: &mut Reopening, send: &dyn Fn(Event)) -> Result<()> {
+    web::yield_now().await;
+    match run.advance(engine, send).await {
+        Err(Error::DeviceLost(_)) => {
+            // A picture may have met the loss first.
+            if engine.context().check().is_err() {
+                recover(engine, reopening, send).await?;
+            }
+            run.recover(engine, send).await
+        }
+        Ok(()) => {
+            reopening.works();
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+/// A camera's frame, or where the network looks.
+async fn look_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> Result<()> {
+    match job {
+        Job::Frame { id, frame, map_of } => {
+            let reading = engine.read_frame(frame, *map_of).await?;
+            send(Event::Frame { id: *id, reading });
+        }
+        Job::Heatmap { id, name, image, class, kind } => {
+            let heatmap = engine.heatmap(&*pixels(name, image).await?, *class, kind).await?;
+            send(Event::Heatmap { id: *id, heatmap });
+        }
+        // Others are not given here.
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn judge_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
+    match job {
+        Job::Judge(judging) => {
+            if judging.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
+        _ => {}
+    }
+    Ok(Left::Nothing)
+}
+
+/// A step of the benchmark, or the times of a model's layers.
+async fn measure_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
+    match job {
+        Job::Profile => send(Event::Profiled(engine.profile().await?)),
+        Job::Benchmark(benchmark) => {
+            if benchmark.advance(engine, send).await? {
+                return Ok(Left::Some);
+            }
+        }
+        _ => {}
+    }
+    Ok(Left::Nothing)
+}
+
+/// What is about training, but for its chunks.
+async fn train_now(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &dyn Fn(Event)) -> Result<()> {
+    match job {
+        Job::StartTraining(order) => {
+            // A lost device is noticed before the order is used up.
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                // The memory of the run before is needed.
+                *training = None;
+                *training = Some(Run::start(engine, *order, send).await?);
+            }
+        }
+        Job::ResumeTraining(order) => {
+            engine.context().check()?;
+            if let Some(order) = order.take() {
+                *training = None;
+                *training = Some(Run::resume(engine, *order, send).await?);
+            }
+        }
+        Job::StopTraining => {
+            if let Some(run) = training {
+                run.stop(engine, send).await?;
+            }
+        }
+        Job::ContinueTraining => training.as_mut().map_or((), Run::go_on),
+        Job::TrainedWeights => {
+            if let Some(run) = training {
+                send(Event::Training(run.weights()?));
+            }
+        }
+        Job::Estimate(order) => {
+            let EstimateOrder { number, backbone, recipe, classes, pictures } = &**order;
+            let estimate = engine.estimate(backbone, recipe.clone(), *classes, *pictures).await;
+            if let Err(error @ Error::DeviceLost(_)) = estimate {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Estimated { number: *number, estimate }));
+        }
+        Job::Preview(order) => {
+            let PreviewOrder { number, recipe, examples, count } = &**order;
+            let (set, preset) = (examples.images(), examples.preset());
+            let pictures = train::preview(engine.context(), set, preset, &recipe.augmentation, *count, recipe.seed).await;
+            if let Err(error @ Error::DeviceLost(_)) = pictures {
+                return Err(error);
+            }
+            send(Event::Training(TrainingEvent::Previewed { number: *number, pictures }));
+        }
+        _ => {}
+    }
+    Ok(())
+}
