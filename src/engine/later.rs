@@ -3,27 +3,41 @@
 
 use futures_util::future::LocalBoxFuture;
 
+use super::benchmark::Benchmark;
 use super::core::Engine;
 use super::export::{ExportFormat, Exported};
+use super::judge::Judging;
 use super::message::Event;
 use super::serve::{Job, Left, Reopening, pixels, recover};
 use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
+use crate::device::DispatchTime;
 use crate::split::in_part;
 use crate::{Error, Result, train, web};
 
 /// Does a job that is none of looking at pictures: each kind's code is in a part of its own.
 pub(super) async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
-    match job {
-        Job::Frame { .. } | Job::Heatmap { .. } => look(engine, job, send).await?.await?,
-        Job::Judge(_) => return judge(engine, job, send).await?.await,
-        Job::Benchmark(_) | Job::Profile => return measure(engine, job, send).await?.await,
+    let some = match job {
+        Job::Judge(judging) => judge(engine, judging, send).await?.await?,
+        Job::Benchmark(benchmark) => measure(engine, benchmark, send).await?.await?,
+        Job::Profile => {
+            send(Event::Profiled(profile(engine).await?.await?));
+            false
+        }
         Job::Export(format) => {
             let Exported { file_name, bytes, recipes } = export(engine, *format).await?;
             send(Event::Exported { file_name, bytes, recipes });
+            false
         }
-        _ => train(engine, training, job, send).await?.await?,
-    }
-    Ok(Left::Nothing)
+        Job::Frame { .. } | Job::Heatmap { .. } => {
+            look(engine, job, send).await?.await?;
+            false
+        }
+        _ => {
+            train(engine, training, job, send).await?.await?;
+            false
+        }
+    };
+    Ok(if some { Left::Some } else { Left::Nothing })
 }
 
 in_part! { camera:
@@ -33,14 +47,22 @@ in_part! { camera:
 }
 
 in_part! { studio:
-    fn judge<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<Left>>> {
-        Ok(Box::pin(judge_now(engine, job, send)))
+    fn judge<'a>(engine: &'a mut Engine, judging: &'a mut Judging, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<bool>>> {
+        Ok(Box::pin(judging.advance(engine, send)))
     }
 }
 
 in_part! { benchmark:
-    fn measure<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<Left>>> {
-        Ok(Box::pin(measure_now(engine, job, send)))
+    fn measure<'a>(
+        engine: &'a mut Engine, benchmark: &'a mut Benchmark, send: &'a dyn Fn(Event),
+    ) -> Result<LocalBoxFuture<'a, Result<bool>>> {
+        Ok(Box::pin(benchmark.advance(engine, send)))
+    }
+}
+
+in_part! { benchmark:
+    fn profile<'a>(engine: &'a mut Engine) -> Result<LocalBoxFuture<'a, Result<Vec<DispatchTime>>>> {
+        Ok(Box::pin(engine.profile()))
     }
 }
 
@@ -100,32 +122,6 @@ async fn look_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> R
         _ => {}
     }
     Ok(())
-}
-
-async fn judge_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
-    match job {
-        Job::Judge(judging) => {
-            if judging.advance(engine, send).await? {
-                return Ok(Left::Some);
-            }
-        }
-        _ => {}
-    }
-    Ok(Left::Nothing)
-}
-
-/// A step of the benchmark, or the times of a model's layers.
-async fn measure_now(engine: &mut Engine, job: &mut Job, send: &dyn Fn(Event)) -> Result<Left> {
-    match job {
-        Job::Profile => send(Event::Profiled(engine.profile().await?)),
-        Job::Benchmark(benchmark) => {
-            if benchmark.advance(engine, send).await? {
-                return Ok(Left::Some);
-            }
-        }
-        _ => {}
-    }
-    Ok(Left::Nothing)
 }
 
 /// What is about training, but for its chunks.

@@ -1,6 +1,7 @@
 //! What the page knows, and its one line to the engine.
 
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};

@@ -44,7 +44,7 @@ where
                 }
             };
             // The view may be gone.
-            drop(opening.try_set(came));
+            let _ = opening.try_set(came);
         });
     };
     ask();

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use futures_util::FutureExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use rust_i18n::t;
 
 use super::benchmark::{Bench, screen};
 use super::focus::guard_focus;

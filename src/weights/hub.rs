@@ -12,7 +12,7 @@ pub const BASE_URL: &str = match option_env!("RESLAB_HUB_URL") {
 };
 
 /// A model of the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HubModel {
     /// Its name here and in timm, e.g. `resnet18.tv_in1k`.
     pub name: &'static str,
