@@ -6,7 +6,7 @@
 mod gradcheck;
 
 use gradcheck::{contexts, values, vector as read};
-use reslab::device::{Device, Precision, Recorder, Recording, Slice};
+use reslab::device::{Device, Recorder, Recording, Slice};
 use reslab::ops::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 
 /// How one region of parameters is treated.
