@@ -1,4 +1,4 @@
-// Weight gradient of a 2-D convolution in registers: no workgroup memory, no barriers, no subgroups. For software adapters.
+// Weight gradient of a 2-D convolution in registers: no workgroup memory, no barriers. For software adapters.
 //
 // A matrix product over pixels: d_weight[row, o] = sum over p of input[p under row] * d_output[p, o], where a row is a kernel
 // position and an input channel. One invocation = 8 rows x 8 output channels; four pixels a step, so that a sum is touched

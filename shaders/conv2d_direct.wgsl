@@ -1,5 +1,5 @@
-// 2-D convolution of any kernel size, stride and padding, in registers: no workgroup memory, no barriers, no subgroups.
-// For software adapters whose subgroups are unknown or too wide for the layer's channels, and the easiest one to read.
+// 2-D convolution of any kernel size, stride and padding, in registers: no workgroup memory, no barriers.
+// For software adapters, and the easiest one to read.
 //
 // One invocation = 8 output pixels x 8 output channels; neighbouring invocations take the next 8 pixels.
 // Grid: x = tiles of pixels, y = tiles of channels, z = independent convolutions of the same shape (Z, usually 1).

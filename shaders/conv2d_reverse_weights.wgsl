@@ -18,7 +18,7 @@ struct Params {
 }
 
 // (ceil(O/tile), K, K, C/4, 4 input channels, tile/4): vec4 over 4 output channels
-@group(0) @binding(0) var weight: texture_2d<f32>;
+@group(0) @binding(0) var<storage, read> weight: array<vec4<f32>>;
 // phases of (ceil(C/tile), KH, KW, O/4, 4 output channels, tile/4): vec4 over 4 input channels
 @group(0) @binding(1) var<storage, read_write> reversed: array<vec4<Elem>>;
 @group(0) @binding(2) var<uniform> params: Params;
@@ -48,10 +48,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var block = mat4x4<f32>(); // a tile's last inputs may not exist
         if (i4 < params.in_c4) {
             block = transpose(mat4x4<f32>(
-                texel(weight, source),
-                texel(weight, source + params.tile_c4),
-                texel(weight, source + 2u * params.tile_c4),
-                texel(weight, source + 3u * params.tile_c4),
+                weight[source],
+                weight[source + params.tile_c4],
+                weight[source + 2u * params.tile_c4],
+                weight[source + 3u * params.tile_c4],
             ));
         }
         reversed[to] = vec4<Elem>(block[0]);
@@ -61,9 +61,4 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         source += 1u;
         to += 4u * params.reversed_c4;
     }
-}
-
-// As shared/texel.wgsl, from a sampled texture: this kernel runs in every browser, and not every one has storage textures that can be read.
-fn texel(source: texture_2d<f32>, i: u32) -> vec4<f32> {
-    return textureLoad(source, vec2<u32>(i % 2048u, i / 2048u), 0);
 }

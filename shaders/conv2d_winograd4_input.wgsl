@@ -5,7 +5,6 @@
 // conv2d_winograd4_output brings the result back. Matrices: Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks" (2015), interpolation points 0, 1, -1, 2, -2 and infinity.
 // Grid: x, y = tiles * C/4 (in 64s, in rows). Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
-// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -15,7 +14,7 @@ struct Params {
 }
 
 // (N, H, W, C/4)
-@group(0) @binding(0) var input: Texels;
+@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
 // (36, N * tile rows * tile columns, C/4)
 @group(0) @binding(1) var<storage, read_write> output: array<vec4<Elem>>;
 @group(0) @binding(2) var<uniform> params: Params;
@@ -60,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let y = y0 + i;
             let inside = y < params.in_h && x < params.in_w;
             let at = select(0u, ((line0 + y) * params.in_w + x) * params.in_c4 + c4, inside);
-            d[i] = texel(input, at) * select(0.0, 1.0, inside);
+            d[i] = vec4<f32>(input[at]) * select(0.0, 1.0, inside);
         }
         let column = transform(d);
         for (var i = 0u; i < IN; i++) { half[i][j] = column[i]; }

@@ -3,7 +3,6 @@
 // One invocation = 4 channels of one tile: it loads the tile's value from each of the 36 products, computes A^T m A and
 // writes 4x4 output pixels. See conv2d_winograd4_input.
 // Grid: x, y = tiles * O/4 (in 64s, in rows). Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
-// uses: shared/texel.wgsl
 
 struct Params {
     batch: u32, in_h: u32, in_w: u32, in_c4: u32,
@@ -13,9 +12,9 @@ struct Params {
 }
 
 // (36, N * tile rows * tile columns, O/4)
-@group(0) @binding(0) var input: Texels;
+@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
 // (N, OH, OW, O/4), or anything without bit 4
-@group(0) @binding(1) var residual: Texels;
+@group(0) @binding(1) var<storage, read> residual: array<vec4<Elem>>;
 // (O/4)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;
 // (N, OH, OW, O/4)
@@ -56,7 +55,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var j = 0u; j < IN; j++) {
         var m: array<vec4<f32>, IN>;
         for (var i = 0u; i < IN; i++) {
-            m[i] = texel(input, ((i * IN + j) * tiles + tile) * params.out_c4 + c4);
+            m[i] = vec4<f32>(input[((i * IN + j) * tiles + tile) * params.out_c4 + c4]);
         }
         let column = transform(m);
         for (var i = 0u; i < OUT; i++) { half[i][j] = column[i]; }
@@ -71,7 +70,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             if (y0 + i < params.out_h && x0 + j < params.out_w) {
                 let at = ((line0 + y0 + i) * params.out_w + x0 + j) * params.out_c4 + c4;
                 var v = row[j] + b;
-                if (add) { v += texel(residual, at); }
+                if (add) { v += vec4<f32>(residual[at]); }
                 output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
             }
         }

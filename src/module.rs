@@ -265,7 +265,6 @@ export interface Device {
     }
 
     async fn open(device: DeviceOptions) -> Result<Engine, Error> {
-        let _asked = web::ask_for_subgroups();
         Engine::open(device).await
     }
 
@@ -276,7 +275,6 @@ export interface Device {
         let found = match look(&mut engine, &image, &options).await {
             Err(Error::DeviceLost(_)) => {
                 // The weights are still here: a new device, and once more.
-                let _asked = web::ask_for_subgroups();
                 engine.reopen(shared.options).await?;
                 engine.replan(&mut |_| ()).await?;
                 look(&mut engine, &image, &options).await?

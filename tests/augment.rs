@@ -1,17 +1,15 @@
 //! Batches gathered and augmented on the GPU against the definitions in f64.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[allow(dead_code)] // each test that includes this file uses its part
+#[path = "common/gradcheck.rs"]
+mod gradcheck;
+
+use gradcheck::contexts;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use reslab::data::{ChannelOrder, Preset};
-use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{AugmentCall, Augmentation, Draw, ImageBank, Picture, ResizedCrop, record_augment};
-
-fn contexts() -> [Device; 2] {
-    [Family::Gpu, Family::Cpu].map(|family| {
-        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
-        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
-    })
-}
 
 /// Bytes that depend on place and seed.
 fn bytes(count: usize, seed: u32) -> Vec<u8> {
@@ -173,14 +171,14 @@ fn recipes() -> Vec<Augmentation> {
 fn every_augmentation_follows_its_definition() {
     for ctx in contexts() {
         for (channels, preset) in [(3, Preset::named("imagenet").unwrap()), (3, Preset::named("caffe").unwrap()), (1, raw())] {
-            let album = Album::new(&ctx, 5, (19, 23), channels);
+            let album = Album::new(ctx, 5, (19, 23), channels);
             for recipe in recipes() {
                 recipe.validate().unwrap();
                 // As stored, larger and smaller; another proportion.
                 for size in [(19, 23), (32, 30), (9, 7)] {
                     let mut rng = ChaCha8Rng::seed_from_u64(3);
                     let draws = recipe.draw_batch(&mut rng, &album.pictures(&[4, 0, 2, 2, 1, 3]), size);
-                    album.check(&ctx, &preset, &draws, size);
+                    album.check(ctx, &preset, &draws, size);
                 }
             }
         }
@@ -191,14 +189,14 @@ fn every_augmentation_follows_its_definition() {
 fn without_augmentation_the_pixels_are_the_normalised_ones_exactly() {
     for ctx in contexts() {
         for (channels, order) in [(3, ChannelOrder::Rgb), (3, ChannelOrder::Bgr), (1, ChannelOrder::Rgb)] {
-            let album = Album::new(&ctx, 3, (7, 5), channels);
+            let album = Album::new(ctx, 3, (7, 5), channels);
             let mut preset = raw();
             preset.channel_order = order;
             let pictures = album.pictures(&[2, 0, 1, 2]);
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let draws = Augmentation::default().draw_batch(&mut rng, &pictures, (7, 5));
             assert_eq!(draws, pictures.iter().map(|picture| Draw::plain(picture, (7, 5))).collect::<Vec<_>>());
-            let got = album.gather(&ctx, &preset, &draws, (7, 5));
+            let got = album.gather(ctx, &preset, &draws, (7, 5));
             let mut expected = Vec::new();
             for n in [2, 0, 1, 2] {
                 for c in 0..channels {
@@ -214,13 +212,13 @@ fn without_augmentation_the_pixels_are_the_normalised_ones_exactly() {
 #[test]
 fn a_shift_is_pad_and_crop_with_the_mean_colour() {
     let [ctx, _] = contexts();
-    let album = Album::new(&ctx, 1, (6, 9), 3);
+    let album = Album::new(ctx, 1, (6, 9), 3);
     let preset = Preset::named("cifar").unwrap();
     let recipe = Augmentation { shift_px: 4, flip: true, ..Augmentation::default() };
     let pictures = album.pictures(&[0; 40]);
     let draws = recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(5), &pictures, (6, 9));
-    let got = album.gather(&ctx, &preset, &draws, (6, 9));
-    let plain = album.gather(&ctx, &preset, &[Draw::plain(&pictures[0], (6, 9))], (6, 9));
+    let got = album.gather(ctx, &preset, &draws, (6, 9));
+    let plain = album.gather(ctx, &preset, &[Draw::plain(&pictures[0], (6, 9))], (6, 9));
     let mut seen = std::collections::BTreeSet::new();
     for image in got.as_chunks::<{ 3 * 54 }>().0 {
         // Exactly one of the crops of the padded picture, or of its mirror image, is this one.
@@ -246,9 +244,9 @@ fn a_shift_is_pad_and_crop_with_the_mean_colour() {
 #[test]
 fn half_the_size_is_the_mean_of_four_pixels() {
     let [ctx, _] = contexts();
-    let album = Album::new(&ctx, 1, (8, 12), 3);
+    let album = Album::new(ctx, 1, (8, 12), 3);
     let draw = Draw::plain(&album.pictures(&[0])[0], (4, 6));
-    let got = album.gather(&ctx, &raw(), &[draw], (4, 6));
+    let got = album.gather(ctx, &raw(), &[draw], (4, 6));
     for (c, y, x) in (0..3).flat_map(|c| (0..4).flat_map(move |y| (0..6).map(move |x| (c, y, x)))) {
         let four = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(j, i)| album.at(0, 2 * y + j, 2 * x + i)[c]);
         let found = got[(c * 4 + y as usize) * 6 + x as usize];
@@ -261,12 +259,12 @@ fn a_bank_may_lie_in_several_buffers() {
     for ctx in contexts() {
         for per_chunk in [1, 2, 3, 6] {
             // 5 x 5 pixels of 3 bytes take 76 with their padding.
-            let album = Album::in_chunks(&ctx, 6, (5, 5), 3, 76 * per_chunk + 75);
+            let album = Album::in_chunks(ctx, 6, (5, 5), 3, 76 * per_chunk + 75);
             assert_eq!(album.bank.len(), 6);
             let recipe = Augmentation { mixup_alpha: 1.0, flip: true, ..Augmentation::default() };
             let pictures = album.pictures(&[5, 0, 3, 1, 4, 2, 0]);
             let draws = recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(8), &pictures, (5, 5));
-            album.check(&ctx, &raw(), &draws, (5, 5));
+            album.check(ctx, &raw(), &draws, (5, 5));
         }
     }
 }
@@ -274,31 +272,31 @@ fn a_bank_may_lie_in_several_buffers() {
 #[test]
 fn a_bank_that_is_too_large_is_refused_with_numbers() {
     let [ctx, _] = contexts();
-    let message = ImageBank::with_chunk_bytes(&ctx, 13, 4, 4, 3, 96).unwrap_err().to_string();
+    let message = ImageBank::with_chunk_bytes(ctx, 13, 4, 4, 3, 96).unwrap_err().to_string();
     assert!(message.contains("13 pictures of 4 x 4") && message.contains("624 bytes") && message.contains("576"), "{message}");
-    assert_eq!(ImageBank::with_chunk_bytes(&ctx, 12, 4, 4, 3, 96).unwrap().bytes(), 576);
-    let capacity = ImageBank::capacity(&ctx, 224, 224, 3);
+    assert_eq!(ImageBank::with_chunk_bytes(ctx, 12, 4, 4, 3, 96).unwrap().bytes(), 576);
+    let capacity = ImageBank::capacity(ctx, 224, 224, 3);
     assert!(capacity >= 5000, "thousands of pictures fit within WebGPU's default limits, found {capacity}");
-    assert!(ImageBank::new(&ctx, capacity + 1, 224, 224, 3).is_err());
-    assert!(ImageBank::new(&ctx, 1, 4, 4, 4).is_err() && ImageBank::new(&ctx, 0, 4, 4, 3).is_err());
+    assert!(ImageBank::new(ctx, capacity + 1, 224, 224, 3).is_err());
+    assert!(ImageBank::new(ctx, 1, 4, 4, 4).is_err() && ImageBank::new(ctx, 0, 4, 4, 3).is_err());
 }
 
 #[test]
 fn wrong_uses_are_explained() {
     let [ctx, _] = contexts();
-    let mut bank = ImageBank::new(&ctx, 2, 3, 3, 3).unwrap();
-    let message = bank.write(&ctx, 2, &[0; 27]).unwrap_err().to_string();
+    let mut bank = ImageBank::new(ctx, 2, 3, 3, 3).unwrap();
+    let message = bank.write(ctx, 2, &[0; 27]).unwrap_err().to_string();
     assert!(message.contains("2 pictures of 27 bytes") && message.contains("picture 2"), "{message}");
-    assert!(bank.write(&ctx, 0, &[0; 26]).is_err());
+    assert!(bank.write(ctx, 0, &[0; 26]).is_err());
     assert!(bank.picture(2).is_none() && !bank.is_empty());
-    let tensor = |c| Tensor::zeros(&ctx, "input", Shape::new(2, c, 3, 3), Precision::F32).unwrap();
+    let tensor = |c| Tensor::zeros(ctx, "input", Shape::new(2, c, 3, 3), Precision::F32).unwrap();
     let (rgb, grey) = (tensor(3), tensor(1));
     let preset = raw();
-    let slice = |bytes| Slice::new(&ctx, "draws", bytes).unwrap();
+    let slice = |bytes| Slice::new(ctx, "draws", bytes).unwrap();
     let (enough, short) = (slice(224), slice(112));
     let record = |draws, output| {
         let call = AugmentCall { label: "augment", bank: &bank, draws, preset: &preset, output };
-        record_augment(&mut Recorder::new(), &ctx, &call)
+        record_augment(&mut Recorder::new(), ctx, &call)
     };
     assert!(record(&enough, &rgb).is_ok());
     assert!(record(&enough, &grey).unwrap_err().to_string().contains("1 channels, the stored pictures have 3"));

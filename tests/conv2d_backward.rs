@@ -1,7 +1,12 @@
-//! The gradients of every convolution kernel against the definition in loops, and that against finite differences.
+//! The gradients of every convolution kernel of a GPU against the processor's.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+#[allow(dead_code)] // each test that includes this file uses its part
+#[path = "common/gradcheck.rs"]
+mod gradcheck;
+
+use gradcheck::{assert_near, contexts, elements, garbage, processor, read, slice, tensor, values, vector};
+use reslab::device::{Device, Recorder, Shape, Slice};
 use reslab::ops::{Conv2d, ConvBackward, ConvInputGradient, ConvKernel, ConvWeightGradient, Padding};
 
 struct Case {
@@ -30,93 +35,11 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Values in -1..1 that no rounding favours.
-fn values(count: usize, mut seed: u32) -> Vec<f32> {
-    let mut next = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn count(shape: Shape) -> usize {
-    shape.n * shape.c * shape.h * shape.w
-}
-
-/// Calls `f` with the indices of every product of the convolution: into the output, the input and the weights (torch's order).
-fn products(case: &Case, mut f: impl FnMut(usize, usize, usize)) {
-    let (x, conv, out) = (case.input, &case.conv, case.conv.output_shape(case.input));
-    let (top, _, _) = conv.padding.resolve(x.h, conv.kernel, conv.stride);
-    let (left, _, _) = conv.padding.resolve(x.w, conv.kernel, conv.stride);
-    for index in 0..count(out) {
-        let (ox, oy) = (index % out.w, index / out.w % out.h);
-        let (o, n) = (index / out.w / out.h % out.c, index / out.w / out.h / out.c);
-        for i in 0..x.c {
-            for ky in 0..conv.kernel {
-                let Some(iy) = (oy * conv.stride + ky).checked_sub(top).filter(|y| *y < x.h) else { continue };
-                for kx in 0..conv.kernel {
-                    let Some(ix) = (ox * conv.stride + kx).checked_sub(left).filter(|v| *v < x.w) else { continue };
-                    let weight = ((o * x.c + i) * conv.kernel + ky) * conv.kernel + kx;
-                    f(index, ((n * x.c + i) * x.h + iy) * x.w + ix, weight);
-                }
-            }
-        }
-    }
-}
-
-/// `(d_input, d_weight)` by the definition, summed in f64.
-fn reference(case: &Case, input: &[f64], weight: &[f64], d_output: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (mut d_input, mut d_weight) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
-    products(case, |o, i, w| {
-        d_input[i] += d_output[o] * weight[w];
-        d_weight[w] += d_output[o] * input[i];
-    });
-    (d_input, d_weight)
-}
-
-/// `sum(output * d_output)`: what the gradients are the gradients of.
-fn objective(case: &Case, input: &[f64], weight: &[f64], d_output: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    products(case, |o, i, w| sum += input[i] * weight[w] * d_output[o]);
-    sum
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|v| f64::from(*v)).collect()
-}
-
 /// Input, weights and d_output of a case.
 fn operands(case: &Case) -> [Vec<f32>; 3] {
     let conv = &case.conv;
     let weights = conv.out_channels * conv.in_channels * conv.kernel * conv.kernel;
-    [values(count(case.input), 1), values(weights, 2), values(count(conv.output_shape(case.input)), 3)]
-}
-
-#[test]
-fn the_reference_agrees_with_finite_differences() {
-    for case in cases() {
-        let [input, weight, d_output] = operands(&case).map(|v| wide(&v));
-        let (d_input, d_weight) = reference(&case, &input, &weight, &d_output);
-        let check = |gradient: &[f64], name: &str, objective: &dyn Fn(usize, f64) -> f64| {
-            let step = 1e-4;
-            for at in (0..gradient.len()).step_by(gradient.len() / 7 + 1) {
-                let difference = (objective(at, step) - objective(at, -step)) / (2.0 * step);
-                assert!(
-                    (difference - gradient[at]).abs() <= 1e-8,
-                    "{name}[{at}] of {:?}: {} against {difference}",
-                    case.conv,
-                    gradient[at]
-                );
-            }
-        };
-        let moved = |values: &[f64], at: usize, by: f64| {
-            let mut values = values.to_vec();
-            values[at] += by;
-            values
-        };
-        check(&d_input, "d_input", &|at, by| objective(&case, &moved(&input, at, by), &weight, &d_output));
-        check(&d_weight, "d_weight", &|at, by| objective(&case, &input, &moved(&weight, at, by), &d_output));
-    }
+    [values(elements(case.input), 1), values(weights, 2), values(elements(conv.output_shape(case.input)), 3)]
 }
 
 #[test]
@@ -136,108 +59,83 @@ fn weights_survive_packing() {
     }
 }
 
-/// Fails unless `got` is `expected` within `1e-5` of the largest.
-fn assert_close(got: &[f32], expected: &[f64], what: &str) {
-    let largest = expected.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    let worst = got.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-    assert!(worst <= 1e-5 * largest, "{what}: off by {worst} of {largest}");
-}
-
 /// Buffers with old values in them: nothing may depend on zeros.
 fn scratch(ctx: &Device, bytes: Vec<u64>) -> Vec<Slice> {
-    let dirty = |bytes: u64| Slice::with_bytes(ctx, "scratch", &Precision::F32.encode(&vec![3.0; bytes as usize / 4])).unwrap();
-    bytes.into_iter().map(dirty).collect()
+    bytes.into_iter().map(|bytes| slice(ctx, &vec![3.0; bytes as usize / 4])).collect()
 }
 
-fn check_input(ctx: &Device, case: &Case, backward: &ConvBackward, accumulate: bool) {
+/// `d_input`, plus another gradient with `accumulate`.
+fn input_gradient(ctx: &Device, case: &Case, backward: &ConvBackward, accumulate: bool) -> Vec<f32> {
     let [_, weight, d_output] = operands(case);
     let out = case.conv.output_shape(case.input);
-    let other = values(count(case.input), 4);
-    let (mut expected, _) = reference(case, &vec![0.0; count(case.input)], &wide(&weight), &wide(&d_output));
-    if accumulate {
-        expected.iter_mut().zip(&other).for_each(|(sum, v)| *sum += f64::from(*v));
-    }
     let packed = backward.forward().pack(&case.conv, &weight);
-    let weight = Slice::with_bytes(ctx, "weight", &Precision::F32.encode(&packed)).unwrap();
-    let d_output = Tensor::from_nchw(ctx, "d_output", out, Precision::F32, &d_output).unwrap();
-    let other = Tensor::from_nchw(ctx, "other", case.input, Precision::F32, &other).unwrap();
-    let d_input = Tensor::from_nchw(ctx, "d_input", case.input, Precision::F32, &vec![7.0; count(case.input)]).unwrap();
+    let other = tensor(ctx, case.input, &values(elements(case.input), 4));
+    let d_input = garbage(ctx, case.input);
     let mut recorder = Recorder::new();
     let call = ConvInputGradient {
         label: "conv",
         conv: &case.conv,
-        d_output: &d_output,
-        weight: &weight,
+        d_output: &tensor(ctx, out, &d_output),
+        weight: &slice(ctx, &packed),
         accumulate: accumulate.then_some(&other),
         d_input: &d_input,
         scratch: &scratch(ctx, backward.input_scratch(&case.conv, case.input)),
     };
     backward.record_input(&mut recorder, ctx, &call).unwrap();
     recorder.finish(ctx).run(ctx).unwrap();
-    let what = format!("d_input by {backward:?} of {:?} on {:?}", case.conv, case.input);
-    let raw = Precision::F32.decode(&pollster::block_on(d_input.slice.read(ctx)).unwrap());
-    for pixel in raw[..case.input.vec4s() * 4].chunks(case.input.c4() * 4) {
-        assert!(pixel[case.input.c..].iter().all(|v| *v == 0.0), "{what}: padding channels are zero");
-    }
-    assert_close(&pollster::block_on(d_input.read_nchw(ctx)).unwrap(), &expected, &what);
+    read(ctx, &d_input)
 }
 
-fn check_weight(ctx: &Device, case: &Case, backward: &ConvBackward) {
+/// `d_weight`, plus what an earlier micro-batch has left there.
+fn weight_gradient(ctx: &Device, case: &Case, backward: &ConvBackward) -> Vec<f32> {
     let [input, weight, d_output] = operands(case);
     let out = case.conv.output_shape(case.input);
-    let (_, mut expected) = reference(case, &wide(&input), &vec![0.0; weight.len()], &wide(&d_output));
-    // An earlier micro-batch has left its gradient.
-    expected.iter_mut().zip(&weight).for_each(|(sum, v)| *sum += f64::from(*v));
     let kernel = backward.forward();
-    let earlier = kernel.pack(&case.conv, &weight);
-    let d_weight = Slice::with_bytes(ctx, "d_weight", &Precision::F32.encode(&earlier)).unwrap();
-    let input = Tensor::from_nchw(ctx, "input", case.input, Precision::F32, &input).unwrap();
-    let d_output = Tensor::from_nchw(ctx, "d_output", out, Precision::F32, &d_output).unwrap();
+    let d_weight = slice(ctx, &kernel.pack(&case.conv, &weight));
     let mut recorder = Recorder::new();
     let call = ConvWeightGradient {
         label: "conv",
         conv: &case.conv,
-        input: &input,
-        d_output: &d_output,
+        input: &tensor(ctx, case.input, &input),
+        d_output: &tensor(ctx, out, &d_output),
         d_weight: &d_weight,
         scratch: &scratch(ctx, backward.weight_scratch(&case.conv, case.input)),
     };
     backward.record_weight(&mut recorder, ctx, &call).unwrap();
     recorder.finish(ctx).run(ctx).unwrap();
-    let what = format!("d_weight by {backward:?} of {:?} on {:?}", case.conv, case.input);
-    let mut packed = Precision::F32.decode(&pollster::block_on(d_weight.read(ctx)).unwrap());
+    let mut packed = vector(ctx, &d_weight);
     packed.truncate(kernel.packed_len(&case.conv));
     let got = kernel.unpack(&case.conv, &packed);
-    assert_close(&got, &expected, &what);
-    assert_eq!(kernel.pack(&case.conv, &got), packed, "{what}: padding entries are zero");
+    assert_eq!(kernel.pack(&case.conv, &got), packed, "padding entries by {backward:?} of {:?} are zero", case.conv);
+    got
 }
 
-fn contexts() -> Vec<Device> {
-    let open = |family| Device::new(DeviceOptions { family: Some(family), ..DeviceOptions::software() });
-    [Family::Cpu, Family::Gpu].map(|family| pollster::block_on(open(family)).expect("a Vulkan, Metal or DX12 adapter")).into()
+fn chosen(ctx: &Device, case: &Case) -> ConvBackward {
+    let forward = ConvKernel::choose_for_training(ctx, &case.conv, case.input);
+    let backward = ConvBackward::choose(ctx, &case.conv, case.input, forward);
+    assert_eq!(backward.forward(), forward);
+    backward
 }
 
 #[test]
-fn every_kernel_computes_the_gradients() {
-    let ctx = &contexts()[0];
+fn every_kernel_agrees_with_the_processors() {
     for case in cases() {
-        for (i, backward) in ConvBackward::all(ctx, &case.conv, case.input).iter().enumerate() {
-            check_input(ctx, &case, backward, i % 2 == 0);
-            check_weight(ctx, &case, backward);
+        let oracle = chosen(processor(), &case);
+        let d_input = [false, true].map(|accumulate| input_gradient(processor(), &case, &oracle, accumulate));
+        let d_weight = weight_gradient(processor(), &case, &oracle);
+        let check = |ctx: &Device, backward: &ConvBackward, accumulate: bool| {
+            let what = |name: &str| format!("{name} by {backward:?} of {:?} on {:?}", case.conv, case.input);
+            let got = input_gradient(ctx, &case, backward, accumulate);
+            assert_near(&what("d_input"), &got, &d_input[usize::from(accumulate)], 1e-5);
+            assert_near(&what("d_weight"), &weight_gradient(ctx, &case, backward), &d_weight, 1e-5);
+        };
+        for (i, backward) in ConvBackward::all(&contexts()[0], &case.conv, case.input).iter().enumerate() {
+            check(&contexts()[0], backward, i % 2 == 0);
         }
-    }
-}
-
-#[test]
-fn the_kernels_chosen_compute_the_gradients() {
-    for ctx in contexts() {
-        for case in cases() {
-            let forward = ConvKernel::choose_for_training(&ctx, &case.conv, case.input);
-            let backward = ConvBackward::choose(&ctx, &case.conv, case.input, forward);
-            assert_eq!(backward.forward(), forward);
-            check_input(&ctx, &case, &backward, false);
-            check_input(&ctx, &case, &backward, true);
-            check_weight(&ctx, &case, &backward);
+        for ctx in contexts() {
+            for accumulate in [false, true] {
+                check(ctx, &chosen(ctx, &case), accumulate);
+            }
         }
     }
 }

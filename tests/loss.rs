@@ -1,24 +1,13 @@
 //! The losses against their definition in f64 (transcribed from PyTorch's documentation) and against finite differences.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Shape, Slice, Tensor};
+#[allow(dead_code)] // each test that includes this file uses its part
+#[path = "common/gradcheck.rs"]
+mod gradcheck;
+
+use gradcheck::{contexts, values};
+use reslab::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{LossCall, LossKind, Target, record_loss};
-
-fn contexts() -> [Device; 2] {
-    [Family::Gpu, Family::Cpu].map(|family| {
-        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
-        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
-    })
-}
-
-/// Values in -1..1 that no rounding favours.
-fn values(count: usize, mut seed: u32) -> Vec<f32> {
-    let mut next = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
 
 struct Case {
     kind: LossKind,
@@ -181,7 +170,7 @@ fn loss_rank_confidence_and_totals_follow_the_definition() {
             // One vec4 in part, more classes than threads, a batch of more rows than threads.
             for (classes, batch) in [(3, 1), (10, 7), (1003, 6), (5, 70)] {
                 let case = Case::random(kind, classes, batch, 6.0);
-                let got = case.run(&ctx, true);
+                let got = case.run(ctx, true);
                 let x = case.logits64();
                 let mut sums = [0.0f64; 4];
                 for (n, t) in case.targets.iter().enumerate() {
@@ -214,7 +203,7 @@ fn loss_rank_confidence_and_totals_follow_the_definition() {
                 }
                 assert_eq!(got.totals[4..], [0.0; 4]);
                 assert_near("mean", got.totals[0] / got.totals[1], case.mean(&x), 1e-5);
-                let without = case.run(&ctx, false);
+                let without = case.run(ctx, false);
                 assert_eq!((without.rows, without.totals), (got.rows, got.totals), "the gradient changes nothing else");
             }
         }
@@ -227,7 +216,7 @@ fn gradient_agrees_with_finite_differences() {
         for kind in kinds() {
             for (classes, batch) in [(10, 7), (3, 1), (130, 3)] {
                 let case = Case::random(kind, classes, batch, 4.0);
-                let got = case.run(&ctx, true).d_logits;
+                let got = case.run(ctx, true).d_logits;
                 let expected = case.finite_differences();
                 let norm = expected.iter().map(|v| v * v).sum::<f64>().sqrt();
                 let error: f64 = got.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - f64::from(SHARE) * b).powi(2)).sum();
@@ -253,7 +242,7 @@ fn means_are_pytorchs() {
         (LossKind::SoftmaxCrossEntropy { label_smoothing: 0.1 }, 1.772_754_878_819_491_1),
         (LossKind::SigmoidCrossEntropy { label_smoothing: 0.0 }, 1.047_993_349_658_255_2),
     ] {
-        let totals = case(kind).run(&ctx, false).totals;
+        let totals = case(kind).run(ctx, false).totals;
         assert_near(&format!("{kind:?}"), totals[0] / totals[1], expected, 1e-6);
     }
 }
@@ -264,7 +253,7 @@ fn large_logits_stay_accurate() {
     for kind in kinds() {
         let mut case = Case::random(kind, 10, 5, 1.0);
         case.logits.iter_mut().enumerate().for_each(|(i, v)| *v = *v * 200.0 + if i % 3 == 0 { 1000.0 } else { -1000.0 });
-        let got = case.run(&ctx, true);
+        let got = case.run(ctx, true);
         let x = case.logits64();
         for (n, row) in got.rows.iter().enumerate().filter(|(n, _)| case.targets[*n].weight > 0.0) {
             assert_near(&format!("{kind:?} row {n}"), row[0], case.row(&x, n), 1e-5);
@@ -279,11 +268,11 @@ fn rows_that_are_no_numbers_are_counted_and_stop_the_step() {
         for kind in kinds() {
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 let mut case = Case::random(kind, 6, 5, 3.0);
-                let clean = case.run(&ctx, true);
+                let clean = case.run(ctx, true);
                 case.logits[3 * 6 + 4] = bad;
                 // A filler's logits count nowhere, whatever they are.
                 case.logits[2 * 6] = bad;
-                let got = case.run(&ctx, true);
+                let got = case.run(ctx, true);
                 assert!(got.rows[3][0].is_nan() && got.rows[3][1] == 6.0, "{:?}", got.rows[3]);
                 assert_eq!(got.totals[4..], [2.0, 0.0, 0.0, 0.0], "one row in each of two runs");
                 assert!(got.totals[..4].iter().all(|v| v.is_finite()));
@@ -299,7 +288,7 @@ fn a_batch_of_fillers_has_no_gradient() {
     let [ctx, _] = contexts();
     let mut case = Case::random(LossKind::default(), 4, 3, 1.0);
     case.targets.fill(Target::FILLER);
-    let got = case.run(&ctx, true);
+    let got = case.run(ctx, true);
     assert_eq!(got.d_logits, vec![0.0; 12]);
     assert_eq!(got.totals, [0.0; 8]);
 }
@@ -307,9 +296,9 @@ fn a_batch_of_fillers_has_no_gradient() {
 #[test]
 fn wrong_operands_are_explained() {
     let [ctx, _] = contexts();
-    let tensor = |shape| Tensor::zeros(&ctx, "x", shape, Precision::F32).unwrap();
+    let tensor = |shape| Tensor::zeros(ctx, "x", shape, Precision::F32).unwrap();
     let (logits, map) = (tensor(Shape::new(4, 10, 1, 1)), tensor(Shape::new(4, 10, 2, 1)));
-    let slice = |bytes| Slice::new(&ctx, "x", bytes).unwrap();
+    let slice = |bytes| Slice::new(ctx, "x", bytes).unwrap();
     let (long, short) = (slice(4096), slice(16));
     let call = LossCall {
         label: "head",
@@ -322,8 +311,8 @@ fn wrong_operands_are_explained() {
         rows: &slice(64),
         totals: &slice(32),
     };
-    let error = |call: LossCall<'_>| record_loss(&mut Recorder::new(), &ctx, &call).unwrap_err().to_string();
-    assert!(record_loss(&mut Recorder::new(), &ctx, &call).is_ok());
+    let error = |call: LossCall<'_>| record_loss(&mut Recorder::new(), ctx, &call).unwrap_err().to_string();
+    assert!(record_loss(&mut Recorder::new(), ctx, &call).is_ok());
     assert!(error(LossCall { logits: &map, ..call }).contains("one pixel"));
     assert!(error(LossCall { d_logits: Some(&map), ..call }).contains("gradient"));
     let message = error(LossCall { targets: &short, ..call });

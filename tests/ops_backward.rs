@@ -2,6 +2,7 @@
 //! their definitions.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[allow(dead_code)] // each test that includes this file uses its part
 #[path = "common/gradcheck.rs"]
 mod gradcheck;
 

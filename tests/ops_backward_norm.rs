@@ -1,6 +1,7 @@
 //! Batch norm in training and the sum over channels, against finite differences of their definitions.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[allow(dead_code)] // each test that includes this file uses its part
 #[path = "common/gradcheck.rs"]
 mod gradcheck;
 

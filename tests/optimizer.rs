@@ -1,28 +1,13 @@
 //! Optimizers against PyTorch's documented formulas in f64, and against numbers PyTorch printed.
 #![cfg(not(target_arch = "wasm32"))]
 
-use reslab::device::{Device, DeviceOptions, Family, Precision, Recorder, Recording, Slice};
+#[allow(dead_code)] // each test that includes this file uses its part
+#[path = "common/gradcheck.rs"]
+mod gradcheck;
+
+use gradcheck::{contexts, values, vector as read};
+use reslab::device::{Device, Recorder, Recording, Slice};
 use reslab::ops::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
-
-fn contexts() -> [Device; 2] {
-    [Family::Gpu, Family::Cpu].map(|family| {
-        let options = DeviceOptions { family: Some(family), ..DeviceOptions::software() };
-        pollster::block_on(Device::new(options)).expect("a GPU or a software adapter")
-    })
-}
-
-/// Values in -1..1 that no rounding favours.
-fn values(count: usize, mut seed: u32) -> Vec<f32> {
-    let mut next = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn read(ctx: &Device, slice: &Slice) -> Vec<f32> {
-    Precision::F32.decode(&pollster::block_on(slice.read(ctx)).unwrap())
-}
 
 /// How one region of parameters is treated.
 #[derive(Debug, Clone, Copy)]
@@ -166,22 +151,22 @@ fn ten_steps_follow_the_formulas() {
             for decoupled in [false, true] {
                 let groups = groups(decoupled);
                 let start = groups.map(|group| values(group.count, 5));
-                let trainee = Trainee::new(&ctx, optimizer, &groups, &start);
+                let trainee = Trainee::new(ctx, optimizer, &groups, &start);
                 let mut reference = Reference::new(optimizer, &groups, &start);
                 for number in 1..=10 {
                     let rate = 0.05 / number as f32;
                     let gradients = groups.map(|group| values(group.count, 100 + number));
                     // The norm is about 41: no clipping, far above it, far below it.
                     let clip = [None, Some(1000.0), Some(3.0)][number as usize % 3];
-                    trainee.step(&ctx, number, rate, clip, &gradients);
+                    trainee.step(ctx, number, rate, clip, &gradients);
                     reference.step(number as i32, rate, clip, &gradients);
                 }
-                let got = trainee.params(&ctx);
+                let got = trainee.params(ctx);
                 for (got, expected) in got.iter().flatten().zip(reference.params.iter().flatten()) {
                     let error = (f64::from(*got) - expected).abs();
                     assert!(error <= 2e-6, "{optimizer:?}, decoupled {decoupled}: {got} instead of {expected}");
                 }
-                let norm = read(&ctx, &trainee.norm);
+                let norm = read(ctx, &trainee.norm);
                 let last = groups.map(|group| values(group.count, 110));
                 let expected = last.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>();
                 assert!((f64::from(norm[0]) / expected - 1.0).abs() < 1e-5, "{norm:?}, expected {expected}");
@@ -205,13 +190,13 @@ fn three_steps_are_pytorchs() {
     let [ctx, _] = contexts();
     let groups = [Group { count: 4, multiplier: 1.0, decay: 0.01, decoupled: false }];
     for (optimizer, expected) in expected {
-        let trainee = Trainee::new(&ctx, optimizer, &groups, &[vec![1.0, -2.0, 0.5, 0.0]]);
+        let trainee = Trainee::new(ctx, optimizer, &groups, &[vec![1.0, -2.0, 0.5, 0.0]]);
         for number in 1..=3 {
-            let p = trainee.params(&ctx).remove(0);
+            let p = trainee.params(ctx).remove(0);
             let gradient = p.iter().zip([1.0, 0.5, 3.0, 0.0]).map(|(p, c)| c * p.powi(3)).collect();
-            trainee.step(&ctx, number, 0.1, Some(2.0), &[gradient]);
+            trainee.step(ctx, number, 0.1, Some(2.0), &[gradient]);
         }
-        let got = trainee.params(&ctx).remove(0);
+        let got = trainee.params(ctx).remove(0);
         for (got, expected) in got.iter().zip(expected) {
             assert!((f64::from(*got) - expected).abs() <= 2e-6, "{optimizer:?}: {got} instead of {expected}");
         }
@@ -225,26 +210,26 @@ fn a_gradient_that_is_no_number_changes_nothing_and_is_counted() {
         for optimizer in optimizers() {
             let groups = groups(true);
             let start = groups.map(|group| values(group.count, 5));
-            let trainee = Trainee::new(&ctx, optimizer, &groups, &start);
+            let trainee = Trainee::new(ctx, optimizer, &groups, &start);
             let clean = groups.map(|group| values(group.count, 6));
-            trainee.step(&ctx, 1, 0.1, Some(1.0), &clean);
+            trainee.step(ctx, 1, 0.1, Some(1.0), &clean);
             let all = || {
-                let state = trainee.state.iter().flatten().map(|slice| read(&ctx, slice));
-                (trainee.params(&ctx), state.collect::<Vec<_>>())
+                let state = trainee.state.iter().flatten().map(|slice| read(ctx, slice));
+                (trainee.params(ctx), state.collect::<Vec<_>>())
             };
             let before = all();
             // One bad value in one region stops the step for all.
             for (number, bad) in [(2, f32::NAN), (3, f32::INFINITY), (4, f32::MAX)] {
                 let mut gradients = clean.clone();
                 gradients[0][4999] = bad;
-                trainee.step(&ctx, number, 0.1, Some(1.0), &gradients);
+                trainee.step(ctx, number, 0.1, Some(1.0), &gradients);
                 assert!(all() == before, "{optimizer:?} moved on a gradient of {bad}");
-                let norm = read(&ctx, &trainee.norm);
+                let norm = read(ctx, &trainee.norm);
                 assert!(!norm[0].is_finite() && norm[1] == (number - 1) as f32, "{norm:?}");
             }
-            trainee.step(&ctx, 5, 0.1, Some(1.0), &clean);
+            trainee.step(ctx, 5, 0.1, Some(1.0), &clean);
             assert!(all() != before, "the next good step is taken");
-            assert_eq!(read(&ctx, &trainee.norm)[1], 3.0, "the count stays");
+            assert_eq!(read(ctx, &trainee.norm)[1], 3.0, "the count stays");
         }
     }
 }
@@ -256,15 +241,15 @@ fn the_norm_covers_regions_of_many_sizes() {
     for counts in [vec![4], vec![4096, 4100], vec![4, 1_100_000, 8, 4092]] {
         let data: Vec<Vec<f32>> = counts.iter().map(|count| values(*count, *count as u32)).collect();
         let regions: Vec<Slice> =
-            data.iter().map(|d| Slice::with_bytes(&ctx, "gradient", bytemuck::cast_slice(d)).unwrap()).collect();
+            data.iter().map(|d| Slice::with_bytes(ctx, "gradient", bytemuck::cast_slice(d)).unwrap()).collect();
         let bytes = regions.iter().map(Slice::bytes).sum();
-        let scratch = Slice::new(&ctx, "scratch", gradient_norm_scratch_bytes(bytes)).unwrap();
-        let norm = Slice::new(&ctx, "norm", 16).unwrap();
+        let scratch = Slice::new(ctx, "scratch", gradient_norm_scratch_bytes(bytes)).unwrap();
+        let norm = Slice::new(ctx, "norm", 16).unwrap();
         let mut recorder = Recorder::new();
-        record_gradient_norm(&mut recorder, &ctx, "norm", &regions, &scratch, &norm).unwrap();
-        recorder.finish(&ctx).run(&ctx).unwrap();
+        record_gradient_norm(&mut recorder, ctx, "norm", &regions, &scratch, &norm).unwrap();
+        recorder.finish(ctx).run(ctx).unwrap();
         let expected = data.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>();
-        let got = read(&ctx, &norm)[0];
+        let got = read(ctx, &norm)[0];
         assert!((f64::from(got) / expected - 1.0).abs() < 1e-5, "{counts:?}: {got} instead of {expected}");
     }
 }
@@ -272,7 +257,7 @@ fn the_norm_covers_regions_of_many_sizes() {
 #[test]
 fn numbers_and_operands_are_checked() {
     let [ctx, _] = contexts();
-    let slice = |bytes| Slice::new(&ctx, "x", bytes).unwrap();
+    let slice = |bytes| Slice::new(ctx, "x", bytes).unwrap();
     let (region, small, state) = (slice(64), slice(16), [slice(64)]);
     let values = slice(size_of::<StepValues>() as u64);
     let optimizer = Optimizer::sgd();
@@ -288,8 +273,8 @@ fn numbers_and_operands_are_checked() {
         weight_decay: 0.0,
         decoupled: false,
     };
-    let error = |call: UpdateCall<'_>| record_update(&mut Recorder::new(), &ctx, &call).unwrap_err().to_string();
-    assert!(record_update(&mut Recorder::new(), &ctx, &call).is_ok());
+    let error = |call: UpdateCall<'_>| record_update(&mut Recorder::new(), ctx, &call).unwrap_err().to_string();
+    assert!(record_update(&mut Recorder::new(), ctx, &call).is_ok());
     assert!(error(UpdateCall { state: &[], ..call }).contains("1 buffers of optimizer state, found 0"));
     assert!(error(UpdateCall { gradients: &small, ..call }).contains("gradients of at least 64 bytes, found 16"));
     assert!(error(UpdateCall { values: &small, ..call }).contains("step values"));
@@ -304,7 +289,7 @@ fn numbers_and_operands_are_checked() {
         assert!(bad.validate().is_err(), "{bad:?}");
     }
     let regions = vec![region.clone(); 65];
-    let message = record_gradient_norm(&mut Recorder::new(), &ctx, "norm", &regions, &slice(4096), &small).unwrap_err();
+    let message = record_gradient_norm(&mut Recorder::new(), ctx, "norm", &regions, &slice(4096), &small).unwrap_err();
     assert!(message.to_string().contains("at most 64 regions"), "{message}");
 }
 

@@ -1,18 +1,6 @@
 // Starts the app: the build writes the hashed names of its two files into the preload links of index.html.
 // Another page of the site (bench.html) has no such links and reads them from index.html.
 
-// wgpu 30 cannot ask a browser for subgroups, on which the fast kernels for software adapters rest (ops/conv2d.rs), so the
-// page asks in its place. gpu/context.rs looks for the mark.
-if (globalThis.GPUAdapter) {
-  const requestDevice = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
-    const features = new Set(descriptor.requiredFeatures ?? []);
-    globalThis.reslabSubgroups = this.features.has('subgroups');
-    if (globalThis.reslabSubgroups) features.add('subgroups');
-    return requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
-  };
-}
-
 async function appFiles() {
   let page = document;
   if (!page.getElementById('app-wasm')) {

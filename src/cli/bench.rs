@@ -213,7 +213,7 @@ fn precision(engine: &Engine, choice: PrecisionArg) -> Precision {
     if f16 { Precision::F16 } else { Precision::F32 }
 }
 
-/// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-subgroup8`.
+/// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-tiled64`.
 fn kernel_name(kernel: ConvKernel) -> String {
     let cut = match kernel.blocking {
         Blocking::Gpu(tiling) => format!("{tiling:?}"),
@@ -232,12 +232,9 @@ fn kernel(name: &str) -> std::result::Result<ConvKernel, String> {
 fn available(kernel: Option<ConvKernel>, ctx: &Device) -> Result<Option<ConvKernel>> {
     match kernel {
         Some(kernel) if !kernel.available(ctx) => {
-            let usable: Vec<_> = ConvKernel::all().filter(|k| k.available(ctx)).map(kernel_name).collect();
+            let (kernel, device) = (kernel_name(kernel), &ctx.adapter().name);
             Err(Error::Usage(format!(
-                "the kernel `{}` does not run on {}; use one of {}",
-                kernel_name(kernel),
-                ctx.adapter().name,
-                usable.join(", ")
+                "the kernel `{kernel}` is WGSL and does not run on {device}; add --device gpu or software"
             )))
         }
         kernel => Ok(kernel),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::open::Backend;
 use super::processor::Program;
-use super::{Device, DispatchTime, FrameTexture, Precision, Slice};
+use super::{Device, DispatchTime, FrameTexture, Slice};
 use crate::Result;
 use crate::cpu::{Span, Step};
-use crate::gpu::{self, Gpu, Kernel, Texels};
+use crate::gpu::{self, Gpu, Kernel};
 
 /// Collects steps; [`finish`](Recorder::finish) freezes them.
 #[derive(Default)]
@@ -49,24 +49,8 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        self.dispatch_texels(gpu, label, kernel, &[], slices, params, workgroups, cost)
-    }
-
-    /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `texels` are bound in front of `slices`.
-    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
-    pub fn dispatch_texels<P: bytemuck::NoUninit>(
-        &mut self,
-        gpu: &Gpu,
-        label: &str,
-        kernel: Arc<Kernel>,
-        texels: &[&Texels],
-        slices: &[&Slice],
-        params: P,
-        workgroups: [u32; 3],
-        cost: u64,
-    ) -> Result<()> {
         let slices: Vec<_> = slices.iter().map(|slice| slice.gpu()).collect();
-        self.gpu.dispatch_texels(gpu, label, kernel, texels, &slices, params, workgroups, cost)
+        self.gpu.dispatch(gpu, label, kernel, &slices, params, workgroups, cost)
     }
 
     /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `frame` is bound in front of `slices`.
@@ -106,14 +90,6 @@ impl Recorder {
         }
         let step = Step::Copy { from: self.span(from), to: self.span(to) };
         self.cpu.push(Task { label: None, cost: 0, step });
-    }
-
-    /// A texture with a slice's first `vec4s`, for the next dispatch: see [`gpu::Recorder::stage`].
-    ///
-    /// # Errors
-    /// [`Error::Limit`](crate::Error::Limit) when a texture cannot be that large.
-    pub fn stage(&mut self, gpu: &Gpu, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
-        self.gpu.stage(gpu, slice.gpu(), precision, vec4s)
     }
 
     /// Number of dispatches so far; on the processor, of steps.

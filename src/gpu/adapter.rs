@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::kernel::{Kernel, KernelKey};
-use super::{Precision, Texels};
 use crate::{Error, Result};
 
 /// Which kernels suit an adapter.
@@ -65,9 +64,7 @@ struct Inner {
     family: Family,
     f16: bool,
     timestamps: bool,
-    subgroup_lanes: Option<u32>,
     kernels: Mutex<HashMap<KernelKey, Arc<Kernel>>>,
-    texels: Mutex<HashMap<(usize, Precision), Texels>>,
     state: Arc<Mutex<DeviceState>>,
 }
 
@@ -122,7 +119,7 @@ impl Gpu {
             limits.max_buffer_size = available.max_buffer_size;
         }
         limits = limits.or_worse_values_from(&available);
-        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP;
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let features = adapter.features() & wanted;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
@@ -164,11 +161,7 @@ impl Gpu {
                 family,
                 f16: features.contains(wgpu::Features::SHADER_F16),
                 timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-                subgroup_lanes: ((features.contains(wgpu::Features::SUBGROUP) || page_asked_for_subgroups())
-                    && info.subgroup_min_size == info.subgroup_max_size)
-                    .then_some(info.subgroup_min_size),
                 kernels: Mutex::default(),
-                texels: Mutex::default(),
                 state,
                 device,
                 queue,
@@ -191,11 +184,6 @@ impl Gpu {
         self.inner.family
     }
 
-    /// Whether kernels that read much do so from textures: see [`Texels`](super::Texels). llvmpipe is told by its lanes.
-    pub fn prefers_texels(&self) -> bool {
-        self.family() == Family::Cpu && self.subgroup_lanes() == Some(8)
-    }
-
     /// Whether shaders may use f16 storage.
     pub fn has_f16(&self) -> bool {
         self.inner.f16
@@ -204,11 +192,6 @@ impl Gpu {
     /// Whether dispatches can be timed.
     pub fn has_timestamps(&self) -> bool {
         self.inner.timestamps
-    }
-
-    /// Lanes of a subgroup, where shaders may use subgroups and their size does not vary.
-    pub fn subgroup_lanes(&self) -> Option<u32> {
-        self.inner.subgroup_lanes
     }
 
     /// An error when the device is lost, or has reported a fault nobody caught since the last check. A fault is reported
@@ -242,21 +225,6 @@ impl Gpu {
     pub(super) fn kernels(&self) -> MutexGuard<'_, HashMap<KernelKey, Arc<Kernel>>> {
         lock(&self.inner.kernels)
     }
-
-    pub(super) fn kept_texels(&self) -> MutexGuard<'_, HashMap<(usize, Precision), Texels>> {
-        lock(&self.inner.texels)
-    }
-}
-
-/// wgpu 30 knows no subgroups in browsers; `www/boot.js` asks for them and leaves a mark.
-#[cfg(target_arch = "wasm32")]
-fn page_asked_for_subgroups() -> bool {
-    js_sys::Reflect::get(&js_sys::global(), &"reslabSubgroups".into()).is_ok_and(|mark| mark.is_truthy())
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn page_asked_for_subgroups() -> bool {
-    false
 }
 
 /// A poisoned lock only means that another thread panicked; the maps behind these locks stay consistent.

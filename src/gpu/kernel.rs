@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Gpu, Precision, wgsl};
 
-/// A WGSL file: a kernel with the entry point `main`. `Elem`, and `Texels` where it is used, are
-/// defined by a prelude according to the precision.
+/// A WGSL file: a kernel with the entry point `main`. `Elem` is defined by a prelude according to the
+/// precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shader {
     /// File name without `.wgsl`.
@@ -24,7 +24,6 @@ const SHARED: &[(&str, &str)] = &[
     ("shared/finite.wgsl", wgsl!("shared/finite.wgsl")),
     ("shared/loss_target.wgsl", wgsl!("shared/loss_target.wgsl")),
     ("shared/optimizer_step.wgsl", wgsl!("shared/optimizer_step.wgsl")),
-    ("shared/texel.wgsl", wgsl!("shared/texel.wgsl")),
 ];
 
 /// Length of what [`stripped`] leaves of a WGSL file.
@@ -74,24 +73,16 @@ const fn starts(file: &[u8], at: usize, with: &[u8]) -> bool {
 }
 
 impl Shader {
-    /// The text to compile: the extensions and the precision's prelude, the file, what it uses.
+    /// The text to compile: the precision's prelude, the file, what it uses.
     pub fn text(&self, precision: Precision) -> String {
         let prelude = match precision {
             Precision::F32 => "alias Elem = f32;\n",
             Precision::F16 => "enable f16;\nalias Elem = f16;\n",
         };
-        // Only in kernels that use it: not every browser knows these types.
-        let texels = match precision {
-            _ if !self.source.contains(": Texels;") => "",
-            Precision::F32 => "alias Texels = texture_storage_2d<rgba32float, read>;\n",
-            Precision::F16 => "alias Texels = texture_storage_2d<rgba16float, read>;\n",
-        };
-        // Browsers want the extension named; wgpu's own front end goes by the device's features and does not know the name.
-        let subgroups = cfg!(target_arch = "wasm32") && self.source.contains("@builtin(subgroup_");
         let used = |(name, _): &&(&str, &str)| self.source.lines().any(|line| line.strip_prefix(USES) == Some(name));
         let shared: String = SHARED.iter().filter(used).map(|(_, text)| *text).collect();
         // Last, so that line numbers in a compiler's messages are those of the file.
-        format!("{}{prelude}{texels}{}{shared}", if subgroups { "enable subgroups;\n" } else { "" }, self.source)
+        format!("{prelude}{}{shared}", self.source)
     }
 }
 

@@ -12,7 +12,6 @@ mod profile;
 mod readback;
 mod recording;
 mod slice;
-mod texels;
 
 pub use adapter::{Adapter, Family, Gpu, GpuOptions, Limits};
 pub use frame::FrameTexture;
@@ -22,7 +21,6 @@ pub use precision::Precision;
 pub use profile::DispatchTime;
 pub use recording::{Recorder, Recording};
 pub use slice::Slice;
-pub use texels::Texels;
 
 /// The text of a file in `shaders/`, stripped of its comments as the program is compiled.
 macro_rules! wgsl {

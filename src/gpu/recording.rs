@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::profile::Stopwatch;
-use super::{DispatchTime, FrameTexture, Gpu, Kernel, Precision, Slice, Texels};
+use super::{DispatchTime, FrameTexture, Gpu, Kernel, Slice};
 use crate::{Error, Result};
 
 /// Collects steps; [`finish`](Recorder::finish) turns their parameters into one uniform buffer and makes the bind groups.
@@ -11,28 +11,13 @@ use crate::{Error, Result};
 pub struct Recorder {
     steps: Vec<Pending>,
     uniforms: Vec<u8>,
-    /// What the textures hold at this point of the list, the one asked for last at the end.
-    staged: Vec<Staged>,
 }
-
-/// A slice's copy in a texture.
-struct Staged {
-    slot: usize,
-    precision: Precision,
-    /// None once something may have been written there.
-    from: Option<Slice>,
-    vec4s: usize,
-    to: Texels,
-}
-
-/// Textures of each precision, one more than a dispatch reads: those that the last stages returned are not filled anew.
-const TEXEL_SLOTS: usize = 4;
 
 enum Pending {
     Dispatch {
         label: String,
         kernel: Arc<Kernel>,
-        textures: Vec<wgpu::TextureView>,
+        frame: Option<wgpu::TextureView>,
         slices: Vec<Slice>,
         uniform: (u64, u64),
         workgroups: [u32; 3],
@@ -41,11 +26,6 @@ enum Pending {
     Copy {
         from: Slice,
         to: Slice,
-    },
-    Stage {
-        from: Slice,
-        vec4s: u32,
-        to: Texels,
     },
     Clear {
         slice: Slice,
@@ -77,24 +57,7 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        self.dispatch_texels(gpu, label, kernel, &[], slices, params, workgroups, cost)
-    }
-
-    /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `texels` are bound in front of `slices`.
-    #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
-    pub fn dispatch_texels<P: bytemuck::NoUninit>(
-        &mut self,
-        gpu: &Gpu,
-        label: &str,
-        kernel: Arc<Kernel>,
-        texels: &[&Texels],
-        slices: &[&Slice],
-        params: P,
-        workgroups: [u32; 3],
-        cost: u64,
-    ) -> Result<()> {
-        let textures = texels.iter().map(|texels| texels.view().clone()).collect();
-        self.push(gpu, label, kernel, textures, slices, params, workgroups, cost)
+        self.push(gpu, label, kernel, None, slices, params, workgroups, cost)
     }
 
     /// Appends a dispatch as [`dispatch`](Self::dispatch) does; `frame` is bound in front of `slices`.
@@ -110,7 +73,7 @@ impl Recorder {
         workgroups: [u32; 3],
         cost: u64,
     ) -> Result<()> {
-        self.push(gpu, label, kernel, vec![frame.view().clone()], slices, params, workgroups, cost)
+        self.push(gpu, label, kernel, Some(frame.view().clone()), slices, params, workgroups, cost)
     }
 
     #[allow(clippy::too_many_arguments)] // a dispatch simply has this many parts
@@ -119,7 +82,7 @@ impl Recorder {
         gpu: &Gpu,
         label: &str,
         kernel: Arc<Kernel>,
-        textures: Vec<wgpu::TextureView>,
+        frame: Option<wgpu::TextureView>,
         slices: &[&Slice],
         params: P,
         workgroups: [u32; 3],
@@ -141,11 +104,10 @@ impl Recorder {
         // WGSL rounds a uniform struct up to 16 bytes.
         let size = bytes.len().next_multiple_of(16);
         self.uniforms.resize(offset + size, 0);
-        slices.iter().for_each(|slice| self.outdate(slice));
         self.steps.push(Pending::Dispatch {
             label: label.into(),
             kernel,
-            textures,
+            frame,
             slices: slices.iter().map(|slice| (*slice).clone()).collect(),
             uniform: (offset as u64, size as u64),
             workgroups,
@@ -157,45 +119,7 @@ impl Recorder {
     /// Appends a copy between two slices of the same size.
     pub fn copy(&mut self, from: &Slice, to: &Slice) {
         assert_eq!(from.bytes, to.bytes, "a copy needs two slices of one size");
-        self.outdate(to);
         self.steps.push(Pending::Copy { from: from.clone(), to: to.clone() });
-    }
-
-    /// A texture with a slice's first `vec4s`, for the next dispatch. The copy into it is appended unless a texture has them still:
-    /// since they were copied, no dispatch had the slice among its buffers, and no other slice took the texture.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] when a texture cannot be that large.
-    pub fn stage(&mut self, gpu: &Gpu, slice: &Slice, precision: Precision, vec4s: usize) -> Result<Texels> {
-        let kept = self.staged.iter().position(|staged| {
-            staged.precision == precision
-                && staged.vec4s >= vec4s
-                && staged.from.as_ref().is_some_and(|from| from.starts_with(slice))
-        });
-        if let Some(kept) = kept {
-            let staged = self.staged.remove(kept);
-            let to = staged.to.clone();
-            self.staged.push(staged);
-            return Ok(to);
-        }
-        let slots = self.staged.iter().filter(|staged| staged.precision == precision).count();
-        let slot = match self.staged.iter().position(|staged| staged.precision == precision) {
-            Some(oldest) if slots == TEXEL_SLOTS => self.staged.remove(oldest).slot,
-            _ => slots,
-        };
-        let to = gpu.texels(slot, precision, vec4s)?;
-        self.steps.push(Pending::Stage { from: slice.clone(), vec4s: vec4s as u32, to: to.clone() });
-        self.staged.push(Staged { slot, precision, from: Some(slice.clone()), vec4s, to: to.clone() });
-        Ok(to)
-    }
-
-    /// Something may be written to this slice.
-    fn outdate(&mut self, slice: &Slice) {
-        for staged in &mut self.staged {
-            if staged.from.as_ref().is_some_and(|from| from.overlaps(slice)) {
-                staged.from = None;
-            }
-        }
     }
 
     /// Number of dispatches so far.
@@ -205,7 +129,6 @@ impl Recorder {
 
     /// Appends zeroing a slice.
     pub fn clear(&mut self, slice: &Slice) {
-        self.outdate(slice);
         self.steps.push(Pending::Clear { slice: slice.clone() });
     }
 
@@ -236,14 +159,13 @@ impl Recorder {
             .map(|step| match step {
                 Pending::Copy { from, to } => Step::Copy { from, to },
                 Pending::Clear { slice } => Step::Clear { slice },
-                Pending::Stage { from, vec4s, to } => Step::Stage { from, vec4s, to },
-                Pending::Dispatch { label, kernel, textures, slices, uniform: (offset, size), workgroups, cost } => {
+                Pending::Dispatch { label, kernel, frame, slices, uniform: (offset, size), workgroups, cost } => {
                     let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &uniform,
                         offset,
                         size: std::num::NonZeroU64::new(size),
                     });
-                    let entries: Vec<_> = textures
+                    let entries: Vec<_> = frame
                         .iter()
                         .map(wgpu::BindingResource::TextureView)
                         .chain(slices.iter().map(Slice::binding))
@@ -277,11 +199,6 @@ enum Step {
     Copy {
         from: Slice,
         to: Slice,
-    },
-    Stage {
-        from: Slice,
-        vec4s: u32,
-        to: Texels,
     },
     Clear {
         slice: Slice,
@@ -333,7 +250,6 @@ impl Recording {
                     words(format!("{label}: {} {x}x{y}x{z} of", kernel.name), &slices)
                 }
                 Step::Copy { from, to } => words("copy".into(), &[from, to]),
-                Step::Stage { from, .. } => words("stage".into(), &[from]),
                 Step::Clear { slice } => words("clear".into(), &[slice]),
             })
             .collect()
@@ -414,7 +330,7 @@ impl Step {
     fn cost(&self) -> u64 {
         match self {
             Self::Dispatch { cost, .. } => *cost,
-            Self::Copy { .. } | Self::Stage { .. } | Self::Clear { .. } => 0,
+            Self::Copy { .. } | Self::Clear { .. } => 0,
         }
     }
 }
@@ -425,10 +341,6 @@ fn encode(steps: &[Step], encoder: &mut wgpu::CommandEncoder) {
         match step {
             Step::Copy { from, to } => {
                 encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes);
-                steps.next();
-            }
-            Step::Stage { from, vec4s, to } => {
-                to.encode_copy(encoder, &from.buffer, from.offset, *vec4s);
                 steps.next();
             }
             Step::Clear { slice } => {

@@ -50,16 +50,6 @@ impl Slice {
         self.bytes
     }
 
-    /// Whether both begin with the same byte.
-    pub(super) fn starts_with(&self, other: &Self) -> bool {
-        self.buffer == other.buffer && self.offset == other.offset
-    }
-
-    /// Whether any byte belongs to both.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
-        self.buffer == other.buffer && self.offset < other.offset + other.bytes && other.offset < self.offset + self.bytes
-    }
-
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &self.buffer,

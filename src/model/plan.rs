@@ -5,7 +5,7 @@ use super::graph::{Graph, Layer, Node, ValueId};
 use crate::device::{
     Assignment, Device, DispatchTime, Lifetime, Precision, Recorder, Recording, Shape, Slice, Tensor, assign_slots,
 };
-use crate::ops::{Blocking, Constant, ConvKernel, Forward, Method, Purpose};
+use crate::ops::{Constant, ConvKernel, Forward, Purpose};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -88,11 +88,8 @@ impl PlanBuilder {
         let steps = fuse(graph, &kept, Purpose::Inference);
 
         let input = |step: &Step| shapes[step.inputs[0].0];
-        let kernel = |step: &Step| step.layer(graph).op.kernel(ctx, input(step), options.precision, options.conv_kernel);
-        let mut kernels: Vec<ConvKernel> = steps.iter().map(kernel).collect();
-        if options.conv_kernel.is_none() {
-            limit_winograd(&mut kernels, |step, kernel| steps[step].layer(graph).op.saving(kernel, input(&steps[step])));
-        }
+        let kernel = |step: &Step| step.layer(graph).op.kernel(ctx, input(step), options.conv_kernel);
+        let kernels: Vec<ConvKernel> = steps.iter().map(kernel).collect();
         let layout = Layout::new(graph, &steps, &kernels, &shapes, &kept, options.precision);
         let slots = layout
             .assignment
@@ -321,49 +318,4 @@ impl Layout {
 /// Slices are whole vec4s.
 fn slot_bytes(bytes: u64) -> u64 {
     bytes.max(16).next_multiple_of(16)
-}
-
-/// Dispatches up to which a plan may be filled with Winograd's, which are three where the direct method has one. A larger
-/// plan may grow by a tenth.
-const FULL_PLAN: usize = 60;
-
-/// Whether the kernel is three dispatches: Winograd's on a GPU. On the processor it is one step.
-fn takes_three(kernel: &ConvKernel) -> bool {
-    kernel.method != Method::Direct && matches!(kernel.blocking, Blocking::Gpu(_))
-}
-
-/// Takes Winograd from the layers it saves least, as `saving` tells by step and kernel, until the plan is not too full.
-fn limit_winograd(kernels: &mut [ConvKernel], saving: impl Fn(usize, ConvKernel) -> usize) {
-    let full = FULL_PLAN.max(kernels.len() * 11 / 10);
-    let affordable = full.saturating_sub(kernels.len()) / 2;
-    let mut layers: Vec<_> = kernels.iter_mut().enumerate().filter(|(_, kernel)| takes_three(kernel)).collect();
-    // The sort is stable: among equals the earlier layers keep it.
-    layers.sort_by_cached_key(|(step, kernel)| std::cmp::Reverse(saving(*step, **kernel)));
-    for (_, kernel) in layers.into_iter().skip(affordable) {
-        kernel.method = Method::Direct;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::Tiling;
-
-    #[test]
-    fn winograd_stays_where_it_saves_most_and_plans_stay_short() {
-        let kernel = |method| ConvKernel { method, blocking: Blocking::Gpu(Tiling::Subgroup8) };
-        let dispatches =
-            |kernels: &[ConvKernel]| kernels.iter().map(|k| if k.method == Method::Direct { 1 } else { 3 }).sum::<usize>();
-        // As ResNet-18: room for all.
-        let mut small = vec![kernel(Method::Winograd4); 18];
-        small.resize(24, ConvKernel::default());
-        limit_winograd(&mut small, |_, _| 1);
-        assert_eq!(dispatches(&small), 60);
-        // As ResNet-50, where later layers save more: the last two keep it.
-        let mut large = vec![kernel(Method::Direct); 46];
-        large.resize(57, kernel(Method::Winograd2));
-        limit_winograd(&mut large, |step, _| step);
-        assert_eq!(dispatches(&large), 61);
-        assert!(large[55..].iter().all(|k| *k == kernel(Method::Winograd2)));
-    }
 }

@@ -11,7 +11,7 @@ use super::layer::{
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::cpu::Step;
 use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
-use crate::gpu::{Gpu, Shader, Texels, shader};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 /// What batch norm with fixed statistics amounts to: `y = scale * x + shift`, each of length C.
@@ -47,15 +47,11 @@ impl Affine {
 }
 
 const FORWARD: Shader = shader!("batch_norm_forward");
-const FORWARD_TEXELS: Shader = shader!("batch_norm_forward_texels");
 const STATISTICS: Shader = shader!("batch_norm_statistics");
-const STATISTICS_TEXELS: Shader = shader!("batch_norm_statistics_texels");
 const SCALE: Shader = shader!("batch_norm_scale");
 const BACKWARD_SUMS: Shader = shader!("batch_norm_backward_sums");
-const BACKWARD_SUMS_TEXELS: Shader = shader!("batch_norm_backward_sums_texels");
 const BACKWARD_SCALE: Shader = shader!("batch_norm_backward_scale");
 const BACKWARD: Shader = shader!("batch_norm_backward");
-const BACKWARD_TEXELS: Shader = shader!("batch_norm_backward_texels");
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -191,10 +187,6 @@ struct ScaleParams {
     momentum: f32,
 }
 
-fn stage(recorder: &mut Recorder, gpu: &Gpu, tensor: &Tensor) -> Result<Texels> {
-    recorder.stage(gpu, &tensor.slice, tensor.precision, tensor.shape.vec4s())
-}
-
 /// Bytes of [`NormForward::saved`]: mean, 1/std, scale and bias, each of C4 vec4s of f32.
 pub fn norm_saved_bytes(shape: Shape) -> u64 {
     4 * shape.c4() as u64 * 16
@@ -246,14 +238,8 @@ pub fn record_norm_forward(recorder: &mut Recorder, device: &Device, call: &Norm
     };
     let chunks = Chunks::new(gpu, input.shape);
     if batch {
-        if gpu.prefers_texels() {
-            let kernel = gpu.kernel(STATISTICS_TEXELS, input.precision, &[]);
-            let texels = stage(recorder, gpu, input)?;
-            recorder.dispatch_texels(gpu, label, kernel, &[&texels], &[scratch], chunks, chunks.grid(gpu), 0)?;
-        } else {
-            let kernel = gpu.kernel(STATISTICS, input.precision, &[]);
-            recorder.dispatch(gpu, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(gpu), 0)?;
-        }
+        let kernel = gpu.kernel(STATISTICS, input.precision, &[]);
+        recorder.dispatch(gpu, label, kernel, &[&input.slice, scratch], chunks, chunks.grid(gpu), 0)?;
     }
     let constants = [("BATCH", flag(batch)), ("UNBIASED", flag(unbiased)), ("ROWS", Chunks::merge_rows(gpu))];
     let kernel = gpu.kernel(SCALE, Precision::F32, &constants);
@@ -264,12 +250,6 @@ pub fn record_norm_forward(recorder: &mut Recorder, device: &Device, call: &Norm
     let constants = [("MEAN", 1.0), ("RESIDUAL", flag(call.residual.is_some())), ("RELU", flag(call.relu))];
     let residual = call.residual.unwrap_or(input);
     let params = ForwardParams { chunks, mean_at: 0, scale_at: 2 * chunks.c4, bias_at: 3 * chunks.c4, padding: 0 };
-    if gpu.prefers_texels() {
-        let kernel = gpu.kernel(FORWARD_TEXELS, input.precision, &constants);
-        let texels = [&stage(recorder, gpu, input)?, &stage(recorder, gpu, residual)?];
-        let slices = [saved, saved, &output.slice];
-        return recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, params, chunks.grid(gpu), 0);
-    }
     let kernel = gpu.kernel(FORWARD, input.precision, &constants);
     let slices = [&input.slice, saved, saved, &residual.slice, &output.slice];
     recorder.dispatch(gpu, label, kernel, &slices, params, chunks.grid(gpu), 0)
@@ -304,20 +284,9 @@ pub fn record_norm_backward(recorder: &mut Recorder, device: &Device, call: &Nor
     // An output that is not looked at may lie in memory that belongs to another value by now.
     let output = if mask { output } else { input };
     let constants = [("RELU", flag(relu)), ("MASK", flag(mask))];
-    if gpu.prefers_texels() {
-        let kernel = gpu.kernel(BACKWARD_SUMS_TEXELS, input.precision, &constants);
-        let staged = [input, d_output, output].map(|tensor| stage(recorder, gpu, tensor));
-        let [input, gradient, output] = staged;
-        let texels = [&input?, &gradient?, &output?];
-        // Bound only where it is written, so that its copy in the texture stays good elsewhere.
-        let masked = if mask { &d_output.slice } else { call.d_bias };
-        let slices = [masked, saved, scratch];
-        recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, chunks, chunks.grid(gpu), 0)?;
-    } else {
-        let kernel = gpu.kernel(BACKWARD_SUMS, input.precision, &constants);
-        let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
-        recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.grid(gpu), 0)?;
-    }
+    let kernel = gpu.kernel(BACKWARD_SUMS, input.precision, &constants);
+    let slices = [&input.slice, &output.slice, &d_output.slice, saved, scratch];
+    recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.grid(gpu), 0)?;
 
     let kernel = gpu.kernel(BACKWARD_SCALE, Precision::F32, &[("ROWS", Chunks::merge_rows(gpu))]);
     let slices = [scratch, saved, call.d_weight, call.d_bias];
@@ -330,13 +299,6 @@ pub fn record_norm_backward(recorder: &mut Recorder, device: &Device, call: &Nor
         ("ACCUMULATE", flag(call.accumulate.is_some())),
     ];
     let accumulate = call.accumulate.unwrap_or(input);
-    if gpu.prefers_texels() {
-        let kernel = gpu.kernel(BACKWARD_TEXELS, input.precision, &constants);
-        let [input, gradient, accumulate] = [input, d_output, accumulate].map(|tensor| stage(recorder, gpu, tensor));
-        let texels = [&input?, &gradient?, &accumulate?];
-        let slices = [saved, scratch, &d_input.slice];
-        return recorder.dispatch_texels(gpu, label, kernel, &texels, &slices, chunks, chunks.grid(gpu), 0);
-    }
     let kernel = gpu.kernel(BACKWARD, input.precision, &constants);
     let slices = [&input.slice, &d_output.slice, saved, scratch, &accumulate.slice, &d_input.slice];
     recorder.dispatch(gpu, label, kernel, &slices, chunks, chunks.grid(gpu), 0)

@@ -42,18 +42,13 @@ pub trait Layer {
     }
 
     /// How a forward pass computes it, for layers that have a choice; with `wanted` wherever that can.
-    fn kernel(&self, _ctx: &Device, _input: Shape, _precision: Precision, _wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, _ctx: &Device, _input: Shape, _wanted: Option<ConvKernel>) -> ConvKernel {
         ConvKernel::default()
     }
 
     /// How training computes it; decides the layout of its weights.
     fn training_kernel(&self, _ctx: &Device, _input: Shape) -> ConvKernel {
         ConvKernel::default()
-    }
-
-    /// What a kernel of several dispatches saves against the one of a single dispatch, in multiply-adds.
-    fn saving(&self, _kernel: ConvKernel, _input: Shape) -> usize {
-        0
     }
 
     /// Values of its first parameter on the device. The default is one a channel, padded to fours.
@@ -438,9 +433,8 @@ macro_rules! layers {
             tail() -> Option<Tail>;
             takes(purpose: Purpose) -> &'static [Tail];
             affine(params: &[&[f32]]) -> Option<Affine>;
-            kernel(ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel;
+            kernel(ctx: &Device, input: Shape, wanted: Option<ConvKernel>) -> ConvKernel;
             training_kernel(ctx: &Device, input: Shape) -> ConvKernel;
-            saving(kernel: ConvKernel, input: Shape) -> usize;
             weight_len(kernel: ConvKernel) -> usize;
             pack_weight(kernel: ConvKernel, weight: &[f32]) -> Vec<f32>;
             unpack_weight(kernel: ConvKernel, packed: &[f32]) -> Vec<f32>;

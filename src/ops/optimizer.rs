@@ -3,7 +3,7 @@
 use super::{expect_bytes, flag, grid};
 use crate::cpu::{Rule, Step};
 use crate::device::{Device, Precision, Recorder, Slice};
-use crate::gpu::{Shader, Texels, shader};
+use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
 /// The rule that turns gradients into a step, with the numbers that do not change from step to step.
@@ -141,18 +141,12 @@ const SGD: Shader = shader!("sgd_update");
 const MOMENTUM: Shader = shader!("momentum_update");
 const ADAM: Shader = shader!("adam_update");
 const NORM_PARTIAL: Shader = shader!("gradient_norm_partial");
-const SGD_TEXELS: Shader = shader!("sgd_update_texels");
-const MOMENTUM_TEXELS: Shader = shader!("momentum_update_texels");
-const ADAM_TEXELS: Shader = shader!("adam_update_texels");
-const NORM_PARTIAL_TEXELS: Shader = shader!("gradient_norm_partial_texels");
 const NORM_TOTAL: Shader = shader!("gradient_norm_total");
 
 /// vec4s that one thread updates, so that what it reads of the step counts little; the shaders say the same.
 const UPDATE_THREAD_VEC4S: usize = 8;
 /// vec4s that one workgroup of the norm's first pass adds up; the shader says the same.
 const NORM_WORKGROUP_VEC4S: u64 = 1024;
-/// Bytes of a region that one dispatch takes where it reads textures, so that those stay small; whole workgroups of either pass.
-const TEXELS_PART_BYTES: u64 = 16 << 20;
 /// Most regions one norm is taken over.
 const NORM_REGIONS: u64 = 64;
 
@@ -192,7 +186,7 @@ struct UpdateParams {
     numbers: [f32; 3],
 }
 
-/// One step for one region, in one dispatch (one a 16 MiB where it reads textures). The gradient is first multiplied by `min(1, max_norm / (norm + 1e-6))`, as
+/// One step for one region, in one dispatch. The gradient is first multiplied by `min(1, max_norm / (norm + 1e-6))`, as
 /// `torch.nn.utils.clip_grad_norm_` does.
 ///
 /// With a gradient norm that is not finite nothing is changed, neither parameters nor state; [`record_gradient_norm`] counts it.
@@ -242,50 +236,21 @@ pub fn record_update(recorder: &mut Recorder, device: &Device, call: &UpdateCall
         return recorder.step(label, step, 0);
     };
     let decoupled = ("DECOUPLED", flag(decoupled));
-    let (shader, texels_shader, constants, numbers) = match *optimizer {
-        Optimizer::Sgd { momentum: 0.0, .. } => (SGD, SGD_TEXELS, vec![decoupled], [0.0; 3]),
+    let (shader, constants, numbers) = match *optimizer {
+        Optimizer::Sgd { momentum: 0.0, .. } => (SGD, vec![decoupled], [0.0; 3]),
         Optimizer::Sgd { momentum, nesterov } => {
-            (MOMENTUM, MOMENTUM_TEXELS, vec![decoupled, ("NESTEROV", flag(nesterov))], [momentum, 0.0, 0.0])
+            (MOMENTUM, vec![decoupled, ("NESTEROV", flag(nesterov))], [momentum, 0.0, 0.0])
         }
         Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
-            (ADAM, ADAM_TEXELS, vec![decoupled], [beta1, beta2, eps])
+            (ADAM, vec![decoupled], [beta1, beta2, eps])
         }
     };
-    let uniform = |bytes: u64| UpdateParams {
-        count: (bytes / 16) as u32,
-        rate_multiplier: call.learning_rate_multiplier,
-        decay: call.weight_decay,
-        numbers,
-    };
-    let threads = |bytes: u64| grid(gpu, ((bytes / 16) as usize).div_ceil(UPDATE_THREAD_VEC4S));
-    let bytes = params.bytes();
-    if !gpu.prefers_texels() {
-        let kernel = gpu.kernel(shader, Precision::F32, &constants);
-        let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
-        return recorder.dispatch(gpu, label, kernel, &operands, uniform(bytes), threads(bytes), 0);
-    }
-    let kernel = gpu.kernel(texels_shader, Precision::F32, &constants);
-    for (offset, bytes) in parts(bytes) {
-        let part = |slice: &Slice| slice.part(offset, bytes);
-        let read: Vec<Slice> = [params, gradients].into_iter().chain(state).map(part).collect();
-        let mut texels = Vec::new();
-        for slice in &read {
-            texels.push(recorder.stage(gpu, slice, Precision::F32, (bytes / 16) as usize)?);
-        }
-        let texels: Vec<&Texels> = texels.iter().collect();
-        let written: Vec<Slice> = std::iter::once(params).chain(state).map(part).collect();
-        let operands: Vec<&Slice> = written.iter().chain([values, norm]).collect();
-        recorder.dispatch_texels(gpu, label, kernel.clone(), &texels, &operands, uniform(bytes), threads(bytes), 0)?;
-    }
-    Ok(())
-}
-
-/// Offset and size of the parts of a region that are read from textures one by one.
-fn parts(bytes: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..bytes.div_ceil(TEXELS_PART_BYTES)).map(move |i| {
-        let offset = i * TEXELS_PART_BYTES;
-        (offset, TEXELS_PART_BYTES.min(bytes - offset))
-    })
+    let vec4s = (params.bytes() / 16) as usize;
+    let uniform =
+        UpdateParams { count: vec4s as u32, rate_multiplier: call.learning_rate_multiplier, decay: call.weight_decay, numbers };
+    let kernel = gpu.kernel(shader, Precision::F32, &constants);
+    let operands: Vec<&Slice> = [params, gradients].into_iter().chain(state).chain([values, norm]).collect();
+    recorder.dispatch(gpu, label, kernel, &operands, uniform, grid(gpu, vec4s.div_ceil(UPDATE_THREAD_VEC4S)), 0)
 }
 
 /// Bytes of scratch that [`record_gradient_norm`] needs for regions of `total_bytes` together.
@@ -293,7 +258,7 @@ pub fn gradient_norm_scratch_bytes(total_bytes: u64) -> u64 {
     (total_bytes.div_ceil(16 * NORM_WORKGROUP_VEC4S) + NORM_REGIONS) * 4
 }
 
-/// The norm of the gradients in all regions together: one dispatch a region (or 16 MiB of it) and one more. Afterwards `norm` is (sum of
+/// The norm of the gradients in all regions together: one dispatch a region and one more. Afterwards `norm` is (sum of
 /// squares, steps skipped because it was not finite (added to), norm, 0). Squares beyond f32 count as not finite too: that is
 /// a norm above 1.8e19.
 ///
@@ -320,25 +285,14 @@ pub fn record_gradient_norm(
         let norm = recorder.span(norm);
         return recorder.step(label, Step::GradientNorm { gradients, norm }, 0);
     };
-    let texels = gpu.prefers_texels();
-    let kernel = gpu.kernel(if texels { NORM_PARTIAL_TEXELS } else { NORM_PARTIAL }, Precision::F32, &[]);
+    let kernel = gpu.kernel(NORM_PARTIAL, Precision::F32, &[]);
     let mut first = 0;
     for region in gradients {
-        let whole = (0, region.bytes());
-        let parts: Vec<_> = if texels { parts(region.bytes()).collect() } else { vec![whole] };
-        for (offset, bytes) in parts {
-            let (region, count) = (region.part(offset, bytes), bytes / 16);
-            let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
-            let params = [count as u32, first];
-            if texels {
-                let texels = recorder.stage(gpu, &region, Precision::F32, count as usize)?;
-                let (texels, kernel) = ([&texels], kernel.clone());
-                recorder.dispatch_texels(gpu, label, kernel, &texels, &[scratch], params, [groups, 1, 1], 0)?;
-            } else {
-                recorder.dispatch(gpu, label, kernel.clone(), &[&region, scratch], params, [groups, 1, 1], 0)?;
-            }
-            first += groups;
-        }
+        let count = region.bytes() / 16;
+        let groups = count.div_ceil(NORM_WORKGROUP_VEC4S) as u32;
+        let params = [count as u32, first];
+        recorder.dispatch(gpu, label, kernel.clone(), &[region, scratch], params, [groups, 1, 1], 0)?;
+        first += groups;
     }
     let kernel = gpu.kernel(NORM_TOTAL, Precision::F32, &[]);
     recorder.dispatch(gpu, &format!("{label}.total"), kernel, &[scratch, norm], first, [1, 1, 1], 0)

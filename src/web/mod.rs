@@ -42,7 +42,7 @@ pub use self::{
     archive::{Archive, ArchiveBuilder, Entry, is_archive},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
-    device::{SubgroupsAsked, adapter_name, ask_for_subgroups, is_secure, now_ms, webgpu_available},
+    device::{adapter_name, is_secure, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes},
     files::{
         Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop,

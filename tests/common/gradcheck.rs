@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use reslab::device::{Device, DeviceOptions, Family, Precision, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceKind, DeviceOptions, Family, Precision, Shape, Slice, Tensor};
 
 /// Allowed error of a gradient, relative to the norm of the whole tensor; issue 3 asks for 1e-3.
 pub const TOLERANCE: f64 = 2e-5;
@@ -16,8 +16,17 @@ static CONTEXTS: LazyLock<[Device; 2]> = LazyLock::new(|| {
 });
 
 /// One context for each kernel family, on the same adapter.
-pub fn contexts() -> &'static [Device] {
-    &*CONTEXTS
+pub fn contexts() -> &'static [Device; 2] {
+    &CONTEXTS
+}
+
+static PROCESSOR: LazyLock<Device> =
+    LazyLock::new(|| pollster::block_on(Device::new(DeviceOptions::of(DeviceKind::Cpu))).expect("a processor"));
+
+/// What WGSL is compared with where finite differences would cost too much or say too little: its kernels are held against the
+/// definitions by the tests of its own crate.
+pub fn processor() -> &'static Device {
+    &PROCESSOR
 }
 
 /// Values in -1..1 that no rounding favours.
@@ -80,6 +89,16 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
     let size = norm(&mut expected.iter().copied());
     // Written so that NaN fails.
     assert!(error <= tolerance * size, "{what}: off by {error:e} of a norm of {size:e}");
+}
+
+/// Asserts that every value of `got` lies within `tolerance` of the largest of `expected`.
+pub fn assert_near(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), expected.len(), "{what}: number of values");
+    let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        // Written so that NaN fails.
+        assert!((got - expected).abs() <= tolerance * largest, "{what}: value {i} is {got}, not {expected}, of {largest}");
+    }
 }
 
 /// An f32 tensor of these `(N, C, H, W)` values.

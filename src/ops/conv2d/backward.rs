@@ -12,7 +12,7 @@ use super::weight_gradient::WeightGradient;
 use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, Params};
 use crate::Result;
 use crate::cpu::{ConvMethod, Step};
-use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
+use crate::device::{Device, Recorder, Shape, Slice, Tensor};
 use crate::gpu::{Gpu, Shader, shader};
 use crate::ops::grid;
 
@@ -136,15 +136,13 @@ impl ConvBackward {
 
     /// Every way that the device can run, for the test that compares them all with a reference.
     pub fn all(device: &Device, conv: &Conv2d, input: Shape) -> Vec<Self> {
-        let Some(gpu) = device.gpu() else {
+        if device.gpu().is_none() {
             return vec![Self::choose(device, conv, input, ConvKernel::choose_for_training(device, conv, input))];
-        };
-        let tilings = || Tiling::ALL.iter().copied().filter(|tiling| tiling.available(gpu));
-        let weights = WeightGradient::all(gpu, conv, input);
+        }
+        let (inputs, weights) = (Tiling::ALL, WeightGradient::all(conv, input));
         let mut all = Vec::new();
-        for forward in tilings() {
+        for &forward in Tiling::ALL {
             // Each input kernel with some weight kernel and each weight kernel with some input kernel: they do not meet.
-            let inputs: Vec<_> = tilings().collect();
             for i in 0..inputs.len().max(weights.len()) {
                 let (input, weight) = (inputs[i % inputs.len()], weights[i % weights.len()]);
                 all.push(Self(Way::Gpu(GpuBackward { forward, input, weight })));
@@ -256,9 +254,7 @@ impl GpuBackward {
         let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
         let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
         let kernel = gpu.kernel(REVERSE_WEIGHTS, precision, &[]);
-        let vec4s = self.forward.packed_len(conv.out_channels, conv.in_channels, conv.taps()) / 4;
-        let texels = recorder.stage(gpu, call.weight, Precision::F32, vec4s)?;
-        recorder.dispatch_texels(gpu, call.label, kernel, &[&texels], &[weights], params, blocks, 0)?;
+        recorder.dispatch(gpu, call.label, kernel, &[call.weight, weights], params, blocks, 0)?;
 
         let cost = conv.multiply_adds(input) / (phases.count() as u64);
         for row in 0..phases.side {

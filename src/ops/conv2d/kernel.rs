@@ -4,7 +4,7 @@ use super::tiling::{Call, Tiling};
 use super::{ADD_BIAS, ADD_RESIDUAL, Conv2d, Params, RELU};
 use crate::Result;
 use crate::cpu::{ConvMethod, Purpose, Step};
-use crate::device::{Device, Family, Precision, Recorder, Shape, Slice, Tensor};
+use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use crate::gpu::Gpu;
 use crate::ops::grid;
 use crate::ops::winograd::Winograd;
@@ -40,7 +40,8 @@ impl Default for Blocking {
 
 /// What a convolution multiplies.
 ///
-/// In f16 storage Winograd's intermediate values lose too much (F(4x4) most), so [`ConvKernel::choose`] takes it in f32 only.
+/// In f16 storage Winograd's intermediate values lose too much (F(4x4) most). No GPU was measured yet, so [`ConvKernel::choose`]
+/// takes it on the processor only; elsewhere it must be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
     /// Every weight with every value under it, in one dispatch.
@@ -75,24 +76,11 @@ pub struct ConvCall<'a> {
     pub scratch: &'a [Slice],
 }
 
-/// Price of loading or storing a vec4 on a software adapter, in multiply-adds: 66 on llvmpipe, 85 on SwiftShader
-/// (ResNet-18's transforms against its direct convolutions).
-const VEC4_COST: usize = 70;
-
-/// Winograd must promise at least this share of the direct cost off, or it is not worth its memory and two dispatches.
-const WINOGRAD_GAIN: f64 = 0.15;
-
-/// Largest weights in F(4x4, 3x3)'s domain: 4 times the plain ones matter little for 128 channels, but not for 512.
-const WINOGRAD4_WEIGHT_BYTES: usize = 4 << 20;
-
-/// Largest temporary buffer Winograd may ask for.
-const WINOGRAD_SCRATCH_BYTES: u64 = 64 << 20;
-
 impl ConvKernel {
     /// The kernel for this layer on this device.
-    pub fn choose(device: &Device, conv: &Conv2d, input: Shape, precision: Precision) -> Self {
+    pub fn choose(device: &Device, conv: &Conv2d, input: Shape) -> Self {
         match device.gpu() {
-            Some(gpu) => GpuKernel::choose(gpu, conv, input, precision).into(),
+            Some(gpu) => GpuKernel::direct(gpu, conv, input).into(),
             None => ConvMethod::choose(&conv.on(input), Purpose::Inference).into(),
         }
     }
@@ -114,15 +102,6 @@ impl ConvKernel {
         }
     }
 
-    /// What Winograd takes off the direct method's cost for this layer on a software adapter, in multiply-adds; 0 for the
-    /// direct method itself, and on the processor, which is not asked for dispatches.
-    pub(crate) fn saving(self, conv: &Conv2d, input: Shape) -> usize {
-        match self.side() {
-            Side::Gpu(kernel) => kernel.saving(conv, input),
-            Side::Cpu(_) => 0,
-        }
-    }
-
     /// Every kernel of a GPU, for the test that compares them all with a reference.
     pub fn all() -> impl Iterator<Item = Self> {
         [Method::Direct, Method::Winograd2, Method::Winograd4]
@@ -132,11 +111,7 @@ impl ConvKernel {
 
     /// Whether the device can run the kernel.
     pub fn available(self, device: &Device) -> bool {
-        match (self.side(), device.gpu()) {
-            (Side::Gpu(kernel), Some(gpu)) => kernel.tiling.available(gpu),
-            (Side::Cpu(_), None) => true,
-            _ => false,
-        }
+        matches!(self.blocking, Blocking::Gpu(_)) == device.gpu().is_some()
     }
 
     /// Whether the kernel can compute this geometry at all.
@@ -253,62 +228,10 @@ struct GpuKernel {
 }
 
 impl GpuKernel {
-    /// The kernel for this layer on this adapter.
-    fn choose(gpu: &Gpu, conv: &Conv2d, input: Shape, precision: Precision) -> Self {
-        let direct = Self::direct(gpu, conv, input);
-        let software = gpu.family() == Family::Cpu && direct.tiling != Tiling::Registers;
-        if !software || precision == Precision::F16 {
-            return direct;
-        }
-        let limit = WINOGRAD_SCRATCH_BYTES.min(gpu.limits().storage_binding_bytes);
-        direct.cheapest(conv, input, limit)
-    }
-
-    /// The direct one.
+    /// The direct kernel for this layer on this adapter.
     fn direct(gpu: &Gpu, conv: &Conv2d, input: Shape) -> Self {
         let output = conv.output_shape(input);
         Self { method: Method::Direct, tiling: Tiling::choose(gpu, output.n * output.h * output.w, output.c) }
-    }
-
-    /// Itself or the Winograd form with this blocking that costs clearly less and needs no temporary buffer over `limit` bytes.
-    fn cheapest(self, conv: &Conv2d, input: Shape, limit: u64) -> Self {
-        let worth = self.cost(conv, input) as f64 * (1.0 - WINOGRAD_GAIN);
-        [Method::Winograd2, Method::Winograd4]
-            .map(|method| Self { method, ..self })
-            .into_iter()
-            .filter(|kernel| kernel.supports(conv))
-            .filter(|kernel| kernel.scratch(conv, input, Precision::F32).into_iter().all(|bytes| bytes <= limit))
-            .filter(|kernel| {
-                let bytes = conv.in_channels * conv.out_channels * 36 * 4;
-                kernel.method != Method::Winograd4 || bytes <= WINOGRAD4_WEIGHT_BYTES
-            })
-            .min_by_key(|kernel| kernel.cost(conv, input))
-            .filter(|kernel| kernel.cost(conv, input) as f64 <= worth)
-            .unwrap_or(self)
-    }
-
-    fn saving(self, conv: &Conv2d, input: Shape) -> usize {
-        Self { method: Method::Direct, ..self }.cost(conv, input).saturating_sub(self.cost(conv, input))
-    }
-
-    /// Time on a software adapter, in multiply-adds: what tiles compute, empty parts too, and what is loaded and stored
-    /// besides.
-    fn cost(self, conv: &Conv2d, input: Shape) -> usize {
-        let output = conv.output_shape(input);
-        let pixels = output.n * output.h * output.w;
-        let sums = |rows: usize, depth: usize| {
-            let (pixels, channels) = self.tiling.tile();
-            let pixels = if self.tiling == Tiling::Registers { 8 } else { pixels };
-            rows.next_multiple_of(pixels) * output.c.next_multiple_of(channels) * depth
-        };
-        match self.method.winograd() {
-            None => sums(pixels, input.c * conv.kernel * conv.kernel) + VEC4_COST * pixels * output.c4(),
-            Some(winograd) => {
-                let tiles = winograd.tiles(output);
-                let transforms = tiles * winograd.products() * 2 * (input.c4() + output.c4());
-                winograd.products() * sums(tiles, input.c) + VEC4_COST * (transforms + pixels * output.c4())
-            }
-        }
     }
 
     fn supports(self, conv: &Conv2d) -> bool {
@@ -367,22 +290,16 @@ impl GpuKernel {
         let tiles = winograd.tiles(output);
         let kernel = gpu.kernel(winograd.input_shader(), precision, &[]);
         let threads = grid(gpu, tiles * input.c4());
-        let texels = recorder.stage(gpu, &call.input.slice, precision, input.vec4s())?;
-        recorder.dispatch_texels(gpu, call.label, kernel, &[&texels], &[values], params, threads, 0)?;
+        recorder.dispatch(gpu, call.label, kernel, &[&call.input.slice, values], params, threads, 0)?;
 
         let product = Call { count: winograd.products(), input: values, residual: None, output: sums, ..direct };
         self.tiling.record(recorder, gpu, &product, Params::product(tiles, input.c4(), output.c4()))?;
 
         let kernel = gpu.kernel(winograd.output_shader(), precision, &[]);
         let threads = grid(gpu, tiles * output.c4());
-        let texels = recorder.stage(gpu, sums, precision, winograd.products() * tiles * output.c4())?;
-        // Without a residual the binding still needs a texture.
-        let residual = match residual {
-            Some(residual) => recorder.stage(gpu, residual, precision, output.vec4s())?,
-            None => texels.clone(),
-        };
-        let slices = [call.bias, &call.output.slice];
-        recorder.dispatch_texels(gpu, call.label, kernel, &[&texels, &residual], &slices, params, threads, 0)
+        // Without a residual the binding still needs a buffer.
+        let slices = [sums, residual.unwrap_or(sums), call.bias, &call.output.slice];
+        recorder.dispatch(gpu, call.label, kernel, &slices, params, threads, 0)
     }
 }
 
@@ -393,36 +310,5 @@ impl Method {
             Self::Winograd2 => Some(Winograd::F2),
             Self::Winograd4 => Some(Winograd::F4),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::Padding;
-
-    fn conv(in_channels: usize, out_channels: usize, kernel: usize, stride: usize) -> Conv2d {
-        Conv2d { in_channels, out_channels, kernel, stride, padding: Padding::Symmetric, bias: false }
-    }
-
-    #[test]
-    fn winograd_is_chosen_where_it_was_measured_to_pay() {
-        let choose = |tiling, c: usize, o: usize, size: usize, batch: usize| {
-            let direct = GpuKernel { method: Method::Direct, tiling };
-            direct.cheapest(&conv(c, o, 3, 1), Shape::new(batch, c, size, size), WINOGRAD_SCRATCH_BYTES).method
-        };
-        // ResNet-18 at 224 on llvmpipe, whole layers: 10 -> 6.3, 10 -> 5.0, 11 -> 6.3 ms of CPU time; 7x7 gains nothing.
-        assert_eq!(choose(Tiling::Subgroup8, 64, 64, 56, 1), Method::Winograd4);
-        assert_eq!(choose(Tiling::Subgroup8, 128, 128, 28, 1), Method::Winograd4);
-        assert_eq!(choose(Tiling::Subgroup8, 256, 256, 14, 1), Method::Winograd2);
-        assert_eq!(choose(Tiling::Subgroup8, 512, 512, 7, 1), Method::Direct);
-        assert_eq!(choose(Tiling::Subgroup8, 512, 512, 7, 8), Method::Winograd2);
-        // SwiftShader's small tiles waste nothing there: 70 -> 40 ms.
-        assert_eq!(choose(Tiling::Subgroup4, 512, 512, 7, 1), Method::Winograd2);
-        // A batch whose temporaries would be larger than the limit.
-        assert_eq!(choose(Tiling::Subgroup8, 64, 64, 224, 8), Method::Direct);
-        let strided = GpuKernel { method: Method::Winograd4, tiling: Tiling::Subgroup8 };
-        assert!(!strided.supports(&conv(64, 64, 3, 2)));
-        assert!(!strided.supports(&conv(64, 64, 1, 1)));
     }
 }

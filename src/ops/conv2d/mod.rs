@@ -129,17 +129,13 @@ impl Layer for Conv2d {
         }
     }
 
-    fn kernel(&self, ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, ctx: &Device, input: Shape, wanted: Option<ConvKernel>) -> ConvKernel {
         let wanted = wanted.filter(|kernel| kernel.supports(self));
-        wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input, precision))
+        wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input))
     }
 
     fn training_kernel(&self, ctx: &Device, input: Shape) -> ConvKernel {
         ConvKernel::choose_for_training(ctx, self, input)
-    }
-
-    fn saving(&self, kernel: ConvKernel, input: Shape) -> usize {
-        kernel.saving(self, input)
     }
 
     fn weight_len(&self, kernel: ConvKernel) -> usize {

@@ -11,17 +11,9 @@ const FEW_WORKGROUPS: usize = 64;
 /// How a convolution's sums are spread over invocations; each is a shader with its weight layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tiling {
-    /// 8 pixels x 8 channels an invocation, in registers: software adapters without subgroups, and few channels there.
+    /// 8 pixels x 8 channels an invocation, in registers, without barriers: software adapters.
     #[default]
     Registers,
-    /// 8 pixels x 32 channels a subgroup of 4 lanes: SwiftShader.
-    Subgroup4,
-    /// 32 pixels x 64 channels a subgroup of 8 lanes: llvmpipe.
-    Subgroup8,
-    /// 64 pixels x 32 channels a subgroup of 8 lanes.
-    Subgroup8x32,
-    /// 128 pixels x 16 channels a subgroup of 8 lanes.
-    Subgroup8x16,
     /// Tiles of 64 x 64 in workgroup memory: GPUs.
     Tiled64,
     /// Tiles of 32 x 32 in workgroup memory: GPUs, layers with few outputs.
@@ -43,95 +35,40 @@ pub(super) struct Call<'a> {
 }
 
 impl Tiling {
-    pub(super) const ALL: &[Self] = &[
-        Self::Registers,
-        Self::Subgroup4,
-        Self::Subgroup8,
-        Self::Subgroup8x32,
-        Self::Subgroup8x16,
-        Self::Tiled64,
-        Self::Tiled32,
-    ];
+    pub(super) const ALL: &[Self] = &[Self::Registers, Self::Tiled64, Self::Tiled32];
 
     /// For sums over `pixels` output pixels and `channels` output channels on this adapter.
     pub(super) fn choose(gpu: &Gpu, pixels: usize, channels: usize) -> Self {
-        if gpu.family() == Family::Gpu {
-            let (x, y) = Self::Tiled64.tiles(pixels, channels);
-            return if x * y < FEW_WORKGROUPS { Self::Tiled32 } else { Self::Tiled64 };
+        if gpu.family() == Family::Cpu {
+            return Self::Registers;
         }
-        match gpu.subgroup_lanes() {
-            // A tile more than half empty costs more than subgroups save.
-            Some(4) if channels.next_multiple_of(32) < 2 * channels => Self::Subgroup4,
-            // The least work, empty parts too; among equals the widest, which loads least.
-            Some(8) => [Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16]
-                .into_iter()
-                .min_by_key(|blocking| channels.next_multiple_of(blocking.tile().1))
-                .unwrap_or_default(),
-            _ => Self::Registers,
-        }
-    }
-
-    /// Whether the device can run it.
-    pub(super) fn available(self, gpu: &Gpu) -> bool {
-        match self {
-            Self::Subgroup4 => gpu.subgroup_lanes() == Some(4),
-            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => gpu.subgroup_lanes() == Some(8),
-            Self::Registers | Self::Tiled64 | Self::Tiled32 => true,
-        }
+        let (x, y) = Self::Tiled64.tiles(pixels, channels);
+        if x * y < FEW_WORKGROUPS { Self::Tiled32 } else { Self::Tiled64 }
     }
 
     fn shader(self) -> Shader {
         match self {
             Self::Registers => shader!("conv2d_direct"),
-            Self::Subgroup4 => shader!("conv2d_subgroup4"),
-            Self::Subgroup8 => shader!("conv2d_subgroup8"),
-            Self::Subgroup8x32 => shader!("conv2d_subgroup8x32"),
-            Self::Subgroup8x16 => shader!("conv2d_subgroup8x16"),
             Self::Tiled64 => shader!("conv2d_tiled64"),
             Self::Tiled32 => shader!("conv2d_tiled32"),
         }
     }
 
-    /// Whether its shader reads input, weights and residual from textures: see [`Texels`](crate::gpu::Texels).
-    fn reads_texels(self) -> bool {
-        matches!(self, Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16)
-    }
-
-    /// Appends the dispatch, and the copies into textures where it reads those.
+    /// Appends the dispatch.
     pub(super) fn record(self, recorder: &mut Recorder, gpu: &Gpu, call: &Call<'_>, params: Params) -> Result<()> {
-        let precision = call.precision;
-        let kernel = gpu.kernel(self.shader(), precision, &[]);
+        let kernel = gpu.kernel(self.shader(), call.precision, &[]);
         let size = |value: u32| value as usize;
-        let (pixels, count) = (size(params.batch * params.out_h * params.out_w), call.count);
-        let blocks = self.grid(pixels, size(params.out_c4) * 4, count);
-        // Without a residual its binding still needs a buffer or texture; any that is not written does.
-        if !self.reads_texels() {
-            let residual = call.residual.unwrap_or(call.bias);
-            let slices = [call.input, call.weight, call.bias, residual, call.output];
-            return recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, call.cost);
-        }
-        let rows = size(params.in_c4 * params.kernel_h * params.kernel_w);
-        let vec4s = count * size(params.batch * params.in_h * params.in_w * params.in_c4);
-        let input = recorder.stage(gpu, call.input, precision, vec4s)?;
-        let vec4s = count * rows * 4 * size(params.out_c4).next_multiple_of(self.tile().1 / 4);
-        let weight = recorder.stage(gpu, call.weight, precision, vec4s)?;
-        let vec4s = count * pixels * size(params.out_c4);
-        let residual = match call.residual {
-            Some(residual) => recorder.stage(gpu, residual, precision, vec4s)?,
-            None => input.clone(),
-        };
-        let texels = [&input, &weight, &residual];
-        recorder.dispatch_texels(gpu, call.label, kernel, &texels, &[call.bias, call.output], params, blocks, call.cost)
+        let blocks = self.grid(size(params.batch * params.out_h * params.out_w), size(params.out_c4) * 4, call.count);
+        // Without a residual its binding still needs a buffer; any that is not written does.
+        let residual = call.residual.unwrap_or(call.bias);
+        let slices = [call.input, call.weight, call.bias, residual, call.output];
+        recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, call.cost)
     }
 
     /// Output pixels and output channels of a workgroup.
     pub(super) fn tile(self) -> (usize, usize) {
         match self {
             Self::Registers => (512, 8),
-            Self::Subgroup4 => (8, 32),
-            Self::Subgroup8 => (32, 64),
-            Self::Subgroup8x32 => (64, 32),
-            Self::Subgroup8x16 => (128, 16),
             Self::Tiled64 => (64, 64),
             Self::Tiled32 => (32, 32),
         }

@@ -7,7 +7,7 @@
 
 use super::{Conv2d, ConvWeightGradient, Tiling};
 use crate::Result;
-use crate::device::{Family, Precision, Recorder, Shape};
+use crate::device::{Family, Recorder, Shape};
 use crate::gpu::{Gpu, Shader, shader};
 use crate::ops::grid;
 
@@ -23,14 +23,6 @@ pub(super) struct WeightGradient {
 enum WeightTiling {
     /// 8 rows x 8 channels an invocation, in registers.
     Registers,
-    /// 16 rows x 32 channels a subgroup of 4 lanes: SwiftShader.
-    Subgroup4,
-    /// 32 rows x 64 channels a subgroup of 8 lanes: llvmpipe.
-    Subgroup8,
-    /// 64 rows x 32 channels a subgroup of 8 lanes.
-    Subgroup8x32,
-    /// 64 rows x 16 channels a subgroup of 8 lanes.
-    Subgroup8x16,
     /// Tiles of 64 x 64 in workgroup memory: GPUs.
     Tiled,
 }
@@ -87,35 +79,23 @@ const PARTIAL_BYTES: usize = 16 << 20;
 
 impl WeightGradient {
     pub(super) fn choose(gpu: &Gpu, conv: &Conv2d, input: Shape, forward: Tiling) -> Self {
-        let tiling = if gpu.family() == Family::Gpu {
-            WeightTiling::Tiled
-        } else {
-            match Tiling::choose(gpu, 0, conv.out_channels) {
-                Tiling::Subgroup8 => WeightTiling::Subgroup8,
-                Tiling::Subgroup8x32 => WeightTiling::Subgroup8x32,
-                Tiling::Subgroup8x16 => WeightTiling::Subgroup8x16,
-                Tiling::Subgroup4 => WeightTiling::Subgroup4,
-                _ => WeightTiling::Registers,
-            }
+        let (tiling, wanted) = match gpu.family() {
+            Family::Gpu => (WeightTiling::Tiled, GPU_WORKGROUPS),
+            Family::Cpu => (WeightTiling::Registers, CPU_WORKGROUPS),
         };
         let matrix = Matrix::new(conv, forward);
         let [x, y] = tiling.tiles(matrix);
-        let wanted = if gpu.family() == Family::Gpu { GPU_WORKGROUPS } else { CPU_WORKGROUPS };
         let most = PARTIAL_BYTES.min(gpu.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16);
         let pixels = pixels(conv, input);
         let chunks = wanted.div_ceil(x * y).min(pixels / MIN_CHUNK).max(pixels.div_ceil(MAX_CHUNK)).clamp(1, most.max(1));
         Self { tiling, chunk: pixels.div_ceil(chunks).next_multiple_of(CHUNK_STEP) }
     }
 
-    /// Every kernel that the device can run, with one chunk and with many.
-    pub(super) fn all(gpu: &Gpu, conv: &Conv2d, input: Shape) -> Vec<Self> {
+    /// Every kernel, with one chunk and with many.
+    pub(super) fn all(conv: &Conv2d, input: Shape) -> Vec<Self> {
         let whole = pixels(conv, input).next_multiple_of(CHUNK_STEP);
-        WeightTiling::ALL
-            .iter()
-            .copied()
-            .filter(|tiling| tiling.available(gpu))
-            .flat_map(|tiling| [CHUNK_STEP, whole].map(|chunk| Self { tiling, chunk }))
-            .collect()
+        let tilings = [WeightTiling::Registers, WeightTiling::Tiled];
+        tilings.into_iter().flat_map(|tiling| [CHUNK_STEP, whole].map(|chunk| Self { tiling, chunk })).collect()
     }
 
     fn chunks(self, conv: &Conv2d, input: Shape) -> usize {
@@ -169,19 +149,8 @@ impl WeightGradient {
         let [x, y] = self.tiling.tiles(matrix);
         let blocks = [x as u32, y as u32, chunks as u32];
         let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
-        if self.tiling.reads_texels() {
-            let values = recorder.stage(gpu, &call.input.slice, precision, input.vec4s())?;
-            let gradients = recorder.stage(gpu, &call.d_output.slice, precision, output.vec4s())?;
-            let earlier = match partials {
-                None => recorder.stage(gpu, call.d_weight, Precision::F32, matrix.vec4s())?,
-                Some(_) => values.clone(),
-            };
-            let texels = [&values, &gradients, &earlier];
-            recorder.dispatch_texels(gpu, call.label, kernel, &texels, &[target], params, blocks, cost)?;
-        } else {
-            let slices = [&call.input.slice, &call.d_output.slice, target];
-            recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, cost)?;
-        }
+        let slices = [&call.input.slice, &call.d_output.slice, target];
+        recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, cost)?;
 
         let Some(partials) = partials else { return Ok(()) };
         let params = SumParams { count: matrix.vec4s() as u32, chunks: chunks as u32 };
@@ -191,44 +160,19 @@ impl WeightGradient {
 }
 
 impl WeightTiling {
-    const ALL: &[Self] =
-        &[Self::Registers, Self::Subgroup4, Self::Subgroup8, Self::Subgroup8x32, Self::Subgroup8x16, Self::Tiled];
-
-    /// Whether its shader reads from textures: see [`Texels`](crate::gpu::Texels).
-    fn reads_texels(self) -> bool {
-        matches!(self, Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16)
-    }
-
     fn shader(self) -> Shader {
         match self {
             Self::Registers => shader!("conv2d_d_weight_direct"),
-            Self::Subgroup4 => shader!("conv2d_d_weight_subgroup4"),
-            Self::Subgroup8 => shader!("conv2d_d_weight_subgroup8"),
-            Self::Subgroup8x32 => shader!("conv2d_d_weight_subgroup8x32"),
-            Self::Subgroup8x16 => shader!("conv2d_d_weight_subgroup8x16"),
             Self::Tiled => shader!("conv2d_d_weight_tiled"),
-        }
-    }
-
-    fn available(self, gpu: &Gpu) -> bool {
-        match self {
-            Self::Subgroup4 => gpu.subgroup_lanes() == Some(4),
-            Self::Subgroup8 | Self::Subgroup8x32 | Self::Subgroup8x16 => gpu.subgroup_lanes() == Some(8),
-            Self::Registers | Self::Tiled => true,
         }
     }
 
     /// Workgroups over the rows and over the columns.
     fn tiles(self, matrix: Matrix) -> [usize; 2] {
-        let tiles = |rows: usize, columns: usize| [matrix.rows.div_ceil(rows), matrix.columns.div_ceil(columns)];
         match self {
             // 64 invocations of 2 x 2 vec4s each, in one dimension.
             Self::Registers => [(matrix.rows.div_ceil(2) * matrix.columns / 2).div_ceil(64), 1],
-            Self::Subgroup4 => tiles(4, 8),
-            Self::Subgroup8 => tiles(8, 16),
-            Self::Subgroup8x32 => tiles(16, 8),
-            Self::Subgroup8x16 => tiles(16, 4),
-            Self::Tiled => tiles(16, 16),
+            Self::Tiled => [matrix.rows.div_ceil(16), matrix.columns.div_ceil(16)],
         }
     }
 }
