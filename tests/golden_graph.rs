@@ -29,6 +29,13 @@ fn v1() {
 }
 
 #[test]
+fn variations() {
+    for name in ["resnet18d@odd", "resnet26t", "resnext50_32x4d", "resnetv2_50d"] {
+        check(name);
+    }
+}
+
+#[test]
 fn v2() {
     check("resnet50v2-slim@odd");
     check("resnet50v2-keras@odd");

@@ -51,7 +51,7 @@ fn run(ctx: &Device, case: &Case, weights: &StateDict, precision: Precision, con
     println!("{} on {} {precision:?}{kernel}: logits within {worst:.1e} of the largest", case.name, ctx.kind());
 }
 
-fn weights(case: &Case) -> StateDict {
+fn generated(case: &Case) -> StateDict {
     let mut state = StateDict::default();
     for param in case.spec.build().unwrap().params() {
         let values = generator::tensor(&param.name, &param.shape);
@@ -63,7 +63,7 @@ fn weights(case: &Case) -> StateDict {
 /// Once with the end points kept, once as a user runs it.
 fn check(name: &str) {
     let case = golden::case(name);
-    let weights = weights(&case);
+    let weights = generated(&case);
     for device in [&CPU, &SOFTWARE] {
         run(device, &case, &weights, Precision::F32, None, true);
     }
@@ -102,6 +102,10 @@ macro_rules! parity {
 parity! {
     v1_basic: "resnet18", "resnet34";
     v1_bottleneck: "resnet50", "resnet50@odd", "resnet50-caffe", "resnet101", "resnet152";
+    resnext_and_wide: "resnext50_32x4d", "wide_resnet50_2";
+    resnet_d: "resnet18d", "resnet18d@odd", "resnet50d";
+    resnet_s_and_t: "resnet26t", "resnet50s";
+    timm_v2: "resnetv2_50", "resnetv2_50d";
     v2_slim: "resnet50v2-slim", "resnet50v2-slim@odd", "resnet101v2-slim", "resnet152v2-slim", "resnet200v2-slim";
     v2_keras: "resnet50v2-keras", "resnet50v2-keras@odd", "resnet101v2-keras", "resnet152v2-keras";
     cifar_v1: "resnet20", "resnet20@odd", "resnet32", "resnet44", "resnet56", "resnet110";
@@ -117,7 +121,7 @@ parity! {
 fn every_convolution_kernel() {
     for name in ["resnet18", "resnet20-keras@odd", "labml-bottleneck"] {
         let case = golden::case(name);
-        let weights = weights(&case);
+        let weights = generated(&case);
         for kernel in ConvKernel::all().filter(|kernel| kernel.available(&SOFTWARE)) {
             run(&SOFTWARE, &case, &weights, Precision::F32, Some(kernel), false);
             // Winograd is never chosen for f16.

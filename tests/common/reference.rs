@@ -3,7 +3,7 @@
 
 use reslab::device::Shape;
 use reslab::model::graph::{Graph, Op};
-use reslab::ops::{BatchNorm, Conv2d, Linear, MaxPool, ZeroPadShortcut};
+use reslab::ops::{AvgPool, BatchNorm, Conv2d, GroupedConv2d, Linear, MaxPool, ZeroPadShortcut};
 
 use crate::generator;
 
@@ -22,7 +22,12 @@ pub fn run(graph: &Graph, shape: Shape, input: &[f32]) -> Vec<Vec<f32>> {
             (Op::Conv2d(c), Some(x)) => {
                 let weight = param("weight", &[c.out_channels, c.in_channels, c.kernel, c.kernel]);
                 let bias = if c.bias { param("bias", &[c.out_channels]) } else { vec![0.0; c.out_channels] };
-                conv2d(x, c, &weight, &bias, out)
+                conv2d(x, c, 1, &weight, &bias, out)
+            }
+            (Op::GroupedConv2d(GroupedConv2d { conv: c, groups }), Some(x)) => {
+                let weight = param("weight", &[c.out_channels, c.in_channels / groups, c.kernel, c.kernel]);
+                let bias = if c.bias { param("bias", &[c.out_channels]) } else { vec![0.0; c.out_channels] };
+                conv2d(x, c, *groups, &weight, &bias, out)
             }
             (Op::BatchNorm(BatchNorm { channels, eps }), Some(x)) => {
                 let [gamma, beta, mean, var] =
@@ -32,6 +37,7 @@ pub fn run(graph: &Graph, shape: Shape, input: &[f32]) -> Vec<Vec<f32>> {
             (Op::Relu(_), Some(x)) => x.data.iter().map(|v| v.max(0.0)).collect(),
             (Op::Add(_), Some(x)) => x.data.iter().zip(&values[node.inputs[1].0]).map(|(a, b)| a + b).collect(),
             (Op::MaxPool(p), Some(x)) => max_pool(x, p, out),
+            (Op::AvgPool(p), Some(x)) => avg_pool(x, p, out),
             (Op::ZeroPadShortcut(ZeroPadShortcut { stride, offset, .. }), Some(x)) => {
                 each(out, |n, c, h, w| match c.checked_sub(*offset) {
                     Some(c) if c < x.shape.c => x.at(n, c, h * stride, w * stride),
@@ -82,7 +88,7 @@ fn each(shape: Shape, mut f: impl FnMut(usize, usize, usize, usize) -> f32) -> V
 }
 
 /// One weight at a time over a whole plane: slow to read memory, but vectorised, and the order of sums is the naive one.
-fn conv2d(x: View<'_>, conv: &Conv2d, weight: &[f32], bias: &[f32], out: Shape) -> Vec<f32> {
+fn conv2d(x: View<'_>, conv: &Conv2d, groups: usize, weight: &[f32], bias: &[f32], out: Shape) -> Vec<f32> {
     let (k, stride) = (conv.kernel, conv.stride);
     let (top, _, _) = conv.padding.resolve(x.shape.h, k, stride);
     let (left, _, _) = conv.padding.resolve(x.shape.w, k, stride);
@@ -90,11 +96,13 @@ fn conv2d(x: View<'_>, conv: &Conv2d, weight: &[f32], bias: &[f32], out: Shape) 
     for n in 0..out.n {
         for o in 0..out.c {
             let mut plane = vec![bias[o]; out.h * out.w];
-            for i in 0..x.shape.c {
-                let input = &x.data[(n * x.shape.c + i) * x.shape.h * x.shape.w..][..x.shape.h * x.shape.w];
+            let inputs = x.shape.c / groups;
+            let first_input = o / (out.c / groups) * inputs;
+            for i in 0..inputs {
+                let input = &x.data[(n * x.shape.c + first_input + i) * x.shape.h * x.shape.w..][..x.shape.h * x.shape.w];
                 for ky in 0..k {
                     for kx in 0..k {
-                        let factor = weight[((o * x.shape.c + i) * k + ky) * k + kx];
+                        let factor = weight[((o * inputs + i) * k + ky) * k + kx];
                         // Output columns whose input column lies inside the image.
                         let first = left.saturating_sub(kx).div_ceil(stride);
                         let end = (x.shape.w + left).saturating_sub(kx).div_ceil(stride).min(out.w);
@@ -135,6 +143,24 @@ fn max_pool(x: View<'_>, pool: &MaxPool, out: Shape) -> Vec<f32> {
             }
         }
         largest
+    })
+}
+
+fn avg_pool(x: View<'_>, pool: &AvgPool, out: Shape) -> Vec<f32> {
+    let (top, _, _) = pool.padding.resolve(x.shape.h, pool.kernel, pool.stride);
+    let (left, _, _) = pool.padding.resolve(x.shape.w, pool.kernel, pool.stride);
+    each(out, |n, c, h, w| {
+        let (mut sum, mut cells) = (0.0, 0);
+        for ky in 0..pool.kernel {
+            for kx in 0..pool.kernel {
+                let y = (h * pool.stride + ky).checked_sub(top).filter(|y| *y < x.shape.h);
+                let column = (w * pool.stride + kx).checked_sub(left).filter(|x_| *x_ < x.shape.w);
+                if let (Some(y), Some(column)) = (y, column) {
+                    (sum, cells) = (sum + x.at(n, c, y, column), cells + 1);
+                }
+            }
+        }
+        sum / cells as f32
     })
 }
 
