@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use reslab::device::{Device, DeviceKind, DeviceOptions, Precision};
 use reslab::model::{InferencePlan, PlanOptions};
 use reslab::ops::{ConvKernel, Method};
-use reslab::weights::{HostTensor, StateDict};
+use reslab::weights::{self, HostTensor, StateDict};
 
 use golden::Case;
 
@@ -127,6 +127,44 @@ fn every_convolution_kernel() {
             // Winograd is never chosen for f16.
             if SOFTWARE.has_f16() && kernel.method == Method::Direct {
                 run(&SOFTWARE, &case, &weights, Precision::F16, Some(kernel), false);
+            }
+        }
+    }
+}
+
+/// Files that Keras wrote, with the logits it gave (`tests/fixtures/weights/make_keras.py`).
+#[test]
+fn keras_files_give_keras_logits() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/weights/keras");
+    let expected = std::fs::read(format!("{folder}/expected.safetensors")).unwrap();
+    let expected = reslab::weights::read("expected", &expected).unwrap();
+    let pixels = &expected.tensors["input"];
+    let side = pixels.shape[2];
+    for name in [
+        "v1.weights.h5",
+        "v1.h5",
+        "v2.weights.h5",
+        "v2.h5",
+        "transfer.keras",
+        "transfer.weights.h5",
+        "two.keras",
+        "two.weights.h5",
+    ] {
+        // The archive around it is for the fixture's size.
+        let bytes = std::fs::read(format!("{folder}/{name}.zip")).unwrap();
+        let (found, _) = weights::load(&weights::Files::alone(name, &bytes), &weights::Choices::default()).unwrap();
+        let of = name.split('.').next().unwrap();
+        let scale = if of == "transfer" { (127.5, 1.0) } else { (64.0, 2.0) };
+        let input: Vec<f32> = pixels.data.iter().map(|v| v / scale.0 - scale.1).collect();
+        let options = PlanOptions { height: side, width: side, ..PlanOptions::new(side) };
+        for device in [&CPU, &SOFTWARE] {
+            let graph = found.spec.build().unwrap();
+            let plan = InferencePlan::new(device, &graph, &found.weights, options.clone()).unwrap();
+            plan.input().write_nchw(device, &input);
+            plan.run(device).unwrap();
+            let logits = pollster::block_on(plan.read(device, "fc")).unwrap();
+            for (ours, theirs) in logits.iter().zip(&expected.tensors[of].data) {
+                assert!((ours - theirs).abs() < 2e-4, "{name}: {ours} is not {theirs}");
             }
         }
     }

@@ -48,7 +48,7 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 type="file"
                 tabindex="-1"
                 multiple
-                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.onnx,.zip"
+                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.onnx,.keras,.h5,.zip"
                 aria-label=t!("model.open")
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)
