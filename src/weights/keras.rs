@@ -55,6 +55,7 @@ pub(super) fn list(bytes: &[u8], config: Option<Value>) -> Result<Contents<'stat
 
     let config = config.or_else(|| text(attributes.get("model_config")?).and_then(|text| serde_json::from_str(&text).ok()));
     let form = form(&layers);
+    let example = form.is_none() && example_names(&mut layers)?;
     if form.is_some() {
         only_a_head_besides(&mut layers, config.as_ref())?;
     }
@@ -90,8 +91,13 @@ pub(super) fn list(bytes: &[u8], config: Option<Value>) -> Result<Contents<'stat
     }
     let mut contents = Contents::new(tensors, bytes.len(), Box::new(move |stored| read(&sources[stored.place], stored)));
     contents.facts.keras = form;
-    if let Some(config) = config {
-        settings(&config, &mut contents)?;
+    if example {
+        contents.facts.notes.push(
+            "its layers have no names of their own: they were taken for Keras' CIFAR-10 example's, in the order in which they were made".into(),
+        );
+    }
+    if let Some(config) = config.filter(|_| form.is_some() || example) {
+        settings(&config, example, &mut contents)?;
     }
     Ok(contents)
 }
@@ -215,6 +221,65 @@ fn form(layers: &[Found]) -> Option<KerasForm> {
     first.then_some(if v2 { KerasForm::V2 } else { KerasForm::V1 })
 }
 
+/// The number in a name that Keras gives by itself: 0 of `conv2d`, 3 of `conv2d_3`.
+fn counted(name: &str, class: &str) -> Option<usize> {
+    let rest = name.strip_prefix(class)?;
+    if rest.is_empty() { Some(0) } else { rest.strip_prefix('_')?.parse().ok() }
+}
+
+/// Names the layers of Keras' CIFAR-10 example as torchvision would. Its layers are only counted, in the order in which its code makes
+/// them: of a block the convolutions, then that of the shortcut. Says whether it is one of its nets, by all kernels' sizes and widths.
+fn example_names(layers: &mut [Found]) -> Result<bool, String> {
+    let of = |class: &str| {
+        let mut found: Vec<(usize, usize)> =
+            layers.iter().enumerate().filter_map(|(i, layer)| Some((counted(&layer.name, class)?, i))).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, i)| i).collect::<Vec<_>>()
+    };
+    let (convs, norms) = (of("conv2d"), of("batch_normalization"));
+    let mut kernels = Vec::new();
+    for &i in &convs {
+        let Some((_, weight)) = layers[i].variables.iter().find(|(role, _)| role == "weight") else { return Ok(false) };
+        let &[kernel, _, _, outputs] = weight.shape().map_err(damaged)?.as_slice() else { return Ok(false) };
+        kernels.push((kernel, outputs));
+    }
+    // (name, kernel, width) of each convolution, and the names of norms.
+    let (mut expected, mut normed) = (vec![("conv1".to_string(), 3, 16)], vec!["bn1".to_string()]);
+    let v2 = kernels.get(1).is_some_and(|(kernel, _)| *kernel == 1);
+    let per_block = if v2 { 3 } else { 2 };
+    let blocks = convs.len().saturating_sub(if v2 { 4 } else { 3 }) / (3 * per_block);
+    for k in 0..3usize {
+        for block in 0..blocks {
+            let name = format!("layer{}.{block}", k + 1);
+            // The width inside a bottleneck, and the one that a block ends in.
+            let (inner, outer) = if v2 { ([16, 64, 128][k], 64 << k) } else { (16 << k, 16 << k) };
+            let widths: &[(u64, u64)] = if v2 { &[(1, inner), (3, inner), (1, outer)] } else { &[(3, outer), (3, outer)] };
+            for (j, &(kernel, width)) in widths.iter().enumerate() {
+                expected.push((format!("{name}.conv{}", j + 1), kernel, width));
+                // The very first is pre-activated by the stem.
+                if !(v2 && k == 0 && block == 0 && j == 0) {
+                    normed.push(format!("{name}.bn{}", j + 1));
+                }
+            }
+            if block == 0 && (v2 || k > 0) {
+                expected.push((format!("{name}.downsample.0"), 1, outer));
+            }
+        }
+    }
+    if v2 {
+        normed.push("norm".into());
+    }
+    let same = expected.iter().map(|(_, kernel, width)| (*kernel, *width)).eq(kernels.iter().copied());
+    if blocks == 0 || !same || normed.len() != norms.len() {
+        return Ok(false);
+    }
+    let names = expected.into_iter().map(|(name, ..)| name).chain(normed);
+    for (i, name) in convs.into_iter().chain(norms).zip(names) {
+        (layers[i].above, layers[i].name) = (String::new(), name);
+    }
+    Ok(true)
+}
+
 /// Sees that what is no part of the body is linear layers that follow each other, and numbers them. Anything else would be passed
 /// over, and change the answer.
 fn only_a_head_besides(layers: &mut [Found], config: Option<&Value>) -> Result<(), String> {
@@ -265,7 +330,7 @@ fn only_a_head_besides(layers: &mut [Found], config: Option<&Value>) -> Result<(
 }
 
 /// What the model's configuration says: layers that are not supported, the picture's size, rescaling, the last activation.
-fn settings(config: &Value, contents: &mut Contents<'_>) -> Result<(), String> {
+fn settings(config: &Value, example: bool, contents: &mut Contents<'_>) -> Result<(), String> {
     /// What a ResNet is made of, and what does nothing after training.
     const KNOWN: &[&str] = &[
         "InputLayer",
@@ -287,12 +352,14 @@ fn settings(config: &Value, contents: &mut Contents<'_>) -> Result<(), String> {
         "Model",
         "Rescaling",
     ];
+    /// Of the CIFAR-10 example: over all that is left of its pictures.
+    const ITS: &[&str] = &["AveragePooling2D", "Flatten"];
     let mut layers = Vec::new();
     flatten(config, 0, &mut layers);
     for layer in &layers {
         let class = layer["class_name"].as_str().unwrap_or_default();
         let random = class.starts_with("Random") || class == "AutoContrast";
-        if !KNOWN.contains(&class) && !random {
+        if !KNOWN.contains(&class) && !random && !(example && ITS.contains(&class)) {
             let name = layer["config"]["name"].as_str().or(layer["name"].as_str()).unwrap_or_default();
             return Err(format!(
                 "its model has a layer `{}` of class `{}`, which is not supported; save the network without it (what prepares \
@@ -336,6 +403,13 @@ fn settings(config: &Value, contents: &mut Contents<'_>) -> Result<(), String> {
         && height == width
     {
         contents.facts.side = u32::try_from(height).ok();
+    }
+    if example && contents.facts.side.is_some_and(|side| side != 32) {
+        return Err(
+            "it is Keras' CIFAR-10 example for pictures that are not of 32 x 32: its last pool then is not over all of them, \
+                    which is not supported"
+                .into(),
+        );
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ pub(super) fn refuse(contents: &Contents<'_>) -> Error {
     if names.iter().any(|name| name.split('.').any(|part| part == "conv2d" || part.starts_with("conv2d_"))) {
         return no(format!(
             "its layers have the names that Keras gives by itself (`{}`, ...), which do not tell where a layer is; nets with Keras \
-             Applications' names (`conv2_block1_1_conv`) can be read",
+             Applications' names (`conv2_block1_1_conv`) and those of its CIFAR-10 example can be read",
             shown(names[0])
         ));
     }

@@ -322,9 +322,7 @@ fn fold_stray_biases(tensors: &mut IndexMap<String, HostTensor>) {
         return;
     }
     let norms: Vec<Option<String>> = convs.iter().map(|conv| norm_after(conv)).collect();
-    let normed =
-        |norm: &Option<String>| norm.as_ref().is_some_and(|norm| tensors.contains_key(&format!("{norm}.running_mean")));
-    if biased.len() == convs.len() && norms.iter().all(normed) {
+    if biased.len() == convs.len() {
         return;
     }
     for (conv, norm) in convs.iter().zip(&norms) {

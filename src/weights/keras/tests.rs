@@ -88,6 +88,15 @@ fn linear_layers_after_the_body_are_in_the_models_order() {
     assert_eq!(loaded("two.weights.h5").unwrap().0.weights.tensors, two.weights.tensors);
 }
 
+#[test]
+fn the_cifar_example_is_known_by_the_order_of_its_layers() {
+    for (name, arch) in [("example1.weights.h5", "resnet8-keras"), ("example2.weights.h5", "resnet11v2")] {
+        let (found, _) = loaded(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(found.spec, crate::model::ResNetSpec::named(arch).unwrap(), "{name}");
+        assert!(found.notes.join(" ").contains("CIFAR-10 example"), "{:?}", found.notes);
+    }
+}
+
 /// As `no_damage_panics` of the other forms.
 #[test]
 fn damage_is_an_error_and_never_a_panic() {
