@@ -359,7 +359,8 @@ fn settings(config: &Value, example: bool, contents: &mut Contents<'_>) -> Resul
     for layer in &layers {
         let class = layer["class_name"].as_str().unwrap_or_default();
         let random = class.starts_with("Random") || class == "AutoContrast";
-        if !KNOWN.contains(&class) && !random && !(example && ITS.contains(&class)) {
+        let supported = KNOWN.contains(&class) || random || (example && ITS.contains(&class));
+        if !supported {
             let name = layer["config"]["name"].as_str().or(layer["name"].as_str()).unwrap_or_default();
             return Err(format!(
                 "its model has a layer `{}` of class `{}`, which is not supported; save the network without it (what prepares \
