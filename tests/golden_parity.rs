@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use reslab::device::{Device, DeviceKind, DeviceOptions, Precision};
 use reslab::model::{InferencePlan, PlanOptions};
 use reslab::ops::{ConvKernel, Method};
-use reslab::weights::{HostTensor, StateDict};
+use reslab::weights::{self, HostTensor, StateDict};
 
 use golden::Case;
 
@@ -51,7 +51,7 @@ fn run(ctx: &Device, case: &Case, weights: &StateDict, precision: Precision, con
     println!("{} on {} {precision:?}{kernel}: logits within {worst:.1e} of the largest", case.name, ctx.kind());
 }
 
-fn weights(case: &Case) -> StateDict {
+fn generated(case: &Case) -> StateDict {
     let mut state = StateDict::default();
     for param in case.spec.build().unwrap().params() {
         let values = generator::tensor(&param.name, &param.shape);
@@ -63,7 +63,7 @@ fn weights(case: &Case) -> StateDict {
 /// Once with the end points kept, once as a user runs it.
 fn check(name: &str) {
     let case = golden::case(name);
-    let weights = weights(&case);
+    let weights = generated(&case);
     for device in [&CPU, &SOFTWARE] {
         run(device, &case, &weights, Precision::F32, None, true);
     }
@@ -102,6 +102,10 @@ macro_rules! parity {
 parity! {
     v1_basic: "resnet18", "resnet34";
     v1_bottleneck: "resnet50", "resnet50@odd", "resnet50-caffe", "resnet101", "resnet152";
+    resnext_and_wide: "resnext50_32x4d", "wide_resnet50_2";
+    resnet_d: "resnet18d", "resnet18d@odd", "resnet50d";
+    resnet_s_and_t: "resnet26t", "resnet50s";
+    timm_v2: "resnetv2_50", "resnetv2_50d";
     v2_slim: "resnet50v2-slim", "resnet50v2-slim@odd", "resnet101v2-slim", "resnet152v2-slim", "resnet200v2-slim";
     v2_keras: "resnet50v2-keras", "resnet50v2-keras@odd", "resnet101v2-keras", "resnet152v2-keras";
     cifar_v1: "resnet20", "resnet20@odd", "resnet32", "resnet44", "resnet56", "resnet110";
@@ -117,12 +121,56 @@ parity! {
 fn every_convolution_kernel() {
     for name in ["resnet18", "resnet20-keras@odd", "labml-bottleneck"] {
         let case = golden::case(name);
-        let weights = weights(&case);
+        let weights = generated(&case);
         for kernel in ConvKernel::all() {
             run(&SOFTWARE, &case, &weights, Precision::F32, Some(kernel), false);
             // Winograd is never chosen for f16.
             if SOFTWARE.has_f16() && kernel.method == Method::Direct {
                 run(&SOFTWARE, &case, &weights, Precision::F16, Some(kernel), false);
+            }
+        }
+    }
+}
+
+/// Files that Keras wrote, with the logits it gave (`tests/fixtures/weights/make_keras.py`).
+#[test]
+fn keras_files_give_keras_logits() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/weights/keras");
+    let expected = std::fs::read(format!("{folder}/expected.safetensors")).unwrap();
+    let expected = reslab::weights::read("expected", &expected).unwrap();
+    let pixels = &expected.tensors["input"];
+    for name in [
+        "v1.weights.h5",
+        "v1.h5",
+        "v2.weights.h5",
+        "v2.h5",
+        "transfer.keras",
+        "transfer.weights.h5",
+        "two.keras",
+        "two.weights.h5",
+        "example1.weights.h5",
+        "example1.h5",
+        "example2.weights.h5",
+        "example2.h5",
+    ] {
+        // The archive around it is for the fixture's size.
+        let bytes = std::fs::read(format!("{folder}/{name}.zip")).unwrap();
+        let (found, _) = weights::load(&weights::Files::alone(name, &bytes), &weights::Choices::default()).unwrap();
+        let of = name.split('.').next().unwrap();
+        // The example's pool wants exactly 32 x 32.
+        let (whole, side) = (pixels.shape[2], if of.starts_with("example") { 32 } else { pixels.shape[2] });
+        let scale = if of == "transfer" { (127.5, 1.0) } else { (64.0, 2.0) };
+        let cut = pixels.data.chunks(whole).enumerate().filter(|(row, _)| row % whole < side);
+        let input: Vec<f32> = cut.flat_map(|(_, row)| &row[..side]).map(|v| v / scale.0 - scale.1).collect();
+        let options = PlanOptions { height: side, width: side, ..PlanOptions::new(side) };
+        for device in [&CPU, &SOFTWARE] {
+            let graph = found.spec.build().unwrap();
+            let plan = InferencePlan::new(device, &graph, &found.weights, options.clone()).unwrap();
+            plan.input().write_nchw(device, &input);
+            plan.run(device).unwrap();
+            let logits = pollster::block_on(plan.read(device, "fc")).unwrap();
+            for (ours, theirs) in logits.iter().zip(&expected.tensors[of].data) {
+                assert!((ours - theirs).abs() < 2e-4 * theirs.abs().max(1.0), "{name}: {ours} is not {theirs}");
             }
         }
     }

@@ -6,16 +6,19 @@
 #[path = "common/gradcheck.rs"]
 mod gradcheck;
 
+use std::sync::LazyLock;
+
 use gradcheck::{
     TOLERANCE, assert_close, contexts, elements, functional, garbage, gradient, padded_vector, plus, read, slice, tensor,
     to_f64, values, vector,
 };
 use reslab::Error;
-use reslab::device::{Device, Recorder, Shape, Slice, Tensor};
+use reslab::device::{Device, DeviceKind, DeviceOptions, Recorder, Shape, Slice, Tensor};
 use reslab::ops::{
-    Linear, MaxPool, Padding, max_pool_argmax_bytes, record_global_avg_pool, record_global_avg_pool_backward, record_linear,
-    record_linear_input_gradient, record_linear_weight_gradient, record_max_pool, record_max_pool_backward,
-    record_max_pool_train, record_relu, record_relu_backward, record_shortcut, record_shortcut_backward,
+    AvgPool, Backward, ConvKernel, Forward, Gradient, Layer as _, Linear, MaxPool, Padding, Statistics, max_pool_argmax_bytes,
+    record_global_avg_pool, record_global_avg_pool_backward, record_linear, record_linear_input_gradient,
+    record_linear_weight_gradient, record_max_pool, record_max_pool_backward, record_max_pool_train, record_relu,
+    record_relu_backward, record_shortcut, record_shortcut_backward,
 };
 
 /// A layer with one input and no parameters.
@@ -29,6 +32,9 @@ struct Layer<'a> {
     record: &'a dyn Fn(&Device, &mut Recorder, &Operands),
 }
 
+static PROCESSOR: LazyLock<Device> =
+    LazyLock::new(|| pollster::block_on(Device::new(DeviceOptions::of(DeviceKind::Cpu))).expect("a processor"));
+
 /// What both passes read and write.
 struct Operands {
     x: Tensor,
@@ -39,16 +45,16 @@ struct Operands {
 }
 
 impl Layer<'_> {
-    /// Forward and gradient in both families, with another gradient to be added and without.
+    /// Forward and gradient in both families and on the processor, with another gradient to be added and without.
     fn check(&self) {
         let input = values(elements(self.input), 1);
         let d_output = values(elements(self.output), 2);
         let other = values(elements(self.input), 3);
         let output = (self.definition)(&to_f64(&input));
         let d_input = gradient(&input, |x| functional(&d_output, &(self.definition)(x)));
-        for ctx in contexts() {
-            let what =
-                |tensor: &str| format!("{tensor} of {} of {:?} in {:?}", self.name, self.input, ctx.gpu().unwrap().family());
+        for ctx in contexts().iter().chain([&*PROCESSOR]) {
+            let family = ctx.gpu().map(|gpu| gpu.family());
+            let what = |tensor: &str| format!("{tensor} of {} of {:?} in {family:?}", self.name, self.input);
             for accumulate in [None, Some(tensor(ctx, self.input, &other))] {
                 let expected = if accumulate.is_some() { plus(&d_input, &other) } else { d_input.clone() };
                 let operands = Operands {
@@ -109,6 +115,73 @@ fn global_avg_pool() {
                 record_global_avg_pool(recorder, ctx, "pool", &o.x, &o.y).unwrap();
                 record_global_avg_pool_backward(recorder, ctx, "pool", &o.dy, o.accumulate.as_ref(), &o.dx).unwrap();
             },
+        }
+        .check();
+    }
+}
+
+fn record_avg_pool(ctx: &Device, recorder: &mut Recorder, pool: &AvgPool, o: &Operands) {
+    let call = Forward {
+        label: "pool",
+        inputs: std::slice::from_ref(&o.x),
+        residual: None,
+        relu: false,
+        output: &o.y,
+        parameters: &[],
+        scratch: &[],
+        kernel: ConvKernel::default(),
+    };
+    pool.forward(recorder, ctx, &call).unwrap();
+    let call = Backward {
+        label: "pool",
+        input: &o.x,
+        output: &o.y,
+        saved: &[],
+        residual: false,
+        relu: false,
+        d_output: &o.dy,
+        parameters: &[],
+        d_parameters: &[],
+        accumulate: o.accumulate.as_ref(),
+        d_input: Some(&o.dx),
+        scratch: &[],
+        kernel: ConvKernel::default(),
+        statistics: Statistics::Running,
+    };
+    pool.backward(Gradient::Input, recorder, ctx, &call).unwrap();
+}
+
+#[test]
+fn average_pools_of_windows() {
+    // ResNet-D's on sizes its stride divides and does not, one pixel, and windows that overlap or are padded in front.
+    for (input, kernel, stride, padding) in [
+        (Shape::new(2, 6, 8, 6), 2, 2, Padding::Same),
+        (Shape::new(2, 5, 7, 5), 2, 2, Padding::Same),
+        (Shape::new(1, 3, 1, 1), 2, 2, Padding::Same),
+        (Shape::new(1, 4, 6, 9), 3, 2, Padding::Symmetric),
+        (Shape::new(1, 1, 5, 7), 3, 1, Padding::Same),
+    ] {
+        let pool = AvgPool { kernel, stride, padding };
+        let output = pool.output_shape(input);
+        let (top, _, _) = padding.resolve(input.h, kernel, stride);
+        let (left, _, _) = padding.resolve(input.w, kernel, stride);
+        Layer {
+            name: &format!("{pool:?}"),
+            input,
+            output,
+            definition: &|values| {
+                let value = |(n, c, y, x): (usize, usize, usize, usize)| {
+                    let cells = (0..kernel * kernel).map(|k| (y * stride + k / kernel, x * stride + k % kernel));
+                    let inside: Vec<f64> = cells
+                        .filter_map(|(y, x)| Some((y.checked_sub(top)?, x.checked_sub(left)?)))
+                        .filter(|(y, x)| *y < input.h && *x < input.w)
+                        .map(|(y, x)| values[at(input, n, c, y, x)])
+                        .collect();
+                    inside.iter().sum::<f64>() / inside.len() as f64
+                };
+                places(output).map(value).collect()
+            },
+            record: &|ctx, recorder, o| record_avg_pool(ctx, recorder, &pool, o),
         }
         .check();
     }

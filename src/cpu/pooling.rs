@@ -136,19 +136,100 @@ vectorised! {
         let Window { kernel, stride, pad_top, pad_left } = call.window;
         let (out_h, out_w, channels) = (call.output.h as usize, call.output.w as usize, call.input.channels());
         let (kernel, stride) = (kernel as usize, stride as usize);
-        // The windows over a padded coordinate: o * stride <= at < o * stride + kernel.
-        let windows = |at: usize, most: usize| (at + 1).saturating_sub(kernel).div_ceil(stride)..(at / stride + 1).min(most);
         let py = y + pad_top as usize;
         d_input.fill(0.0);
         for (x, to) in d_input.chunks_exact_mut(channels).enumerate() {
             let px = x + pad_left as usize;
-            for oy in windows(py, out_h) {
-                for ox in windows(px, out_w) {
+            for oy in windows_over(py, &call.window, out_h) {
+                for ox in windows_over(px, &call.window, out_w) {
                     let from = ((n * out_h + oy) * out_w + ox) * channels;
                     let here = ((py - oy * stride) * kernel + px - ox * stride) as u8;
                     let values = d_output[from..][..channels].iter().zip(&argmax[from..][..channels]);
                     for (to, (value, place)) in to.iter_mut().zip(values) {
                         *to += if *place == here { *value } else { 0.0 };
+                    }
+                }
+            }
+        }
+        add_to(d_input, accumulate);
+    }
+}
+
+/// The windows over a padded coordinate: `o * stride <= at < o * stride + kernel`.
+fn windows_over(at: usize, window: &Window, most: usize) -> std::ops::Range<usize> {
+    let (kernel, stride) = (window.kernel as usize, window.stride as usize);
+    (at + 1).saturating_sub(kernel).div_ceil(stride)..(at / stride + 1).min(most)
+}
+
+/// First cell and end of window `at` along an axis of `size` cells, cut to the image.
+fn span(at: usize, pad: u32, window: &Window, size: usize) -> (usize, usize) {
+    let first = at * window.stride as usize;
+    let inside = |cell: usize| cell.saturating_sub(pad as usize).min(size);
+    (inside(first), inside(first + window.kernel as usize))
+}
+
+pub(crate) fn avg_pool(pool: &Pool, level: Level, call: &Pooling, input: &[f32], output: &mut [f32]) {
+    let tasks: Vec<_> = output.chunks_exact_mut(rows_of(&call.output)).enumerate().collect();
+    pool.each(tasks, |(i, to)| avg_pool_row(level, call, input, i, to));
+}
+
+vectorised! {
+    fn avg_pool_row<'a>(call: &'a Pooling, input: &'a [f32], row: usize, output: &'a mut [f32]) {
+        let (n, oy) = (row / call.output.h as usize, row % call.output.h as usize);
+        let (window, channels) = (&call.window, call.input.channels());
+        let (y0, y1) = span(oy, window.pad_top, window, call.input.h as usize);
+        for (ox, to) in output.chunks_exact_mut(channels).enumerate() {
+            let (x0, x1) = span(ox, window.pad_left, window, call.input.w as usize);
+            to.fill(0.0);
+            for y in y0..y1 {
+                for x in x0..x1 {
+                    add_to(to, &input[call.at(n, y, x)..][..channels]);
+                }
+            }
+            let cells = ((y1 - y0) * (x1 - x0)).max(1) as f32;
+            to.iter_mut().for_each(|value| *value /= cells);
+        }
+    }
+}
+
+pub(crate) fn avg_pool_backward(
+    pool: &Pool,
+    level: Level,
+    call: &Pooling,
+    d_output: &[f32],
+    accumulate: &[f32],
+    d_input: &mut [f32],
+) {
+    let row = rows_of(&call.input);
+    let tasks: Vec<_> = d_input.chunks_exact_mut(row).enumerate().collect();
+    pool.each(tasks, |(i, to)| {
+        let accumulate = if accumulate.is_empty() { accumulate } else { &accumulate[i * row..][..row] };
+        avg_pool_backward_row(level, call, d_output, accumulate, i, to);
+    });
+}
+
+vectorised! {
+    fn avg_pool_backward_row<'a>(
+        call: &'a Pooling,
+        d_output: &'a [f32],
+        accumulate: &'a [f32],
+        row: usize,
+        d_input: &'a mut [f32]
+    ) {
+        let (n, y) = (row / call.input.h as usize, row % call.input.h as usize);
+        let window = &call.window;
+        let (in_h, in_w) = (call.input.h as usize, call.input.w as usize);
+        let (out_h, out_w, channels) = (call.output.h as usize, call.output.w as usize, call.input.channels());
+        d_input.fill(0.0);
+        for (x, to) in d_input.chunks_exact_mut(channels).enumerate() {
+            for oy in windows_over(y + window.pad_top as usize, window, out_h) {
+                let (y0, y1) = span(oy, window.pad_top, window, in_h);
+                for ox in windows_over(x + window.pad_left as usize, window, out_w) {
+                    let (x0, x1) = span(ox, window.pad_left, window, in_w);
+                    let cells = ((y1 - y0) * (x1 - x0)).max(1) as f32;
+                    let from = &d_output[((n * out_h + oy) * out_w + ox) * channels..][..channels];
+                    for (to, value) in to.iter_mut().zip(from) {
+                        *to += *value / cells;
                     }
                 }
             }

@@ -218,6 +218,17 @@ pub enum Step {
         accumulate: Option<Span>,
         d_input: Span,
     },
+    /// The mean of the cells of each window that are inside the image.
+    AvgPool { input_shape: Shape, output_shape: Shape, window: Window, input: Span, output: Span },
+    /// `d_input = sum over the windows of d_output / cells inside [+ accumulate]`.
+    AvgPoolBackward {
+        input_shape: Shape,
+        output_shape: Shape,
+        window: Window,
+        d_output: Span,
+        accumulate: Option<Span>,
+        d_input: Span,
+    },
     /// `output (N, C)` = the mean over the pixels of each image.
     GlobalAvgPool { shape: Shape, input: Span, output: Span },
     /// `d_input = d_output / (H * W) [+ accumulate]` at every pixel.
@@ -355,6 +366,8 @@ impl Step {
             Self::Add { .. } => "add",
             Self::MaxPool { .. } => "max_pool",
             Self::MaxPoolBackward { .. } => "max_pool_backward",
+            Self::AvgPool { .. } => "avg_pool",
+            Self::AvgPoolBackward { .. } => "avg_pool_backward",
             Self::GlobalAvgPool { .. } => "global_avg_pool",
             Self::GlobalAvgPoolBackward { .. } => "global_avg_pool_backward",
             Self::Shortcut { .. } => "shortcut",

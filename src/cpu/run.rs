@@ -297,6 +297,30 @@ impl Run<'_> {
                     Ok(())
                 })
             }
+            Step::AvgPool { input_shape, output_shape, window, input, output } => {
+                let name = Name("an average pool of windows");
+                let call = Pooling { input: *input_shape, output: *output_shape, window: *window };
+                name.window(window, input_shape, output_shape)?;
+                name.expect(input_shape.c == output_shape.c, "input and output have the same channels")?;
+                self.memory.lend(name.0, [Some(*input)], [Some(*output)], |[x], [y]| {
+                    let x = name.cut("input", x, input_shape.len())?;
+                    pooling::avg_pool(pool, level, &call, x, name.cut_mut("output", y, output_shape.len())?);
+                    Ok(())
+                })
+            }
+            Step::AvgPoolBackward { input_shape, output_shape, window, d_output, accumulate, d_input } => {
+                let name = Name("the gradient of an average pool of windows");
+                let call = Pooling { input: *input_shape, output: *output_shape, window: *window };
+                name.window(window, input_shape, output_shape)?;
+                name.expect(input_shape.c == output_shape.c, "input and output have the same channels")?;
+                self.memory.lend(name.0, [Some(*d_output), *accumulate], [Some(*d_input)], |[dy, a], [dx]| {
+                    let dy = name.cut("d_output", dy, output_shape.len())?;
+                    let a = name.cut_some("accumulate", *accumulate, a, input_shape.len())?;
+                    let dx = name.cut_mut("d_input", dx, input_shape.len())?;
+                    pooling::avg_pool_backward(pool, level, &call, dy, a, dx);
+                    Ok(())
+                })
+            }
             Step::GlobalAvgPool { shape, input, output } => {
                 let name = Name("an average pool");
                 let (pixels, c) = ((shape.h * shape.w) as usize, shape.channels());

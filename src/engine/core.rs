@@ -685,7 +685,8 @@ impl Known {
 /// # Errors
 /// None: every family's preset exists.
 pub fn usual_preset(spec: &ResNetSpec) -> Result<Preset> {
-    Preset::named(match (spec.family(), spec.arch.ends_with("-caffe")) {
+    let caffe = spec.arch.ends_with("-caffe") || spec.arch.ends_with("v1-keras");
+    Preset::named(match (spec.family(), caffe) {
         ("cifar-v1" | "cifar-v2", _) => "cifar",
         ("v2", _) => "keras-v2",
         (_, true) => "caffe",

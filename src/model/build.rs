@@ -3,7 +3,10 @@
 use super::graph::{Graph, ValueId};
 use super::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, StemPool, StrideOn, StrideUnit};
 use crate::Result;
-use crate::ops::{Add, BatchNorm, Conv2d, GlobalAvgPool, Input, Linear, MaxPool, Relu, Softmax, ZeroPadShortcut};
+use crate::ops::{
+    Add, AvgPool, BatchNorm, Conv2d, GlobalAvgPool, GroupedConv2d, Input, Linear, MaxPool, Padding, Relu, Softmax,
+    ZeroPadShortcut,
+};
 
 impl ResNetSpec {
     /// Checks the table and builds the layers.
@@ -28,7 +31,7 @@ impl Builder<'_> {
         let spec = self.spec;
         let stem = spec.stem;
         let mut x = self.graph.push("input", Input { channels: spec.image_channels }, &[]);
-        x = self.conv("conv1", x, spec.image_channels, stem.channels, stem.kernel, stem.stride, stem.norm);
+        x = self.stem(x);
         if stem.norm {
             x = self.norm("bn1", x, stem.channels);
         }
@@ -81,6 +84,24 @@ impl Builder<'_> {
         }
     }
 
+    /// The convolutions before the first stage.
+    fn stem(&mut self, x: ValueId) -> ValueId {
+        let (stem, mut channels) = (self.spec.stem, self.spec.image_channels);
+        let Some(deep) = stem.deep else {
+            return self.conv("conv1", x, channels, stem.channels, stem.kernel, stem.stride, stem.norm);
+        };
+        // Numbered as in a sequence with their norms and ReLUs.
+        let mut x = x;
+        for (i, width) in deep.into_iter().enumerate() {
+            let stride = if i == 0 { stem.stride } else { 1 };
+            x = self.conv(&format!("conv1.{}", 3 * i), x, channels, width, stem.kernel, stride, true);
+            x = self.norm(&format!("conv1.{}", 3 * i + 1), x, width);
+            x = self.graph.push(format!("conv1.{}", 3 * i + 2), Relu, &[x]);
+            channels = width;
+        }
+        self.conv("conv1.6", x, channels, stem.channels, stem.kernel, 1, stem.norm)
+    }
+
     /// The residual branch's convolutions as `(in, out, kernel, stride)`.
     fn branch(&self, channels: usize, stage: &Stage, stride: usize) -> Vec<(usize, usize, usize, usize)> {
         match stage.bottleneck {
@@ -105,7 +126,7 @@ impl Builder<'_> {
             if j == convs.len() && (stride != 1 || channels != stage.channels) {
                 shortcut = self.reshaping_shortcut(name, input, channels, stage.channels, stride);
             }
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
+            x = self.branch_conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
             x = self.norm(&format!("{name}.bn{j}"), x, o);
             if j < convs.len() {
                 x = self.graph.push(format!("{name}.relu{j}"), Relu, &[x]);
@@ -147,7 +168,7 @@ impl Builder<'_> {
                     &[input],
                 );
             }
-            x = self.conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
+            x = self.branch_conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
         }
         self.graph.push(name, Add, &[x, shortcut])
     }
@@ -162,12 +183,38 @@ impl Builder<'_> {
             Shortcut::Projection | Shortcut::ProjectionWithoutNorm => {
                 self.conv(&conv_name, x, channels, out_channels, 1, stride, false)
             }
+            Shortcut::AveragePool => {
+                let pool = AvgPool { kernel: stride, stride, padding: Padding::Same };
+                let x = if stride > 1 { self.graph.push(format!("{name}.downsample.0"), pool, &[x]) } else { x };
+                let normed = !self.spec.is_pre_activation();
+                let x = self.conv(&format!("{name}.downsample.1"), x, channels, out_channels, 1, 1, normed);
+                if normed { self.norm(&format!("{name}.downsample.2"), x, out_channels) } else { x }
+            }
             Shortcut::ZeroPad | Shortcut::ZeroPadBehind => {
                 let centred = self.spec.shortcut == Shortcut::ZeroPad;
                 let offset = if centred { (out_channels - channels) / 2 } else { 0 };
                 self.graph.push(format!("{name}.downsample"), ZeroPadShortcut { stride, out_channels, offset }, &[x])
             }
         }
+    }
+
+    /// [`conv`](Self::conv) in groups, where it is a bottleneck's 3x3 and the net has them.
+    #[allow(clippy::too_many_arguments)] // as `conv`
+    fn branch_conv(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        in_channels: usize,
+        out_channels: usize,
+        kernel: usize,
+        stride: usize,
+        normed: bool,
+    ) -> ValueId {
+        if self.spec.groups == 1 || kernel == 1 {
+            return self.conv(name, x, in_channels, out_channels, kernel, stride, normed);
+        }
+        let conv = self.convolution(in_channels, out_channels, kernel, stride, normed);
+        self.graph.push(name, GroupedConv2d { conv, groups: self.spec.groups }, &[x])
     }
 
     #[allow(clippy::too_many_arguments)] // a convolution simply has this many properties
@@ -181,13 +228,17 @@ impl Builder<'_> {
         stride: usize,
         normed: bool,
     ) -> ValueId {
+        let conv = self.convolution(in_channels, out_channels, kernel, stride, normed);
+        self.graph.push(name, conv, &[x])
+    }
+
+    fn convolution(&self, in_channels: usize, out_channels: usize, kernel: usize, stride: usize, normed: bool) -> Conv2d {
         let bias = match self.spec.bias {
             ConvBias::Never => false,
             ConvBias::WithoutNorm => !normed,
             ConvBias::Always => true,
         };
-        let conv = Conv2d { in_channels, out_channels, kernel, stride, padding: self.spec.padding, bias };
-        self.graph.push(name, conv, &[x])
+        Conv2d { in_channels, out_channels, kernel, stride, padding: self.spec.padding, bias }
     }
 
     fn norm(&mut self, name: &str, x: ValueId, channels: usize) -> ValueId {

@@ -5,6 +5,7 @@ mod build;
 pub mod fuse;
 pub mod graph;
 pub mod plan;
+pub(crate) mod published;
 pub mod resnet;
 pub mod training;
 mod turns;

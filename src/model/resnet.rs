@@ -6,10 +6,12 @@
 //! | v2 50/101/152/200 | [`ResNetSpec::v2`] | He et al. 2016, arXiv:1603.05027; TF-slim and Keras Applications dialects |
 //! | CIFAR v1, 6n+2 | [`ResNetSpec::cifar_v1`] | section 4.2 of arXiv:1512.03385; Keras' CIFAR-10 example for [`CifarShortcut::Keras`] |
 //! | CIFAR v2, 9n+2 | [`ResNetSpec::cifar_v2`] | Keras' CIFAR-10 example |
+//! | ResNeXt, wide, C/D/S/T, timm's v2, ... | [`ResNetSpec::named`] | `published.rs` |
 //! | anything else | fill in [`ResNetSpec`] | a block table, also as JSON |
 //!
 //! Layer names are torchvision's checkpoint keys. Pre-activation nets, which torchvision does not have, keep the scheme: `bnJ`
-//! stands directly in front of `convJ`, the projection is `downsample.0`, the last norm is `norm`, the classifier `fc`.
+//! stands directly in front of `convJ`, the projection is `downsample.0`, the last norm is `norm`, the classifier `fc`. Stems of three
+//! convolutions and shortcuts with an average pool have timm's names: `conv1.0`, `conv1.3`, `conv1.6`, `downsample.1`.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,9 @@ pub struct ResNetSpec {
     /// What the shortcut does where the shape changes.
     #[serde(default)]
     pub shortcut: Shortcut,
+    /// Groups of the 3x3 convolution of a bottleneck block (ResNeXt's cardinality).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
     /// Which convolution of a bottleneck block carries the stride.
     #[serde(default)]
     pub stride_on: StrideOn,
@@ -63,6 +68,12 @@ pub struct ResNetSpec {
 fn three() -> usize {
     3
 }
+fn one() -> usize {
+    1
+}
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
 fn symmetric() -> Padding {
     Padding::Symmetric
 }
@@ -78,8 +89,11 @@ pub struct Stem {
     pub channels: usize,
     /// Kernel height and width.
     pub kernel: usize,
-    /// Step of the convolution.
+    /// Step of the convolution, of the first where there are three.
     pub stride: usize,
+    /// Channels of two convolutions before the last, each with norm and ReLU (ResNet-C, -D, -S, -T).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<[usize; 2]>,
     /// Whether a batch norm follows.
     #[serde(default = "yes")]
     pub norm: bool,
@@ -151,6 +165,8 @@ pub enum Shortcut {
     Projection,
     /// A 1x1 convolution without a norm (Keras' CIFAR example, every v2).
     ProjectionWithoutNorm,
+    /// ResNet-D: an average pool of the stride, then a 1x1 convolution, followed by a batch norm in v1.
+    AveragePool,
     /// Option A: no parameters; zero channels stand evenly before and behind the old ones.
     ZeroPad,
     /// Option A with all zero channels behind the old ones.
@@ -212,7 +228,8 @@ pub enum CifarShortcut {
     Keras,
 }
 
-/// Names [`ResNetSpec::named`] knows, as shown in lists; CIFAR depths are examples of 6n+2 and 9n+2.
+/// Names [`ResNetSpec::named`] knows, as shown in lists; CIFAR depths are examples of 6n+2 and 9n+2, the last four of variations
+/// (`published.rs`).
 pub const NAMED: &[&str] = &[
     "resnet18",
     "resnet34",
@@ -226,6 +243,9 @@ pub const NAMED: &[&str] = &[
     "resnet101v2-slim",
     "resnet152v2-slim",
     "resnet200v2-slim",
+    "resnet50v1-keras",
+    "resnet101v1-keras",
+    "resnet152v1-keras",
     "resnet50v2-keras",
     "resnet101v2-keras",
     "resnet152v2-keras",
@@ -242,164 +262,13 @@ pub const NAMED: &[&str] = &[
     "resnet110v2",
     "resnet164v2",
     "resnet1001v2",
+    "resnet50d",
+    "resnext50_32x4d",
+    "wide_resnet50_2",
+    "resnetv2_50",
 ];
 
 impl ResNetSpec {
-    /// An ImageNet v1 net of 18, 34, 50, 101 or 152 layers (table 1 of the paper).
-    pub fn v1(depth: usize, stride_on: StrideOn, classes: Option<usize>) -> Result<Self> {
-        let (blocks, bottleneck) = match depth {
-            18 => ([2, 2, 2, 2], false),
-            34 => ([3, 4, 6, 3], false),
-            50 => ([3, 4, 6, 3], true),
-            101 => ([3, 4, 23, 3], true),
-            152 => ([3, 8, 36, 3], true),
-            _ => return Err(Error::Spec(format!("v1 has depth 18, 34, 50, 101 or 152, not {depth}"))),
-        };
-        let stages = imagenet_stages(blocks, bottleneck, [1, 2, 2, 2]);
-        let caffe = stride_on == StrideOn::Conv1x1 && bottleneck;
-        Ok(Self {
-            arch: format!("resnet{depth}{}", if caffe { "-caffe" } else { "" }),
-            image_channels: 3,
-            stem: Stem {
-                channels: 64,
-                kernel: 7,
-                stride: 2,
-                norm: true,
-                relu: true,
-                pool: Some(StemPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros: false }),
-            },
-            stages,
-            order: BlockOrder::PostActivation,
-            shortcut: Shortcut::Projection,
-            stride_on,
-            stride_unit: StrideUnit::First,
-            padding: Padding::Symmetric,
-            bias: ConvBias::Never,
-            bn_eps: 1e-5,
-            final_norm: true,
-            head: Vec::new(),
-            classes,
-        })
-    }
-
-    /// An ImageNet v2 (full pre-activation) net of 50, 101, 152 or 200 layers.
-    pub fn v2(depth: usize, dialect: V2Dialect, classes: Option<usize>) -> Result<Self> {
-        let blocks = match depth {
-            50 => [3, 4, 6, 3],
-            101 => [3, 4, 23, 3],
-            152 => [3, 8, 36, 3],
-            200 => [3, 24, 36, 3],
-            _ => return Err(Error::Spec(format!("v2 has depth 50, 101, 152 or 200, not {depth}"))),
-        };
-        let slim = dialect == V2Dialect::Slim;
-        Ok(Self {
-            arch: format!("resnet{depth}v2-{}", if slim { "slim" } else { "keras" }),
-            image_channels: 3,
-            stem: Stem {
-                channels: 64,
-                kernel: 7,
-                stride: 2,
-                norm: false,
-                relu: false,
-                pool: Some(StemPool {
-                    kernel: 3,
-                    stride: 2,
-                    padding: if slim { Padding::Same } else { Padding::Symmetric },
-                    zeros: !slim,
-                }),
-            },
-            stages: imagenet_stages(blocks, true, [2, 2, 2, 1]),
-            order: BlockOrder::PreActivation,
-            shortcut: Shortcut::ProjectionWithoutNorm,
-            stride_on: StrideOn::Conv3x3,
-            stride_unit: StrideUnit::Last,
-            padding: Padding::Symmetric,
-            bias: ConvBias::WithoutNorm,
-            bn_eps: if slim { 1e-5 } else { 1.001e-5 },
-            final_norm: true,
-            head: Vec::new(),
-            classes,
-        })
-    }
-
-    /// A CIFAR v1 net of depth 6n+2: three stages of n basic blocks, 16, 32 and 64 wide.
-    pub fn cifar_v1(depth: usize, shortcut: CifarShortcut, classes: Option<usize>) -> Result<Self> {
-        if depth < 8 || !(depth - 2).is_multiple_of(6) {
-            return Err(Error::Spec(format!("a CIFAR v1 net has depth 6n+2 (20, 32, 44, 56, 110, ...), not {depth}")));
-        }
-        let blocks = (depth - 2) / 6;
-        let keras = shortcut == CifarShortcut::Keras;
-        let stage = |channels, stride| Stage { blocks, channels, bottleneck: None, stride };
-        Ok(Self {
-            arch: match shortcut {
-                CifarShortcut::ZeroPad => format!("resnet{depth}"),
-                CifarShortcut::Projection => format!("resnet{depth}-projection"),
-                CifarShortcut::Keras => format!("resnet{depth}-keras"),
-            },
-            image_channels: 3,
-            stem: Stem { channels: 16, kernel: 3, stride: 1, norm: true, relu: true, pool: None },
-            stages: vec![stage(16, 1), stage(32, 2), stage(64, 2)],
-            order: BlockOrder::PostActivation,
-            shortcut: match shortcut {
-                CifarShortcut::ZeroPad => Shortcut::ZeroPad,
-                CifarShortcut::Projection => Shortcut::Projection,
-                CifarShortcut::Keras => Shortcut::ProjectionWithoutNorm,
-            },
-            stride_on: StrideOn::Conv3x3,
-            stride_unit: StrideUnit::First,
-            padding: if keras { Padding::Same } else { Padding::Symmetric },
-            bias: if keras { ConvBias::Always } else { ConvBias::Never },
-            bn_eps: if keras { 1e-3 } else { 1e-5 },
-            final_norm: true,
-            head: Vec::new(),
-            classes,
-        })
-    }
-
-    /// A CIFAR v2 net of depth 9n+2 as Keras writes it: three stages of n bottleneck blocks ending 64, 128 and 256 wide.
-    pub fn cifar_v2(depth: usize, classes: Option<usize>) -> Result<Self> {
-        if depth < 11 || !(depth - 2).is_multiple_of(9) {
-            return Err(Error::Spec(format!("a CIFAR v2 net has depth 9n+2 (20, 56, 110, 164, 1001, ...), not {depth}")));
-        }
-        let blocks = (depth - 2) / 9;
-        let stage = |width, channels, stride| Stage { blocks, channels, bottleneck: Some(width), stride };
-        Ok(Self {
-            arch: format!("resnet{depth}v2"),
-            image_channels: 3,
-            stem: Stem { channels: 16, kernel: 3, stride: 1, norm: true, relu: true, pool: None },
-            stages: vec![stage(16, 64, 1), stage(64, 128, 2), stage(128, 256, 2)],
-            order: BlockOrder::PreActivationRawProjection,
-            shortcut: Shortcut::ProjectionWithoutNorm,
-            stride_on: StrideOn::Conv1x1,
-            stride_unit: StrideUnit::First,
-            padding: Padding::Same,
-            bias: ConvBias::Always,
-            bn_eps: 1e-3,
-            final_norm: true,
-            head: Vec::new(),
-            classes,
-        })
-    }
-
-    /// The net called `name` (see [`NAMED`]), with its usual number of classes: 1000 for ImageNet nets, 10 for CIFAR's.
-    pub fn named(name: &str) -> Result<Self> {
-        let unknown = || Error::Unknown { kind: "architecture", name: name.into(), known: NAMED.join(", ") };
-        let rest = name.strip_prefix("resnet").ok_or_else(unknown)?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let depth: usize = rest[..digits].parse().map_err(|_| unknown())?;
-        match &rest[digits..] {
-            "" if matches!(depth, 18 | 34 | 50 | 101 | 152) => Self::v1(depth, StrideOn::Conv3x3, Some(1000)),
-            "-caffe" if matches!(depth, 50 | 101 | 152) => Self::v1(depth, StrideOn::Conv1x1, Some(1000)),
-            "" => Self::cifar_v1(depth, CifarShortcut::ZeroPad, Some(10)),
-            "-projection" => Self::cifar_v1(depth, CifarShortcut::Projection, Some(10)),
-            "-keras" => Self::cifar_v1(depth, CifarShortcut::Keras, Some(10)),
-            "v2-slim" => Self::v2(depth, V2Dialect::Slim, Some(1000)),
-            "v2-keras" => Self::v2(depth, V2Dialect::Keras, Some(1000)),
-            "v2" => Self::cifar_v2(depth, Some(10)),
-            _ => Err(unknown()),
-        }
-    }
-
     /// The same net with another number of classes.
     pub fn with_classes(mut self, classes: Option<usize>) -> Self {
         self.classes = classes;
@@ -409,6 +278,12 @@ impl ResNetSpec {
     /// Whether norm and ReLU stand in front of the convolutions.
     pub fn is_pre_activation(&self) -> bool {
         self.order != BlockOrder::PostActivation
+    }
+
+    /// Convolution layers and the classifier, as names count them.
+    pub(crate) fn depth(&self) -> usize {
+        let layers = |stage: &Stage| stage.blocks.saturating_mul(if stage.bottleneck.is_some() { 3 } else { 2 });
+        self.stages.iter().map(layers).fold(2, usize::saturating_add)
     }
 
     /// A word for the family, as metadata and `inspect` show it.
@@ -440,6 +315,11 @@ impl ResNetSpec {
         rule(stem.kernel % 2 == 1 && stem.kernel <= 31, "the stem's kernel must be odd and at most 31")?;
         rule((1..=8).contains(&stem.stride), "the stem's stride must be 1 to 8")?;
         rule((1..=65536).contains(&stem.channels), "the stem must have 1 to 65536 channels")?;
+        rule(
+            stem.deep.is_none_or(|widths| widths.iter().all(|width| (1..=65536).contains(width))),
+            "each convolution of the stem must have 1 to 65536 channels",
+        )?;
+        rule(self.groups >= 1, "the number of groups must be at least 1")?;
         if let Some(pool) = stem.pool {
             rule((1..=31).contains(&pool.kernel), "the stem pool's window must be 1 to 31")?;
             rule((1..=8).contains(&pool.stride), "the stem pool's stride must be 1 to 8")?;
@@ -460,6 +340,14 @@ impl ResNetSpec {
                 &format!("stage {k}: the bottleneck width must be 1 to 65536"),
             )?;
             rule((1..=8).contains(&stage.stride), &format!("stage {k}: the stride must be 1 to 8"))?;
+            rule(
+                self.groups == 1 || stage.bottleneck.is_some_and(|width| width.is_multiple_of(self.groups)),
+                &format!("stage {k}: groups are of bottleneck blocks and must divide their width"),
+            )?;
+            rule(
+                self.shortcut != Shortcut::AveragePool || stage.stride <= 2,
+                &format!("stage {k}: a shortcut with an average pool has a stride of 1 or 2"),
+            )?;
             if matches!(self.shortcut, Shortcut::ZeroPad | Shortcut::ZeroPadBehind) {
                 let text = format!(
                     "a zero-padding shortcut can only widen: stage {k} goes from {previous} to {} channels",
@@ -502,20 +390,6 @@ impl ResNetSpec {
     }
 }
 
-fn imagenet_stages(blocks: [usize; 4], bottleneck: bool, strides: [usize; 4]) -> Vec<Stage> {
-    (0..4)
-        .map(|i| {
-            let width = 64 << i;
-            Stage {
-                blocks: blocks[i],
-                channels: if bottleneck { 4 * width } else { width },
-                bottleneck: bottleneck.then_some(width),
-                stride: strides[i],
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -529,6 +403,8 @@ mod tests {
             ("resnet50", 25_557_032),
             ("resnet101", 44_549_160),
             ("resnet152", 60_192_808),
+            ("resnet50v1-keras", 25_583_592),
+            ("resnet101v1-keras", 44_601_832),
             ("resnet50v2-keras", 25_568_360),
             ("resnet101v2-keras", 44_577_896),
             ("resnet152v2-keras", 60_236_904),

@@ -9,6 +9,7 @@
 
 mod add;
 mod augment;
+mod avg_pool;
 mod batch_norm;
 mod channel_sum;
 mod chunks;
@@ -82,6 +83,8 @@ layers! {
     add::Add,
     /// Maximum over windows.
     pool::MaxPool,
+    /// Mean over windows.
+    avg_pool::AvgPool,
     /// Mean over all pixels.
     pool::GlobalAvgPool,
     /// Shortcut without parameters.
@@ -121,6 +124,8 @@ pub const SHADERS: &[Shader] = &[
     shader!("adam_update"),
     shader!("add_forward"),
     shader!("augment_gather"),
+    shader!("avg_pool_backward"),
+    shader!("avg_pool_forward"),
     shader!("batch_norm_backward"),
     shader!("batch_norm_backward_scale"),
     shader!("batch_norm_backward_sums"),

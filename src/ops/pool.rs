@@ -138,7 +138,7 @@ const GLOBAL_AVG_POOL_BACKWARD: Shader = shader!("global_avg_pool_backward");
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct MaxPoolParams {
+pub(super) struct PoolParams {
     batch: u32,
     in_h: u32,
     in_w: u32,
@@ -151,10 +151,9 @@ struct MaxPoolParams {
     pad_left: u32,
 }
 
-impl MaxPoolParams {
-    fn new(pool: &MaxPool, x: Shape, y: Shape) -> Self {
-        let (pad_top, _, _) = pool.padding.resolve(x.h, pool.kernel, pool.stride);
-        let (pad_left, _, _) = pool.padding.resolve(x.w, pool.kernel, pool.stride);
+impl PoolParams {
+    /// Sizes of input and output, and the window of a pool from one to the other.
+    pub(super) fn new(window: Window, x: Shape, y: Shape) -> Self {
         Self {
             batch: x.n as u32,
             in_h: x.h as u32,
@@ -162,10 +161,10 @@ impl MaxPoolParams {
             c4: x.c4() as u32,
             out_h: y.h as u32,
             out_w: y.w as u32,
-            kernel: pool.kernel as u32,
-            stride: pool.stride as u32,
-            pad_top: pad_top as u32,
-            pad_left: pad_left as u32,
+            kernel: window.kernel,
+            stride: window.stride,
+            pad_top: window.pad_top,
+            pad_left: window.pad_left,
         }
     }
 }
@@ -191,7 +190,7 @@ pub fn record_max_pool(
         };
         return recorder.step(label, step, 0);
     };
-    let params = MaxPoolParams::new(pool, input.shape, output.shape);
+    let params = PoolParams::new(pool.window(input.shape), input.shape, output.shape);
     let kernel = gpu.kernel(MAX_POOL, input.precision, &[("ZEROS", flag(pool.zeros))]);
     recorder.dispatch(gpu, label, kernel, &[&input.slice, &output.slice], params, grid(gpu, output.shape.vec4s()), 0)
 }
@@ -233,7 +232,7 @@ pub fn record_max_pool_train(
         };
         return recorder.step(label, step, 0);
     };
-    let params = MaxPoolParams::new(pool, input.shape, output.shape);
+    let params = PoolParams::new(pool.window(input.shape), input.shape, output.shape);
     let kernel = gpu.kernel(MAX_POOL_TRAIN, input.precision, &[("ZEROS", flag(pool.zeros))]);
     let slices = [&input.slice, argmax, &output.slice];
     recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, output.shape.vec4s()), 0)
@@ -264,7 +263,7 @@ pub fn record_max_pool_backward(
         };
         return recorder.step(label, step, 0);
     };
-    let params = MaxPoolParams::new(pool, d_input.shape, d_output.shape);
+    let params = PoolParams::new(pool.window(d_input.shape), d_input.shape, d_output.shape);
     let kernel = gpu.kernel(MAX_POOL_BACKWARD, d_output.precision, &[("ACCUMULATE", flag(accumulate.is_some()))]);
     let slices = [argmax, &d_output.slice, &accumulate.unwrap_or(d_output).slice, &d_input.slice];
     recorder.dispatch(gpu, label, kernel, &slices, params, grid(gpu, d_input.shape.vec4s()), 0)

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::Facts;
-use super::known::{self, Config, Named, POOL};
+use super::contents::{Facts, KerasForm};
+use super::known::{self, Config, Named};
 use super::shapes::{same_shapes, with_ends_of};
-use crate::model::resnet::{ResNetSpec, StemPool, StrideOn};
+use crate::model::published::POOL;
+use crate::model::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, V2Dialect};
 use crate::{Error, Result};
 
 /// What a person says of a file that the file does not say itself.
@@ -62,6 +63,14 @@ pub(super) fn settle(
     if let Some(name) = &choices.named {
         spec = chosen(name, &spec)?;
         told.net = true;
+    } else if let Some(form) = facts.keras {
+        let (net, known) = keras(&spec, form)?;
+        (spec, told.net) = (net, known);
+        if !known && choices.is_empty() {
+            let sentence = "its layers have Keras Applications' names, but it is none of its nets: strides, pools and epsilon were taken \
+                            as theirs";
+            return Ok((spec, vec![sentence.into()]));
+        }
     } else if let Some(net) = hinted(&spec, config, facts, notes)? {
         spec = net;
         told.net = true;
@@ -111,9 +120,50 @@ fn chosen(name: &str, spec: &ResNetSpec) -> Result<ResNetSpec> {
             kind: "architecture",
             name: name.into(),
             known: crate::model::resnet::NAMED.join(", ")
-                + ", resnet26, wide_resnet50_2, resnetv2_50, resnet18-3x3, preact-resnet18",
+                + ", resnet26, resnet26d, resnet101s, resnext101_32x8d, wide_resnet101_2, resnetv2_101, resnetv2_50d, \
+                   resnet18-3x3, preact-resnet18",
         }),
     }
+}
+
+/// The table of Keras Applications' form with these shapes, and whether it is one of its nets.
+fn keras(spec: &ResNetSpec, form: KerasForm) -> Result<(ResNetSpec, bool)> {
+    let depth = spec.depth();
+    let fits = match form {
+        KerasForm::V1 => spec.order == BlockOrder::PostActivation && spec.bias == ConvBias::Always,
+        KerasForm::V2 => spec.order == BlockOrder::PreActivation && spec.bias == ConvBias::WithoutNorm && spec.final_norm,
+    };
+    if !fits || spec.stages.iter().any(|stage| stage.bottleneck.is_none()) || spec.groups != 1 {
+        return Err(Error::UnknownArchitecture(
+            "its layers have the names of Keras Applications' ResNets, but not their biases, norms and bottleneck blocks: a net of \
+             another kind, which is not supported"
+                .into(),
+        ));
+    }
+    let published = match form {
+        KerasForm::V1 => ResNetSpec::keras_v1(depth, None),
+        KerasForm::V2 => ResNetSpec::v2(depth, V2Dialect::Keras, None),
+    };
+    if let Ok(net) = published
+        && same_shapes(&net, spec)
+    {
+        return Ok((with_ends_of(net, spec), true));
+    }
+    // The same functions make nets of other sizes.
+    let like = match form {
+        KerasForm::V1 => ResNetSpec::keras_v1(50, None),
+        KerasForm::V2 => ResNetSpec::v2(50, V2Dialect::Keras, None),
+    }?;
+    let last = spec.stages.len().saturating_sub(1);
+    let stride = |k: usize| match form {
+        KerasForm::V1 if k == 0 => 1,
+        KerasForm::V2 if k == last => 1,
+        _ => 2,
+    };
+    let stages = spec.stages.iter().enumerate().map(|(k, stage)| Stage { stride: stride(k), ..*stage }).collect();
+    let stem = Stem { channels: spec.stem.channels, ..like.stem };
+    let arch = format!("{}-custom", like.arch.replace("50", &depth.to_string()));
+    Ok((with_ends_of(ResNetSpec { arch, stem, stages, ..like }, spec), false))
 }
 
 /// The network that a config or a name in the file tells, where it has these shapes.
@@ -146,7 +196,8 @@ fn hinted(spec: &ResNetSpec, config: Option<&Config>, facts: &Facts, notes: &mut
 /// What the layers of a pickled module tell: strides, pools, epsilon. What they are is refused where it cannot be built.
 fn layers(spec: &mut ResNetSpec, facts: &Facts, prefix: &str, told: &mut Told) -> Result<()> {
     let at = |name: &str| facts.modules.get(&format!("{prefix}{name}"));
-    let Some(stem) = at("conv1").and_then(|conv| conv.stride) else { return Ok(()) };
+    let stride = |name: &str| at(name).and_then(|conv| conv.stride);
+    let Some(stem) = stride("conv1").or_else(|| stride("conv1.0")) else { return Ok(()) };
     let below = |path: &String| prefix.is_empty() || path.starts_with(prefix.trim_end_matches('.'));
     for (path, module) in facts.modules.iter().filter(|(path, _)| below(path)) {
         let name = module.class.1.as_str();
@@ -192,7 +243,8 @@ fn sentences(spec: &ResNetSpec, is_published: bool, told: Told) -> Vec<String> {
     let mut parts = Vec::new();
     if !told.stem {
         let stem = &spec.stem;
-        parts.push(format!("a first convolution of {0}x{0} with stride {1}", stem.kernel, stem.stride));
+        let what = if stem.deep.is_some() { "a stem of three convolutions, the first" } else { "a first convolution" };
+        parts.push(format!("{what} of {0}x{0} with stride {1}", stem.kernel, stem.stride));
     }
     if !told.pool {
         parts.push(if spec.stem.pool.is_some() { "a max pool after it" } else { "no max pool after it" }.to_string());
@@ -205,6 +257,9 @@ fn sentences(spec: &ResNetSpec, is_published: bool, told: Told) -> Vec<String> {
             StrideOn::Conv1x1 => "strides on the first 1x1 convolutions".to_string(),
         });
     }
+    if spec.shortcut == Shortcut::AveragePool {
+        parts.push("average pools of 2x2 in the shortcuts where a stage halves the picture".into());
+    }
     parts.push("no dilation, no blur pools, average pooling at the end".into());
     let last = parts.pop().unwrap_or_default();
     let what = if is_published {
@@ -216,7 +271,7 @@ fn sentences(spec: &ResNetSpec, is_published: bool, told: Told) -> Vec<String> {
     if spec.arch.ends_with("v2-slim") {
         sentences.push("taken as a TF-slim v2 net; Keras' has the same shapes and pads its first pool with zeros".into());
     }
-    if spec.shortcut == crate::model::resnet::Shortcut::ZeroPad {
+    if spec.shortcut == Shortcut::ZeroPad {
         sentences.push("zero channels of its shortcuts were taken to be on both sides of the old ones".into());
     }
     sentences

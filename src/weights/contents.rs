@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::pickle::Element;
 use super::{HostTensor, shown};
+use crate::data::Activation;
 
 /// A file, listed.
 pub(super) struct Contents<'a> {
@@ -61,6 +62,23 @@ pub(super) struct Facts {
     pub keys: Vec<String>,
     /// What the person should know of how it was read.
     pub notes: Vec<String>,
+    /// Its layers have the names of Keras Applications' ResNets.
+    pub keras: Option<KerasForm>,
+    /// What its last layer makes of its outputs.
+    pub activation: Option<Activation>,
+    /// Factor and offset of a layer that scales pixels before the network.
+    pub rescaling: Option<(f32, f32)>,
+    /// Side of the pictures it was made for, in pixels.
+    pub side: Option<u32>,
+}
+
+/// The two forms of Keras Applications' ResNets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KerasForm {
+    /// `ResNet50`, `ResNet101`, `ResNet152`: stride on the first 1x1, biases everywhere.
+    V1,
+    /// `ResNet50V2`, ...: pre-activation, stride in a stage's last block.
+    V2,
 }
 
 /// A layer of a pickled module.

@@ -121,6 +121,9 @@ pub(super) fn recognise(mut state: StateDict, beside: &Beside<'_>) -> Result<Det
     if config.as_ref().is_some_and(|config| config.sigmoid) {
         found.activation = Activation::Sigmoid;
     }
+    if let Some(activation) = facts.activation.filter(|_| found.spec.classes != Some(1)) {
+        found.activation = activation;
+    }
     if found.spec.classes == Some(1) && loss(&found.weights.metadata) == Activation::Softmax {
         assumed.push("it has a single output: a sigmoid was taken, so that it answers yes or no".into());
     }
@@ -210,7 +213,7 @@ fn from_metadata(state: &StateDict) -> Result<Option<ResNetSpec>> {
     };
     let shapes = Shapes(&state.tensors);
     (spec.classes, spec.head) = shapes.head();
-    if let Some(&[_, channels, _, _]) = shapes.get("conv1.weight") {
+    if let Some(&[_, channels, _, _]) = shapes.get("conv1.weight").or_else(|| shapes.get("conv1.0.weight")) {
         spec.image_channels = channels;
     }
     Ok(Some(spec))

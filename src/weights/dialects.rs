@@ -23,6 +23,8 @@ pub(super) const DIALECTS: &[Dialect] = &[
     Dialect { whose: "timm (resnetv2)", anchors: &["stages.0.blocks.0.conv1.weight"], rename: timm_v2 },
     Dialect { whose: "detectron2", anchors: &["res2.0.conv1.weight"], rename: detectron },
     Dialect { whose: "xternalz/WideResNet-pytorch", anchors: &["block1.layer.0.conv1.weight"], rename: wide },
+    Dialect { whose: "Keras Applications", anchors: &["conv2_block1_1_conv.weight"], rename: keras_v1 },
+    Dialect { whose: "Keras Applications (V2)", anchors: &["conv2_block1_1_conv.weight"], rename: keras_v2 },
     // `nn.Sequential(*net.children())`: convolution, norm, ReLU, max pool, stages; nets for small pictures have no pool.
     Dialect { whose: "torch.nn.Sequential", anchors: &["4.0.conv1.weight"], rename: sequential::<4> },
     Dialect { whose: "torch.nn.Sequential", anchors: &["3.0.conv1.weight"], rename: sequential::<3> },
@@ -38,6 +40,10 @@ fn number(name: &str) -> Option<(usize, &str)> {
 
 /// torchvision, and those who follow it but for `shortcut` (kuangliu, akamaster).
 fn torchvision(name: &str) -> Option<String> {
+    // mmpretrain's ResNet-C and -D number their stem through to its last norm.
+    if let Some((i, rest)) = name.strip_prefix("stem.").and_then(number) {
+        return Some(if i == 7 { format!("bn1.{rest}") } else { format!("conv1.{i}.{rest}") });
+    }
     let first = name.split('.').next()?;
     // More than one convolution before the stages is a stem of another net: taken along, so that it is seen.
     let numbered =
@@ -98,7 +104,13 @@ fn timm_v2(name: &str) -> Option<String> {
         return match rest.split_once('.')? {
             ("conv", last) => Some(format!("conv1.{last}")),
             ("norm", last) => Some(format!("bn1.{last}")),
-            _ => Some(name.into()), // a deep stem: named where it is refused
+            ("conv1", last) => Some(format!("conv1.0.{last}")),
+            ("norm1", last) => Some(format!("conv1.1.{last}")),
+            ("conv2", last) => Some(format!("conv1.3.{last}")),
+            ("norm2", last) => Some(format!("conv1.4.{last}")),
+            ("conv3", last) => Some(format!("conv1.6.{last}")),
+            ("norm3", last) => Some(format!("bn1.{last}")),
+            _ => None,
         };
     }
     if name.starts_with("norm.") {
@@ -144,6 +156,50 @@ fn wide(name: &str) -> Option<String> {
     Some(format!("layer{stage}.{}", rest.replace("convShortcut.", "downsample.0.")))
 }
 
+/// Stage, block and layer of `conv2_block1_1_conv.weight`.
+fn keras_block(name: &str) -> Option<(String, &str, &str)> {
+    let (layer, part) = name.split_once('.')?;
+    let (stage, rest) = layer.strip_prefix("conv")?.split_once("_block")?;
+    let (block, layer) = rest.split_once('_')?;
+    let (stage, block) = (stage.parse::<usize>().ok()?.checked_sub(1)?, block.parse::<usize>().ok()?.checked_sub(1)?);
+    Some((format!("layer{stage}.{block}"), layer, part))
+}
+
+fn keras_v1(name: &str) -> Option<String> {
+    if let Some((block, layer, part)) = keras_block(name) {
+        return match layer {
+            "0_conv" => Some(format!("{block}.downsample.0.{part}")),
+            "0_bn" => Some(format!("{block}.downsample.1.{part}")),
+            "1_conv" | "2_conv" | "3_conv" => Some(format!("{block}.conv{}.{part}", &layer[..1])),
+            "1_bn" | "2_bn" | "3_bn" => Some(format!("{block}.bn{}.{part}", &layer[..1])),
+            _ => None,
+        };
+    }
+    match name.split_once('.')? {
+        ("conv1_conv", part) => Some(format!("conv1.{part}")),
+        ("conv1_bn", part) => Some(format!("bn1.{part}")),
+        _ => None,
+    }
+}
+
+fn keras_v2(name: &str) -> Option<String> {
+    if let Some((block, layer, part)) = keras_block(name) {
+        return match layer {
+            "0_conv" => Some(format!("{block}.downsample.0.{part}")),
+            "1_conv" | "2_conv" | "3_conv" => Some(format!("{block}.conv{}.{part}", &layer[..1])),
+            "preact_bn" => Some(format!("{block}.bn1.{part}")),
+            "1_bn" => Some(format!("{block}.bn2.{part}")),
+            "2_bn" => Some(format!("{block}.bn3.{part}")),
+            _ => None,
+        };
+    }
+    match name.split_once('.')? {
+        ("conv1_conv", part) => Some(format!("conv1.{part}")),
+        ("post_bn", part) => Some(format!("norm.{part}")),
+        _ => None,
+    }
+}
+
 fn sequential<const FIRST: usize>(name: &str) -> Option<String> {
     let (i, rest) = number(name)?;
     match i {
@@ -179,11 +235,19 @@ mod tests {
             ("weiaicunzai/pytorch-cifar100", "conv5_x.1.residual_function.4.weight", "layer4.1.bn2.weight"),
             ("weiaicunzai/pytorch-cifar100", "conv3_x.0.shortcut.1.bias", "layer2.0.downsample.1.bias"),
             ("timm (resnetv2)", "stages.1.blocks.0.downsample.conv.weight", "layer2.0.downsample.0.weight"),
+            ("timm (resnetv2)", "stem.conv2.weight", "conv1.3.weight"),
+            ("torchvision", "stem.4.running_mean", "conv1.4.running_mean"),
+            ("torchvision", "stem.7.bias", "bn1.bias"),
             ("timm (resnetv2)", "stages.3.blocks.2.norm3.running_var", "layer4.2.bn3.running_var"),
             ("detectron2", "res4.0.conv2.norm.weight", "layer3.0.bn2.weight"),
             ("detectron2", "stem.conv1.weight", "conv1.weight"),
             ("xternalz/WideResNet-pytorch", "block2.layer.0.convShortcut.weight", "layer2.0.downsample.0.weight"),
             ("xternalz/WideResNet-pytorch", "bn1.running_mean", "norm.running_mean"),
+            ("Keras Applications", "conv3_block2_0_bn.running_var", "layer2.1.downsample.1.running_var"),
+            ("Keras Applications", "conv1_bn.bias", "bn1.bias"),
+            ("Keras Applications (V2)", "conv5_block1_preact_bn.weight", "layer4.0.bn1.weight"),
+            ("Keras Applications (V2)", "conv2_block1_2_bn.weight", "layer1.0.bn3.weight"),
+            ("Keras Applications (V2)", "post_bn.running_mean", "norm.running_mean"),
             ("torch.nn.Sequential", "4.0.conv1.weight", "layer1.0.conv1.weight"),
             ("torch.nn.Sequential", "7.1.bn2.bias", "layer4.1.bn2.bias"),
         ] {

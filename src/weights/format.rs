@@ -24,6 +24,10 @@ pub enum FileFormat {
     Npz,
     /// An ONNX model, of which the weights are read.
     Onnx,
+    /// Keras' `.h5` and `.weights.h5`: an HDF5 file.
+    KerasH5,
+    /// Keras 3's `.keras`: a zip archive around one, with the model's configuration.
+    Keras,
 }
 
 /// `torch.save`'s old files open with this number, 0x1950a86a20f9469cfc6c, pickled by protocol 2 as a LONG1 of ten bytes.
@@ -41,6 +45,9 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<FileFormat, String> {
     }
     if bytes.starts_with(TORCH_LEGACY_MAGIC) {
         return Ok(FileFormat::TorchLegacy);
+    }
+    if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
+        return Ok(FileFormat::KerasH5);
     }
     if super::onnx_read::is_model(bytes) {
         return Ok(FileFormat::Onnx);
@@ -80,8 +87,6 @@ fn other(bytes: &[u8]) -> String {
         || text.starts_with("<head")
     {
         "it is a web page, not weights: the download link led to a page; use the direct link to the file".into()
-    } else if starts(b"\x89HDF\r\n\x1a\n") {
-        format!("it is an HDF5 file (Keras .h5 weights), which is not supported; {HOW}")
     } else if bytes.get(4..8) == Some(b"TFL3") {
         format!("it is a TensorFlow Lite model, which is not supported; {HOW}")
     } else if starts(b"GGUF") || starts(b"ggml") {
@@ -117,7 +122,8 @@ fn other(bytes: &[u8]) -> String {
     } else if bytes.iter().take(4096).all(|&b| b == 0) {
         "it begins with zeros only; the download or copy may have failed".into()
     } else {
-        "it is none of the files that can be read: safetensors, PyTorch's (.pth, .pt, .th, .bin, .pt2, .ckpt), NumPy's (.npz)"
+        "it is none of the files that can be read: safetensors, PyTorch's (.pth, .pt, .th, .bin, .pt2, .ckpt), NumPy's (.npz), \
+         Keras' (.keras, .h5)"
             .into()
     }
 }

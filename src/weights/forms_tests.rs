@@ -38,6 +38,9 @@ const FORMS: &[(&str, &[u8])] = forms![
     "deflated.pth",
     "tar.pth",
     "transformers.safetensors",
+    "script.onnx",
+    "script_train.onnx",
+    "program.onnx",
 ];
 
 fn bytes(name: &str) -> &'static [u8] {
@@ -125,6 +128,20 @@ fn norms_folded_into_convolutions_come_back_as_norms_that_change_nothing() {
     assert!((of(&found, "conv1.weight")[row] - of(&plain, "conv1.weight")[row] * scale).abs() < 1e-6);
     assert!((of(&found, "bn1.bias")[1] - (of(&plain, "bn1.bias")[1] - of(&plain, "bn1.running_mean")[1] * scale)).abs() < 1e-5);
     assert!((of(&found, "bn1.weight")[0] / (of(&found, "bn1.running_var")[0] + 1e-5).sqrt() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn graphs_of_both_exporters_are_followed() {
+    let (plain, folded) = (loaded("plain.safetensors"), loaded("folded.pth"));
+    for (name, like) in [("script_train.onnx", &plain), ("script.onnx", &folded), ("program.onnx", &folded)] {
+        let found = loaded(name);
+        assert_eq!(found.spec, like.spec, "{name}");
+        assert!(found.assumed.is_empty(), "{name}: {:?}", found.assumed);
+        for (tensor, expected) in &like.weights.tensors {
+            let difference = apart(&found.weights.tensors[tensor], expected);
+            assert!(difference <= 1e-5, "{name}: {tensor} is {difference} apart");
+        }
+    }
 }
 
 #[test]

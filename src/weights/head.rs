@@ -6,8 +6,21 @@ use super::contents::{Contents, is_factor};
 use super::shown;
 
 /// What classifiers are called, the usual ones first.
-const NAMES: &[&str] =
-    &["fc", "classifier", "linear", "head", "last_linear", "logits", "cls", "output", "out", "fc_out", "dense"];
+const NAMES: &[&str] = &[
+    "fc",
+    "classifier",
+    "linear",
+    "head",
+    "last_linear",
+    "logits",
+    "cls",
+    "output",
+    "out",
+    "fc_out",
+    "dense",
+    "predictions",
+    "probs",
+];
 /// Parts of names of what is no classifier although it is linear and reads the features.
 const OTHERS: &[&str] =
     &["proj", "predict", "contrast", "aux", "ema", "momentum", "target", "queue", "embed", "attn", "teacher"];
@@ -66,10 +79,11 @@ pub(super) fn search(contents: &Contents<'_>, prefix: &str, features: usize, is_
         let common: usize =
             name.split('.').zip(prefix.split('.')).take_while(|(a, b)| a == b).map(|(part, _)| part.len() + 1).sum();
         let lower = name.get(common..).unwrap_or(name).to_ascii_lowercase();
-        if OTHERS.iter().any(|other| lower.contains(other)) {
+        let last = lower.rsplit('.').find(|part| !part.bytes().all(|b| b.is_ascii_digit())).unwrap_or("");
+        // Keras' classifier, and no predictor of a contrastive method.
+        if last != "predictions" && OTHERS.iter().any(|other| lower.contains(other)) {
             return None;
         }
-        let last = lower.rsplit('.').find(|part| !part.bytes().all(|b| b.is_ascii_digit())).unwrap_or("");
         let known = NAMES.iter().position(|known| *known == last).map_or(0, |at| NAMES.len() - at);
         Some((near(name), known))
     };

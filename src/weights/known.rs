@@ -3,92 +3,16 @@
 use serde_json::Value;
 
 use crate::data::{ChannelOrder, Filter, Preset, Resize};
-use crate::model::graph::Padding;
-use crate::model::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit};
-use crate::{Error, Result};
+use crate::model::published;
+use crate::model::resnet::{BlockOrder, ResNetSpec, Stage, StrideOn};
 
-/// The stem's pool of every ImageNet net in PyTorch.
-pub(super) const POOL: StemPool = StemPool { kernel: 3, stride: 2, padding: Padding::Symmetric, zeros: false };
-
-/// The v1 net with these blocks, if it is published: torchvision's, timm's shorter ones, and those with a 3x3 stem for small
-/// pictures (kuangliu's and weiaicunzai's).
-pub(super) fn v1(depth: usize, like: &ResNetSpec) -> Result<ResNetSpec> {
-    let bottleneck = like.stages.first().is_some_and(|stage| stage.bottleneck.is_some());
-    let mut spec = match (depth, bottleneck) {
-        (10, false) => v1_of([1; 4], false),
-        (14, true) => v1_of([1; 4], true),
-        (26, true) => v1_of([2; 4], true),
-        _ => ResNetSpec::v1(depth, StrideOn::Conv3x3, None)?,
-    };
-    if like.stem.kernel == 3 {
-        (spec.stem.kernel, spec.stem.stride, spec.stem.pool) = (3, 1, None);
-        spec.arch += "-3x3";
-    }
-    Ok(spec)
-}
-
-fn v1_of(blocks: [usize; 4], bottleneck: bool) -> ResNetSpec {
-    let depth = 2 + blocks.iter().sum::<usize>() * if bottleneck { 3 } else { 2 };
-    let stage = |i: usize| {
-        let width = 64 << i;
-        let channels = if bottleneck { 4 * width } else { width };
-        Stage { blocks: blocks[i], channels, bottleneck: bottleneck.then_some(width), stride: if i == 0 { 1 } else { 2 } }
-    };
-    ResNetSpec {
-        arch: format!("resnet{depth}"),
-        image_channels: 3,
-        stem: Stem { channels: 64, kernel: 7, stride: 2, norm: true, relu: true, pool: Some(POOL) },
-        stages: (0..4).map(stage).collect(),
-        order: BlockOrder::PostActivation,
-        shortcut: Shortcut::Projection,
-        stride_on: StrideOn::Conv3x3,
-        stride_unit: StrideUnit::First,
-        padding: Padding::Symmetric,
-        bias: ConvBias::Never,
-        bn_eps: 1e-5,
-        final_norm: true,
-        head: Vec::new(),
-        classes: None,
-    }
-}
-
-/// timm's `resnetv2_*` with batch norm: pre-activation, strides where torchvision has them, no bias.
-pub(super) fn timm_v2(depth: usize, like: &ResNetSpec) -> Result<ResNetSpec> {
-    let bottleneck = like.stages.first().is_some_and(|stage| stage.bottleneck.is_some());
-    let blocks = match (depth, bottleneck) {
-        (18, false) => [2; 4],
-        (34, false) | (50, true) => [3, 4, 6, 3],
-        (101, true) => [3, 4, 23, 3],
-        (152, true) => [3, 8, 36, 3],
-        _ => return Err(Error::Spec(format!("no `resnetv2_{depth}` is known"))),
-    };
-    let mut spec = v1_of(blocks, bottleneck);
-    spec.arch = format!("resnetv2_{depth}");
-    spec.order = BlockOrder::PreActivation;
-    spec.shortcut = Shortcut::ProjectionWithoutNorm;
-    (spec.stem.norm, spec.stem.relu) = (false, false);
-    spec.final_norm = like.final_norm;
-    if like.stem.kernel == 3 {
-        // kuangliu's PreActResNet, for small pictures.
-        (spec.stem.kernel, spec.stem.stride, spec.stem.pool) = (3, 1, None);
-        spec.arch = format!("preact-resnet{depth}");
-    }
-    Ok(spec)
-}
-
-/// The published name of a table that is made by rule: wide nets.
-pub(super) fn name_of(spec: &ResNetSpec, depth: usize) -> Option<String> {
-    let widths = |widths: [usize; 4]| {
-        spec.stages.len() == 4 && spec.stages.iter().zip(widths).all(|(stage, width)| stage.bottleneck == Some(width))
-    };
-    if !spec.is_pre_activation() && [50, 101].contains(&depth) && spec.stem.kernel == 7 && widths([128, 256, 512, 1024]) {
-        return Some(format!("wide_resnet{depth}_2"));
-    }
+/// The published name of a table that is made by rule: wide nets for small pictures.
+pub(super) fn name_of(spec: &ResNetSpec) -> Option<String> {
     // Zagoruyko and Komodakis 2016: three stages of basic blocks, 16, 32 and 64 times k wide.
     let wide = spec.order == BlockOrder::PreActivation && spec.stages.len() == 3 && spec.stem.channels == 16;
     let k = spec.stages.first().map_or(0, |stage| stage.channels / 16);
     let even = spec.stages.iter().enumerate().all(|(i, stage)| stage.bottleneck.is_none() && stage.channels == (16 << i) * k);
-    (wide && k > 0 && even && spec.stem.kernel == 3).then(|| format!("wrn-{}-{k}", depth + 2))
+    (wide && k > 0 && even && spec.stem.kernel == 3).then(|| format!("wrn-{}-{k}", spec.depth() + 2))
 }
 
 /// What a name says of a network.
@@ -110,35 +34,13 @@ pub(super) fn named(name: &str) -> Named {
     if ["resnetblur", "resnetaa", "seresnetaa", "resnextaa"].iter().any(|blurred| name.starts_with(blurred)) {
         return Named::Other("a net with blur pools (anti-aliased), which is not supported");
     }
-    if let Some(rest) = name.strip_prefix("resnet")
-        && let Some(depth) = rest.strip_suffix("-3x3").and_then(|depth| depth.parse::<usize>().ok())
-        && let Ok(mut spec) = ResNetSpec::v1(depth, StrideOn::Conv3x3, None)
-    {
-        (spec.stem.kernel, spec.stem.stride, spec.stem.pool) = (3, 1, None);
-        spec.arch = name.into();
-        return Named::Net(Box::new(spec));
-    }
-    let depth = |prefix: &str| name.strip_prefix(prefix).and_then(|depth| depth.parse::<usize>().ok());
+    // Of timm's depths these are CIFAR's too (6n+2); other programs mean timm's.
     let found = match name {
-        "resnet10" => Some(v1_of([1; 4], false)),
-        "resnet14" => Some(v1_of([1; 4], true)),
-        "resnet26" => Some(v1_of([2; 4], true)),
-        "wide_resnet50_2" | "wide_resnet101_2" => {
-            let mut spec = v1_of(if name.contains("101") { [3, 4, 23, 3] } else { [3, 4, 6, 3] }, true);
-            for stage in &mut spec.stages {
-                stage.bottleneck = stage.bottleneck.map(|width| 2 * width);
-            }
-            spec.arch = name.into();
-            Some(spec)
+        "resnet10" | "resnet14" | "resnet26" | "resnet200" => {
+            let depth = name["resnet".len()..].parse().unwrap_or_default();
+            published::v1(depth, depth != 10)
         }
-        _ => match (depth("resnetv2_"), depth("preact-resnet")) {
-            (Some(depth), _) => timm_v2(depth, &v1_of([1; 4], depth >= 50)).ok(),
-            (_, Some(depth)) => {
-                let like = ResNetSpec { final_norm: false, ..v1_of([1; 4], depth >= 50) };
-                timm_v2(depth, &ResNetSpec { stem: Stem { kernel: 3, ..like.stem }, ..like }).ok()
-            }
-            _ => ResNetSpec::named(name).ok(),
-        },
+        _ => ResNetSpec::named(name).ok(),
     };
     found.map_or(Named::Unknown, |spec| Named::Net(Box::new(spec)))
 }
@@ -203,7 +105,7 @@ impl Config {
             bottleneck: bottleneck.then_some(channels / 4),
             stride: if i == 0 && !yes("downsample_in_first_stage") { 1 } else { 2 },
         };
-        let mut spec = v1_of([1; 4], bottleneck);
+        let Some(mut spec) = published::v1(if bottleneck { 50 } else { 18 }, bottleneck) else { return };
         spec.stages = depths.iter().zip(&widths).enumerate().map(stage).collect();
         spec.stem.channels = number("embedding_size", 64);
         spec.image_channels = number("num_channels", 3);

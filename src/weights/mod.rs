@@ -3,7 +3,7 @@
 //! [`load`] turns the bytes of a file into a network, whatever the file is called, in four steps, each a home of its own:
 //!
 //! 1. What the file is (`format`), and what is in it (`contents`): a reader for each container (`safetensors`, `pth` with `pickle` and
-//!    `objects`, `tar`, `exported`, `npy`) lists names, shapes and types before a number is read.
+//!    `objects`, `tar`, `exported`, `npy`, `keras`) lists names, shapes and types before a number is read.
 //! 2. Which of that is the network (`select`): a prefix, a dialect of names (`dialects`), a classifier (`head`). What is none of ours
 //!    is refused by its right name (`relatives`).
 //! 3. Which network that is: a table off the shapes (`shapes`), published nets by name and `config.json` (`known`), and what nobody
@@ -32,6 +32,7 @@ mod format;
 mod head;
 pub mod hub;
 mod inspect;
+mod keras;
 mod known;
 mod npy;
 mod objects;

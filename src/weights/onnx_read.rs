@@ -249,6 +249,8 @@ struct Branch {
     relus: usize,
     /// Operations without parameters: a shortcut that pads.
     others: bool,
+    /// An average pool (ResNet-D).
+    pool: Option<usize>,
     add: usize,
 }
 
@@ -321,13 +323,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             .only(input)
             .filter(|&node| self.op(node) == "Conv")
             .ok_or_else(|| strange("it does not begin with a convolution"))?;
-        let (norm, mut value) = self.after_conv(stem);
-        self.conv("conv1", stem)?;
-        self.norm("bn1", norm)?;
-        let relu = self.only(value).filter(|&node| self.op(node) == "Relu");
-        value = relu
-            .map(|node| self.output(node))
-            .ok_or_else(|| strange("no ReLU after the first convolution: a pre-activation net"))?;
+        let mut value = self.stem(stem)?;
         if let Some(pool) = self.only(value).filter(|&node| self.op(node) == "MaxPool") {
             self.modules.insert("maxpool".into(), module("MaxPool2d", self.int(pool, "strides")));
             value = self.output(pool);
@@ -356,8 +352,12 @@ impl<'m, 'a> Walk<'m, 'a> {
             if let Some(shortcut) = shortcut
                 && let (&[conv], &[norm]) = (shortcut.convs.as_slice(), shortcut.norms.as_slice())
             {
-                self.conv(&format!("{name}.downsample.0"), conv)?;
-                self.norm(&format!("{name}.downsample.1"), norm)?;
+                let first = usize::from(shortcut.pool.is_some());
+                if let Some(pool) = shortcut.pool {
+                    self.is_halving(pool)?;
+                }
+                self.conv(&format!("{name}.downsample.{first}"), conv)?;
+                self.norm(&format!("{name}.downsample.{}", first + 1), norm)?;
             }
             let sum = self.output(main.add);
             let relu = self.only_relu(sum).ok_or_else(|| strange("no ReLU after an addition: a pre-activation net"))?;
@@ -372,6 +372,42 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
         self.head(value)?;
         Ok(self)
+    }
+
+    /// One convolution, or three with norms and ReLUs between; the value after the last ReLU.
+    fn stem(&mut self, first: usize) -> Result<&'a str, String> {
+        let mut convs = vec![first];
+        let value = loop {
+            let (_, value) = self.after_conv(convs[convs.len() - 1]);
+            let relu = self.only(value).filter(|&node| self.op(node) == "Relu");
+            let value = relu
+                .map(|node| self.output(node))
+                .ok_or_else(|| strange("no ReLU after the first convolution: a pre-activation net"))?;
+            match self.only(value).filter(|&node| self.op(node) == "Conv") {
+                Some(next) if convs.len() < 4 => convs.push(next),
+                _ => break value,
+            }
+        };
+        let names: &[(&str, &str)] = match convs.len() {
+            1 => &[("conv1", "bn1")],
+            3 => &[("conv1.0", "conv1.1"), ("conv1.3", "conv1.4"), ("conv1.6", "bn1")],
+            count => return Err(strange(&format!("a stem of {count} convolutions"))),
+        };
+        for (&conv, (name, norm_name)) in convs.iter().zip(names) {
+            let (norm, _) = self.after_conv(conv);
+            self.conv(name, conv)?;
+            self.norm(norm_name, norm)?;
+        }
+        Ok(value)
+    }
+
+    /// Whether an average pool is ResNet-D's.
+    fn is_halving(&self, pool: usize) -> Result<(), String> {
+        let windows = [self.int(pool, "kernel_shape"), self.int(pool, "strides")];
+        if windows == [Some(2); 2] && self.int(pool, "count_include_pad").unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        Err(strange("an average pool in a shortcut that is not of 2x2 with stride 2 and without its padding"))
     }
 
     fn only_relu(&self, value: &'a str) -> Option<usize> {
@@ -394,7 +430,7 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     /// The chain from `value` through `node` to an addition.
     fn branch(&self, value: &'a str, node: usize) -> Option<Branch> {
-        let mut branch = Branch { convs: Vec::new(), norms: Vec::new(), relus: 0, others: false, add: 0 };
+        let mut branch = Branch { convs: Vec::new(), norms: Vec::new(), relus: 0, others: false, pool: None, add: 0 };
         let mut at = node;
         let mut value = value;
         for _ in 0..64 {
@@ -415,7 +451,12 @@ impl<'m, 'a> Walk<'m, 'a> {
                     branch.add = at;
                     return (!constant && (!branch.convs.is_empty() || branch.relus == 0)).then_some(branch);
                 }
-                "Pad" | "Slice" | "AveragePool" | "Concat" | "Mul" | "MaxPool" => {
+                "AveragePool" => {
+                    branch.others = true;
+                    branch.pool = Some(at);
+                    self.output(at)
+                }
+                "Pad" | "Slice" | "Concat" | "Mul" | "MaxPool" => {
                     branch.others = true;
                     self.output(at)
                 }
@@ -471,9 +512,6 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn conv(&mut self, name: &str, node: usize) -> Result<(), String> {
         let inputs = self.model.nodes[node].inputs.clone();
-        if self.int(node, "group").is_some_and(|groups| groups > 1) {
-            return Err(strange(&format!("`{name}` is a convolution in groups (ResNeXt), which is not supported")));
-        }
         if self.int(node, "dilations").is_some_and(|dilation| dilation > 1) {
             return Err(strange(&format!("`{name}` is a dilated convolution, which is not supported")));
         }

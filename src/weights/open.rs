@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::assume::Choices;
-use super::contents::Contents;
+use super::contents::{Contents, Facts, KerasForm};
 use super::detect::{self, Beside, Detected};
 use super::known::Config;
 use super::select::select;
 use super::zip::Archive;
-use super::{FileFormat, StateDict, exported, format, npy, onnx_read, pth, safetensors, shown, tar};
+use super::{FileFormat, StateDict, exported, format, keras, npy, onnx_read, pth, safetensors, shown, tar};
+use crate::data::{ChannelOrder, Preset};
 use crate::{Error, Result};
 
 /// A weights file and the files that lie beside it.
@@ -101,12 +102,19 @@ pub fn load(files: &Files<'_>, choices: &Choices) -> Result<(Detected, FileForma
         }
         contents.join_factors();
         let selected = select(files.name, &contents, choices)?;
+        let (keras_pixels, sentence) = keras_pixels(&contents.facts).unzip();
         let beside =
             Beside { choices: choices.clone(), config: config.clone(), facts: contents.facts, prefix: &selected.prefix };
         let in_file = |error| with_their_names(error, &selected.names, selected.whose);
         let mut found = detect::recognise(selected.state, &beside).map_err(in_file)?;
         found.assumed.extend(selected.assumed);
+        found.assumed.extend(sentence);
         found.notes.splice(0..0, selected.notes);
+        if let Some(pixels) = keras_pixels.filter(|_| config.is_none()) {
+            found.preset = known_preset(&pixels);
+            let json = serde_json::to_string(&pixels).expect("plain data becomes JSON");
+            found.weights.metadata.entry("pixels".into()).or_insert(json);
+        }
         if let Some(pixels) = config.as_ref().and_then(|config| config.pixels.as_ref()) {
             let json = serde_json::to_string(pixels).expect("plain data becomes JSON");
             found.weights.metadata.entry("pixels".into()).or_insert(json);
@@ -116,6 +124,34 @@ pub fn load(files: &Files<'_>, choices: &Choices) -> Result<(Detected, FileForma
     })?;
     // `visit` calls once or fails.
     loaded.ok_or_else(|| Error::WeightsFile { file: files.name.into(), reason: "nothing was read".into() })
+}
+
+/// How Keras Applications' nets want their pixels, and the sentence that says so: `load_img(target_size=...)` and
+/// `preprocess_input`, unless the model itself scales pixels.
+fn keras_pixels(facts: &Facts) -> Option<(Preset, String)> {
+    let form = facts.keras?;
+    let (name, what) = match form {
+        KerasForm::V1 => ("caffe-exact", "as `keras.applications.resnet.preprocess_input` gives them (BGR less the mean)"),
+        KerasForm::V2 => ("keras-v2-exact", "as `keras.applications.resnet_v2.preprocess_input` gives them (-1 to 1)"),
+    };
+    let mut preset = Preset::named(name).ok()?.with_size(facts.side.unwrap_or(224)).ok()?;
+    let what = match facts.rescaling {
+        Some((scale, offset)) => {
+            let rgb = ChannelOrder::Rgb;
+            preset =
+                Preset { name: "rescaling".into(), channel_order: rgb, scale, mean: [-offset; 3], std: [1.0; 3], ..preset };
+            "as its layer `Rescaling` makes them"
+        }
+        None => what,
+    };
+    preset.validate().ok()?;
+    let (width, height) = preset.crop;
+    Some((preset, format!("pixels were taken {what}, of pictures resized to exactly {width} x {height}")))
+}
+
+/// The name of a preset with these numbers.
+fn known_preset(pixels: &Preset) -> Option<String> {
+    Preset::named(&pixels.name).ok().filter(|known| known == pixels).map(|known| known.name)
 }
 
 /// A safetensors file with its table in the metadata; `None` for any other.
@@ -212,7 +248,8 @@ fn visit(files: &Files<'_>, done: Visit<'_>) -> Result<()> {
             }
             safetensors::list(&[files.bytes])
         }
-        FileFormat::TorchZip | FileFormat::TorchScript | FileFormat::TorchExport | FileFormat::Npz => {
+        FileFormat::KerasH5 => keras::list(files.bytes, None),
+        FileFormat::TorchZip | FileFormat::TorchScript | FileFormat::TorchExport | FileFormat::Npz | FileFormat::Keras => {
             return visit_zip(files, 0, done);
         }
         FileFormat::TorchLegacy => pth::parse_legacy(files.bytes),
@@ -266,6 +303,12 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
         let format = if script { FileFormat::TorchScript } else { FileFormat::TorchZip };
         return done(format, pth::parse_zip(&archive, root).map_err(wrong)?);
     }
+    if let Some(entry) = archive.get("model.weights.h5") {
+        let config = archive.get("config.json").map(|entry| archive.bytes(entry)).transpose().map_err(wrong)?;
+        let config = config.and_then(|json| serde_json::from_slice(json).ok());
+        let contents = keras::list(archive.bytes(entry).map_err(wrong)?, config).map_err(wrong)?;
+        return done(FileFormat::Keras, contents);
+    }
     if archive.names().any(|name| name.ends_with(".npy")) {
         return done(FileFormat::Npz, npy::list(&archive).map_err(wrong)?);
     }
@@ -278,7 +321,9 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
         return done(FileFormat::TorchExport, exported::list(&archive).map_err(wrong)?);
     }
     let is_weights = |name: &&str| {
-        [".pth", ".pt", ".th", ".bin", ".safetensors", ".npz", ".ckpt", ".pkl"].iter().any(|ending| name.ends_with(ending))
+        [".pth", ".pt", ".th", ".bin", ".safetensors", ".npz", ".ckpt", ".pkl", ".h5", ".keras"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
             && !name.starts_with("__MACOSX/")
     };
     let inside: Vec<&str> = archive.names().filter(is_weights).collect();
@@ -301,14 +346,10 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
             inside.len(),
             shown(inside[0])
         ))),
-        _ => Err(wrong(if archive.names().any(|name| name.ends_with("model.weights.h5")) {
-            "it is a Keras model (.keras), which is not supported; save the weights as safetensors, or with \
-             `torch.save(model.state_dict(), ...)`"
-                .into()
-        } else {
-            "it is a zip archive without `data.pkl` or another file of weights in it; choose a file that `torch.save`, safetensors or \
-             NumPy has written"
-                .into()
-        })),
+        _ => Err(wrong(
+            "it is a zip archive without `data.pkl` or another file of weights in it; choose a file that `torch.save`, safetensors, \
+             NumPy or Keras has written"
+                .into(),
+        )),
     }
 }

@@ -44,29 +44,29 @@ pub(super) fn check(contents: &Contents<'_>, body: &IndexMap<String, String>) ->
             theirs(norm)
         )));
     }
-    if ["conv1.0.weight", "conv2.weight", "stem.conv1.weight"].iter().any(|name| body.contains_key(*name)) {
-        return Err(no(
-            "its stem is several convolutions (ResNet-C, -D, -S, -T: deep stems; also CLIP's), which is not supported",
-        ));
-    }
-    if let Some(name) =
-        body.keys().find(|name| name.ends_with("downsample.1.weight") && shape(name).is_some_and(|s| s.len() == 4))
-    {
+    let is_conv = |name: &str| shape(name).is_some_and(|shape| shape.len() == 4);
+    let deep = is_conv("conv1.0.weight");
+    let three = ["conv1.0.weight", "conv1.3.weight", "conv1.6.weight"].iter().all(|name| is_conv(name));
+    if body.contains_key("conv2.weight") || (deep && (!three || body.contains_key("conv1.9.weight"))) {
+        let name = theirs(if body.contains_key("conv2.weight") { "conv2.weight" } else { "conv1.0.weight" });
         return Err(no(format!(
-            "its shortcuts are a convolution after an average pool (`{}`, ResNet-D), which is not supported",
-            theirs(name)
+            "its stem is several convolutions (`{name}`, ...), and not the three of a ResNet-C or -D (`conv1.0`, `conv1.3`, \
+             `conv1.6`), which is not supported"
         )));
     }
+    let bottleneck = body.contains_key("layer1.0.conv3.weight");
     for j in [1, 2, 3] {
         let name = format!("layer1.0.conv{j}.weight");
         let before = if j == 1 { None } else { shape(&format!("layer1.0.conv{}.weight", j - 1)) };
         if let (Some(&[before, ..]), Some(&[_, inputs, ..])) = (before, shape(&name))
+            && !(bottleneck && j == 2)
             && inputs != 0
             && inputs < before
             && before.is_multiple_of(inputs)
         {
             return Err(no(format!(
-                "`{}` is a convolution in {} groups (ResNeXt), which is not supported",
+                "`{}` is a convolution in {} groups; groups are supported in the 3x3 convolution of bottleneck blocks alone \
+                 (ResNeXt)",
                 theirs(&name),
                 before / inputs
             )));
@@ -93,9 +93,16 @@ pub(super) fn refuse(contents: &Contents<'_>) -> Error {
         let what = if some("attn_pool") || some("head.pos_embed") || some("head.qkv") || some("head.q.") {
             "timm's ByobNet, with an attention pool (`resnet50_clip`)"
         } else {
-            "timm's ByobNet (`resnet26t` to `resnet61q`, `resnet33ts` with SiLU, ...)"
+            "timm's ByobNet (`resnet33ts`, `resnet61q`, `gcresnet50t`, ...)"
         };
         return no(format!("the names (`{}`, ...) are those of {what}, which is not supported", shown(names[0])));
+    }
+    if names.iter().any(|name| name.split('.').any(|part| part == "conv2d" || part.starts_with("conv2d_"))) {
+        return no(format!(
+            "its layers have the names that Keras gives by itself (`{}`, ...), which do not tell where a layer is; nets with Keras \
+             Applications' names (`conv2_block1_1_conv`) and those of its CIFAR-10 example can be read",
+            shown(names[0])
+        ));
     }
     if some("patch_embed") || some("cls_token") {
         return no("it is a vision transformer (`patch_embed`, `cls_token`), not a ResNet");

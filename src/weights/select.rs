@@ -81,7 +81,9 @@ pub(super) fn select(file: &str, contents: &Contents<'_>, choices: &Choices) -> 
     let others: Vec<&str> =
         candidates.iter().map(|c| c.prefix.as_str()).filter(|other| *other != prefix && !prefix.starts_with(*other)).collect();
     let taken = |name: &str| others.iter().any(|other| name.starts_with(other));
-    let body = body(contents, dialect, &prefix, &taken);
+    let mut body = body(contents, dialect, &prefix, &taken);
+    number_averaged_shortcuts(contents, &mut body, dialect.whose.contains("resnetv2"));
+    let body = body;
     super::relatives::check(contents, &body)?;
 
     let wrong = |reason: String| Error::WeightsFile { file: file.into(), reason };
@@ -245,6 +247,36 @@ fn body(contents: &Contents<'_>, dialect: &Dialect, prefix: &str, taken: &dyn Fn
     body
 }
 
+/// Convolution and norm of a shortcut with an average pool are numbered after the pool, as in timm. Others leave the number out
+/// where a stride of 1 has no pool (mmpretrain), or have no numbers; timm's `resnetv2_*` have such pools with stems of three
+/// convolutions.
+fn number_averaged_shortcuts(contents: &Contents<'_>, body: &mut IndexMap<String, String>, by_stem: bool) {
+    let is_conv = |name: &String| contents.tensors.get(name).is_some_and(|stored| stored.shape.len() == 4);
+    let averaged = body.iter().any(|(name, theirs)| name.ends_with(".downsample.1.weight") && is_conv(theirs))
+        || (by_stem && body.contains_key("conv1.0.weight"));
+    if !averaged {
+        return;
+    }
+    let unnumbered: HashSet<String> = body
+        .iter()
+        .filter(|(name, theirs)| name.ends_with(".downsample.0.weight") && is_conv(theirs))
+        .map(|(name, _)| name[..name.len() - "0.weight".len()].to_string())
+        .collect();
+    let renamed = |name: String| {
+        let at = name.find(".downsample.").map_or(0, |at| at + ".downsample.".len());
+        if !unnumbered.contains(&name[..at]) {
+            return name;
+        }
+        let (block, rest) = name.split_at(at);
+        match (rest.strip_prefix("0."), rest.strip_prefix("1.")) {
+            (Some(rest), _) => format!("{block}1.{rest}"),
+            (_, Some(rest)) => format!("{block}2.{rest}"),
+            _ => name,
+        }
+    };
+    *body = std::mem::take(body).into_iter().map(|(name, theirs)| (renamed(name), theirs)).collect();
+}
+
 /// Channels of the last stage.
 fn features(tensors: &IndexMap<String, HostTensor>) -> usize {
     let last = (1..).take_while(|k| tensors.contains_key(&format!("layer{k}.0.conv1.weight"))).last().unwrap_or(1);
@@ -257,7 +289,18 @@ fn norm_after(conv: &str) -> Option<String> {
     let (block, last) = conv.rsplit_once('.').map_or(("", conv), |(block, last)| (block, last));
     let norm = match last.strip_prefix("conv") {
         Some(j) => format!("bn{j}"),
-        None if last == "0" && block.ends_with("downsample") => "1".into(),
+        // A stem of three convolutions.
+        None if block == "conv1" => match last {
+            "0" | "3" => (last.parse::<usize>().ok()? + 1).to_string(),
+            "6" => return Some("bn1".into()),
+            _ => return None,
+        },
+        // The second is that of an average pool's shortcut; a norm of this number is no convolution.
+        None if block.ends_with("downsample") => match last {
+            "0" => "1".into(),
+            "1" => "2".into(),
+            _ => return None,
+        },
         None => return None,
     };
     Some(if block.is_empty() { norm } else { format!("{block}.{norm}") })
@@ -279,9 +322,7 @@ fn fold_stray_biases(tensors: &mut IndexMap<String, HostTensor>) {
         return;
     }
     let norms: Vec<Option<String>> = convs.iter().map(|conv| norm_after(conv)).collect();
-    let normed =
-        |norm: &Option<String>| norm.as_ref().is_some_and(|norm| tensors.contains_key(&format!("{norm}.running_mean")));
-    if biased.len() == convs.len() && norms.iter().all(normed) {
+    if biased.len() == convs.len() {
         return;
     }
     for (conv, norm) in convs.iter().zip(&norms) {
@@ -308,6 +349,7 @@ fn unfold_norms(tensors: &mut IndexMap<String, HostTensor>) -> bool {
         .keys()
         .filter_map(|name| name.strip_suffix(".bias"))
         .filter(|name| !name.starts_with("fc"))
+        .filter(|name| tensors.get(&format!("{name}.weight")).is_some_and(|weight| weight.shape.len() == 4))
         .map(str::to_string)
         .collect();
     for conv in convs {

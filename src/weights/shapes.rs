@@ -5,9 +5,9 @@
 
 use indexmap::IndexMap;
 
-use super::known::POOL;
 use super::{HostTensor, shown};
 use crate::model::graph::Padding;
+use crate::model::published::{self, POOL};
 use crate::model::resnet::{
     BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
 };
@@ -50,14 +50,22 @@ impl<'a> Shapes<'a> {
 
     /// The block table these shapes describe, without the strides that no shape shows.
     pub fn table(self) -> Result<ResNetSpec> {
-        if !self.has("conv1.weight") || !self.has("layer1.0.conv1.weight") {
+        let deep = self.has("conv1.0.weight") && !self.has("conv1.weight");
+        if !(deep || self.has("conv1.weight")) || !self.has("layer1.0.conv1.weight") {
             let names: Vec<String> = self.0.keys().map(|name| shown(name)).take(5).collect();
             return Err(Error::UnknownArchitecture(format!(
                 "expected torchvision's names (`conv1.weight`, `layer1.0.conv1.weight`, ...), found `{}`",
                 names.join("`, `")
             )));
         }
-        let (stem_channels, image_channels, kernel) = self.conv("conv1.weight")?;
+        let (mut stem_channels, image_channels, kernel) = self.conv(if deep { "conv1.0.weight" } else { "conv1.weight" })?;
+        let deep = if deep {
+            let widths = [stem_channels, self.conv("conv1.3.weight")?.0];
+            stem_channels = self.conv("conv1.6.weight")?.0;
+            Some(widths)
+        } else {
+            None
+        };
         let stem_norm = self.has("bn1.weight");
         // A norm before the first convolution has the width of what comes in.
         let final_norm = self.has("norm.weight");
@@ -65,15 +73,22 @@ impl<'a> Shapes<'a> {
         let (classes, head) = self.head();
 
         let mut stages: Vec<Stage> = Vec::new();
-        let (mut widened, mut projected, mut normed) = (false, false, false);
+        let (mut widened, mut projected, mut normed, mut averaged, mut groups) = (false, false, false, false, 1);
         let mut channels = stem_channels;
         while self.has(&format!("layer{}.0.conv1.weight", stages.len() + 1)) {
             let k = stages.len() + 1;
             let blocks = (0..).take_while(|unit| self.has(&format!("layer{k}.{unit}.conv1.weight"))).count();
             let (inner, _, _) = self.conv(&format!("layer{k}.0.conv1.weight"))?;
             let bottleneck = self.has(&format!("layer{k}.0.conv3.weight"));
+            if k == 1 && bottleneck {
+                let (_, inputs, _) = self.conv("layer1.0.conv2.weight")?;
+                groups = if inputs > 0 && inner.is_multiple_of(inputs) { inner / inputs } else { 1 };
+            }
             let (outer, _, _) = self.conv(&format!("layer{k}.0.conv{}.weight", if bottleneck { 3 } else { 2 }))?;
-            let has_projection = self.has(&format!("layer{k}.0.downsample.0.weight"));
+            let averages = self.has(&format!("layer{k}.0.downsample.1.weight"))
+                && self.get(&format!("layer{k}.0.downsample.1.weight")).is_some_and(|shape| shape.len() == 4);
+            averaged |= averages;
+            let has_projection = averages || self.has(&format!("layer{k}.0.downsample.0.weight"));
             projected |= has_projection;
             normed |= self.has(&format!("layer{k}.0.downsample.1.weight"));
             // The stride by rule: 2, except in the first stage. A projection that keeps the width must be there for a stride.
@@ -83,6 +98,7 @@ impl<'a> Shapes<'a> {
             channels = outer;
         }
         let shortcut = match (projected, normed) {
+            _ if averaged => Shortcut::AveragePool,
             (true, true) => Shortcut::Projection,
             (true, false) => Shortcut::ProjectionWithoutNorm,
             (false, _) if pre_activation => Shortcut::ProjectionWithoutNorm,
@@ -93,7 +109,8 @@ impl<'a> Shapes<'a> {
             // A stage that keeps its width and has no projection keeps its resolution too.
             let mut before = stem_channels;
             for (k, stage) in stages.iter_mut().enumerate() {
-                if stage.channels == before && !self.has(&format!("layer{}.0.downsample.0.weight", k + 1)) {
+                let projection = |i: usize| self.has(&format!("layer{}.0.downsample.{i}.weight", k + 1));
+                if stage.channels == before && !projection(0) && !projection(1) {
                     stage.stride = 1;
                 }
                 before = stage.channels;
@@ -104,15 +121,15 @@ impl<'a> Shapes<'a> {
             (false, true) => ConvBias::WithoutNorm,
             (false, false) => ConvBias::Never,
         };
-        let small_stem = kernel < 7;
-        let depth = 2 + stages.iter().map(|s| s.blocks * if s.bottleneck.is_some() { 3 } else { 2 }).sum::<usize>();
-        Ok(ResNetSpec {
-            arch: format!("resnet{depth}-custom"),
+        let small_stem = kernel < 7 && deep.is_none();
+        let spec = ResNetSpec {
+            arch: String::new(),
             image_channels,
             stem: Stem {
                 channels: stem_channels,
                 kernel,
                 stride: if small_stem { 1 } else { 2 },
+                deep,
                 norm: stem_norm,
                 relu: stem_norm || !pre_activation,
                 pool: (!small_stem).then_some(POOL),
@@ -124,6 +141,7 @@ impl<'a> Shapes<'a> {
                 (true, true) => BlockOrder::PreActivationRawProjection,
             },
             shortcut,
+            groups,
             stride_on: StrideOn::Conv3x3,
             stride_unit: StrideUnit::First,
             padding: Padding::Symmetric,
@@ -132,21 +150,17 @@ impl<'a> Shapes<'a> {
             final_norm: final_norm || !pre_activation,
             head,
             classes,
-        })
+        };
+        Ok(ResNetSpec { arch: format!("resnet{}-custom", spec.depth()), ..spec })
     }
-}
-
-/// Convolution layers and the classifier, as names count them.
-fn depth(spec: &ResNetSpec) -> usize {
-    2 + spec.stages.iter().map(|s| s.blocks * if s.bottleneck.is_some() { 3 } else { 2 }).sum::<usize>()
 }
 
 /// What a checkpoint shows of a table.
 pub(super) fn same_shapes(a: &ResNetSpec, b: &ResNetSpec) -> bool {
     let visible = |spec: &ResNetSpec| {
         let stages: Vec<_> = spec.stages.iter().map(|stage| (stage.blocks, stage.channels, stage.bottleneck)).collect();
-        let stem = (spec.stem.channels, spec.stem.kernel, spec.stem.norm);
-        (stem, stages, spec.shortcut, spec.bias, spec.is_pre_activation(), spec.final_norm)
+        let stem = (spec.stem.channels, spec.stem.kernel, spec.stem.deep, spec.stem.norm);
+        (stem, stages, spec.shortcut, spec.groups, spec.bias, spec.is_pre_activation(), spec.final_norm)
     };
     visible(a) == visible(b)
 }
@@ -158,15 +172,22 @@ pub(super) fn with_ends_of(known: ResNetSpec, spec: &ResNetSpec) -> ResNetSpec {
 
 /// Completes a table with what no shape shows, from the published net of the same shapes if there is one. Says whether there is.
 pub(super) fn published(mut spec: ResNetSpec) -> (ResNetSpec, bool) {
-    let depth = depth(&spec);
+    let depth = spec.depth();
     let four = spec.stages.len() == 4;
+    let bottleneck = spec.stages.first().is_some_and(|stage| stage.bottleneck.is_some());
     let candidates = match (spec.is_pre_activation(), four) {
-        (false, true) => vec![super::known::v1(depth, &spec)],
-        (true, true) => vec![ResNetSpec::v2(depth, V2Dialect::Slim, None), super::known::timm_v2(depth, &spec)],
+        (false, true) => vec![
+            published::v1(depth, bottleneck),
+            published::variation(&published::likely_name(&spec)),
+            ResNetSpec::keras_v1(depth, None).ok(),
+        ],
+        (true, true) => {
+            vec![ResNetSpec::v2(depth, V2Dialect::Slim, None).ok(), published::variation(&published::likely_name(&spec))]
+        }
         (false, false) => [CifarShortcut::ZeroPad, CifarShortcut::Projection, CifarShortcut::Keras]
-            .map(|shortcut| ResNetSpec::cifar_v1(depth, shortcut, None))
+            .map(|shortcut| ResNetSpec::cifar_v1(depth, shortcut, None).ok())
             .into(),
-        (true, false) => vec![ResNetSpec::cifar_v2(depth, None)],
+        (true, false) => vec![ResNetSpec::cifar_v2(depth, None).ok()],
     };
     if let Some(known) = candidates.into_iter().flatten().find(|known| same_shapes(known, &spec)) {
         return (with_ends_of(known, &spec), true);
@@ -187,7 +208,7 @@ pub(super) fn published(mut spec: ResNetSpec) -> (ResNetSpec, bool) {
         spec.padding = Padding::Same;
         spec.bn_eps = 1e-3;
     }
-    if let Some(name) = super::known::name_of(&spec, depth) {
+    if let Some(name) = super::known::name_of(&spec) {
         spec.arch = name;
         return (spec, true);
     }

@@ -62,6 +62,45 @@ def run_torchvision(model, shape):
     return points
 
 
+def run_timm(name, shape):
+    """timm's net, with our tensors under our names; `resnetv2_*` name theirs otherwise."""
+    import timm
+
+    model = timm.create_model(name).eval()
+    v2 = name.startswith("resnetv2")
+
+    def ours(key):
+        if not v2:
+            return key
+        deep = {"conv1": "conv1.0", "norm1": "conv1.1", "conv2": "conv1.3", "norm2": "conv1.4", "conv3": "conv1.6"}
+        part = key.split(".")
+        if part[0] == "stem":
+            return ".".join([deep.get(part[1], "conv1"), *part[2:]])
+        if part[0] == "stages":
+            shortcut = "1" if any(k.startswith("stem.conv1.") for k in keys) else "0"
+            rest = ".".join(part[4:]).replace("downsample.conv", f"downsample.{shortcut}").replace("norm", "bn")
+            return f"layer{int(part[1]) + 1}.{part[3]}.{rest}"
+        return key.replace("head.fc", "fc")
+
+    state = model.state_dict()
+    keys = list(state)
+    for key, value in state.items():
+        if not key.endswith("num_batches_tracked"):
+            found = torch.from_numpy(tensor(ours(key), tuple(value.shape)))
+            if key.endswith("head.fc.weight"):  # a 1x1 convolution there, a matrix here
+                found = torch.from_numpy(tensor("fc.weight", tuple(value.shape[:2]))).reshape(value.shape)
+            state[key] = found.double()
+    model.double().load_state_dict(state)
+    points = {}
+    stages = {f"layer{k}": model.stages[k - 1] if v2 else getattr(model, f"layer{k}") for k in (1, 2, 3, 4)}
+    for point, module in {"maxpool": model.stem.pool if v2 else model.maxpool, **stages}.items():
+        keep = lambda _m, _i, out, point=point: points.__setitem__(point, out.numpy().copy())
+        module.register_forward_hook(keep)
+    with torch.no_grad():
+        points["logits"] = model(image(shape)).numpy()
+    return points
+
+
 def run_keras(depth, shape):
     """Keras Applications' ResNet*V2 with our tensors in its layers."""
     import keras
@@ -160,6 +199,11 @@ def cases():
         make = getattr(torchvision.models, f"resnet{depth}")
         add(f"resnet{depth}", big, tv, lambda s, make=make: run_torchvision(make(), s))
     add("resnet50@odd", odd, tv, lambda s: run_torchvision(torchvision.models.resnet50(), s))
+    for name in ("resnext50_32x4d", "wide_resnet50_2"):
+        add(name, big, tv, lambda s, name=name: run_torchvision(getattr(torchvision.models, name)(), s))
+    for name in ("resnet18d", "resnet26t", "resnet50d", "resnet50s", "resnetv2_50", "resnetv2_50d"):
+        add(name, big, "timm 1.0.31", lambda s, name=name: run_timm(name, s))
+    add("resnet18d@odd", odd, "timm 1.0.31", lambda s: run_timm("resnet18d", s))
     caffe = f"{tv}, strides moved to the first 1x1"
     add("resnet50-caffe", big, caffe, lambda s: run_torchvision(nets.caffe(torchvision.models.resnet50()), s))
     for depth in (50, 101, 152):

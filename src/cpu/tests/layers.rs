@@ -314,6 +314,52 @@ fn average_pool_and_shortcut_are_linear_maps_and_their_gradients() {
 }
 
 #[test]
+fn an_average_pool_of_windows_leaves_out_what_is_outside() {
+    for (x_shape, y_shape, kernel, stride, pad) in [
+        (Shape::new(2, 5, 5, 4), Shape::new(2, 5, 3, 2), 2, 2, 0),
+        (Shape::new(1, 8, 6, 7), Shape::new(1, 8, 3, 4), 3, 2, 1),
+        (Shape::new(1, 3, 1, 1), Shape::new(1, 3, 1, 1), 2, 2, 0),
+    ] {
+        let mut m = Machine::new(2);
+        let (x, dy) = (random(1, count(x_shape)), upstream(y_shape));
+        let window = Window { kernel, stride, pad_top: pad, pad_left: pad };
+        let (input, output) = (m.tensor(&x, x_shape), m.garbage(y_shape.len()));
+        let (d_output, d_input) = (m.values(&dy), m.garbage(x_shape.len()));
+        let forward = [Step::AvgPool { input_shape: x_shape, output_shape: y_shape, window, input, output }];
+        m.run(&forward);
+        m.run(&[Step::AvgPoolBackward {
+            input_shape: x_shape,
+            output_shape: y_shape,
+            window,
+            d_output,
+            accumulate: None,
+            d_input,
+        }]);
+        let (h, w) = (x_shape.h as i64, x_shape.w as i64);
+        let expected: Vec<f64> = (0..count(y_shape) as i64)
+            .map(|i| {
+                let (plane, oy, ox) = (
+                    i / i64::from(y_shape.h * y_shape.w),
+                    i / i64::from(y_shape.w) % i64::from(y_shape.h),
+                    i % i64::from(y_shape.w),
+                );
+                let cells = (0..i64::from(kernel * kernel)).map(|k| (k / i64::from(kernel), k % i64::from(kernel)));
+                let at = |o: i64, k: i64| o * i64::from(stride) + k - i64::from(pad);
+                let inside: Vec<f64> = cells
+                    .map(|(ky, kx)| (at(oy, ky), at(ox, kx)))
+                    .filter(|(y, x)| (0..h).contains(y) && (0..w).contains(x))
+                    .map(|(y, at_x)| f64::from(x[((plane * h + y) * w + at_x) as usize]))
+                    .collect();
+                inside.iter().sum::<f64>() / inside.len() as f64
+            })
+            .collect();
+        assert_near("average pool", &m.read_tensor(output, y_shape), &expected, 1e-6);
+        let gradient = m.read(d_input);
+        assert_gradient("average pool", &mut m, &forward, input, output, &dy, &gradient, 0.25, 1e-4);
+    }
+}
+
+#[test]
 fn linear_and_its_gradients() {
     for (batch, inputs, outputs) in [(1u32, 1u32, 1u32), (3, 5, 7), (9, 12, 260), (2, 70, 10)] {
         let mut m = Machine::new(2);

@@ -7,7 +7,7 @@ use crate::data::preset::{ChannelOrder, Preset, Resize};
 use crate::data::{Activation, Filter};
 use crate::model::ResNetSpec;
 use crate::model::graph::Padding;
-use crate::model::resnet::{BlockOrder, ConvBias, Shortcut, StrideOn};
+use crate::model::resnet::{BlockOrder, ConvBias, Shortcut};
 
 /// Most class names that are written into a program.
 const MAX_NAMES: usize = 40;
@@ -103,13 +103,14 @@ fn scale(scale: f32) -> String {
 fn torch_python(model: &Portable<'_>, file: &str) -> String {
     let spec = model.spec;
     let classes = spec.classes.unwrap_or_default();
-    let torchvision = torchvision_net(spec);
+    let packaged = packaged_net(spec);
+    let timm = if packaged.as_ref().is_some_and(|(package, _)| *package == "timm") { " timm" } else { "" };
     let file = quoted(file);
-    let mut text = String::from("# pip install torch torchvision safetensors pillow numpy\nimport json\n\n");
+    let mut text = format!("# pip install torch torchvision{timm} safetensors pillow numpy\nimport json\n\n");
     text += "import numpy as np\nimport torch\n";
-    let net = match (&torchvision, cifar_blocks(spec)) {
-        (Some(net), _) => {
-            text += "import torchvision\n";
+    let net = match (&packaged, cifar_blocks(spec)) {
+        (Some((package, net)), _) => {
+            text += &format!("import {package}\n");
             format!("model = {net}\n")
         }
         (None, Some(blocks)) => {
@@ -120,7 +121,7 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
         (None, None) => String::new(),
     };
     text += "from PIL import Image, ImageOps\nfrom safetensors import safe_open\n";
-    if torchvision.is_none() && cifar_blocks(spec).is_some() {
+    if packaged.is_none() && cifar_blocks(spec).is_some() {
         let projected = spec.shortcut == Shortcut::Projection;
         text += &cifar_python(projected);
     }
@@ -133,7 +134,7 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
         let arch = &spec.arch;
         return text.replace("import numpy as np\n", "").replace("from PIL import Image, ImageOps\n", "")
             + &format!(
-                "\n# PyTorch and torchvision have no network of this kind ({arch}); a module of your own with these names takes\n\
+                "\n# PyTorch, torchvision and timm have no network of this kind ({arch}); a module of your own with these names takes\n\
                  # them with load_state_dict(state). Exported as ONNX, the model runs as it is.\n\
                  print({{name: tuple(tensor.shape) for name, tensor in state.items()}})\n"
             );
@@ -146,12 +147,34 @@ fn torch_python(model: &Portable<'_>, file: &str) -> String {
     text + &if spec.classes.is_some() { top_python(model) } else { "print(features.shape)\n".into() }
 }
 
-/// The call that makes the same net in torchvision, where it has it.
-fn torchvision_net(spec: &ResNetSpec) -> Option<String> {
+/// The package and the call that make the same net, where torchvision or timm has it.
+fn packaged_net(spec: &ResNetSpec) -> Option<(&'static str, String)> {
+    const TORCHVISION: [&str; 10] = [
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnext50_32x4d",
+        "resnext101_32x8d",
+        "resnext101_64x4d",
+        "wide_resnet50_2",
+        "wide_resnet101_2",
+    ];
+    /// Families of timm whose tensors have the names they have here.
+    const TIMM: [&str; 2] = ["resnet", "resnext"];
     let classes = spec.classes?;
-    let depth = spec.arch.strip_prefix("resnet")?.parse().ok()?;
-    let published = ResNetSpec::v1(depth, StrideOn::Conv3x3, Some(classes)).ok()?;
-    (published == *spec).then(|| format!("torchvision.models.{}(num_classes={classes})", spec.arch))
+    let name = spec.arch.as_str();
+    let published = ResNetSpec::named(name).ok()?;
+    if published.stages.len() != 4 || published.with_classes(Some(classes)) != *spec {
+        return None;
+    }
+    if TORCHVISION.contains(&name) {
+        return Some(("torchvision", format!("torchvision.models.{name}(num_classes={classes})")));
+    }
+    let lettered = |family| name.strip_prefix(family).is_some_and(|rest: &str| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let is_timms = TIMM.iter().any(|family| lettered(*family)) && !name.contains('-') && !name.contains("v2");
+    is_timms.then(|| ("timm", format!("timm.create_model(\"{name}\", num_classes={classes})")))
 }
 
 /// Arguments of the class in [`cifar_python`].
@@ -168,6 +191,7 @@ fn cifar_blocks(spec: &ResNetSpec) -> Option<CifarNet> {
         && (spec.padding, spec.bias, spec.bn_eps) == (Padding::Symmetric, ConvBias::Never, 1e-5)
         && (spec.stem.kernel, spec.stem.stride, spec.stem.norm, spec.stem.relu) == (3, 1, true, true)
         && spec.stem.pool.is_none()
+        && spec.stem.deep.is_none()
         && spec.stages.iter().all(|stage| stage.bottleneck.is_none())
         && spec.image_channels == 3
         && spec.classes.is_some();

@@ -40,7 +40,11 @@ fn every_named_net_is_recognised_by_its_shapes() {
         let expected = named(&name.replace("-caffe", "").replace("v2-keras", "v2-slim"));
         assert_eq!(detected.spec, expected, "{name}");
         assert!(detected.assumed[0].contains(&expected.arch), "{name}: {:?}", detected.assumed);
-        assert_eq!(detected.assumed.iter().any(|s| s.contains("Keras' has the same")), expected.family() == "v2", "{name}");
+        assert_eq!(
+            detected.assumed.iter().any(|s| s.contains("Keras' has the same")),
+            expected.arch.ends_with("v2-slim"),
+            "{name}"
+        );
         let wanted: Vec<String> = expected.build().unwrap().params().into_iter().map(|param| param.name).collect();
         assert!(detected.weights.tensors.keys().eq(&wanted), "{name}");
     }
@@ -128,9 +132,8 @@ fn variants_that_cannot_be_built_are_named() {
         put(&mut state, name, shape);
         file(&state).unwrap_err().to_string()
     };
-    assert!(with("conv1.0.weight", &[32, 3, 3, 3]).contains("ResNet-C"));
-    assert!(with("conv2.weight", &[32, 3, 3, 3]).contains("stem"));
-    assert!(with("layer2.0.downsample.1.weight", &[32, 16, 1, 1]).contains("ResNet-D"));
+    assert!(with("conv1.0.weight", &[32, 3, 3, 3]).contains("stem is several convolutions (`conv1.0.weight`"));
+    assert!(with("conv2.weight", &[32, 3, 3, 3]).contains("stem is several convolutions (`conv2.weight`"));
     assert!(with("layer1.0.conv2.weight", &[16, 2, 3, 3]).contains("8 groups"));
     assert!(with("layer1.0.se.fc1.weight", &[16, 256, 1, 1]).contains("SE-ResNet"));
     assert!(with("layer1.0.se.conv.weight", &[1, 1, 3]).contains("ECA-ResNet"));
@@ -141,6 +144,69 @@ fn variants_that_cannot_be_built_are_named() {
     let mut group_norm = resnet();
     group_norm.tensors.retain(|name, _| !name.contains("running"));
     assert!(of(group_norm).contains("group norm"));
+}
+
+/// Nets with the widths of `name` divided by 8, so that a file of one is small.
+fn narrow(name: &str) -> ResNetSpec {
+    let mut spec = named(name).with_classes(Some(5));
+    spec.stem.channels /= 8;
+    spec.stem.deep = spec.stem.deep.map(|widths| widths.map(|width| width / 8));
+    for stage in &mut spec.stages {
+        (stage.blocks, stage.channels) = (1, stage.channels / 8);
+        stage.bottleneck = stage.bottleneck.map(|width| width / 8);
+    }
+    spec.groups = spec.groups.div_ceil(8);
+    spec
+}
+
+#[test]
+fn stems_pools_and_groups_come_back_from_names_and_shapes() {
+    for name in ["resnet50d", "resnet50t", "resnet50s", "resnet18d", "resnext50_32x4d", "resnext50d_32x4d", "resnetv2_50d"] {
+        let spec = narrow(name);
+        let found = file(&zeros(&spec)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(ResNetSpec { arch: spec.arch.clone(), ..found.spec }, spec, "{name}");
+        assert!(!found.assumed.is_empty(), "{name}");
+        // At their full width they have their names.
+        let found = detect(zeros(&named(name))).unwrap();
+        assert_eq!((found.spec, found.assumed[0].contains(name)), (named(name), true), "{name}");
+    }
+}
+
+#[test]
+fn others_number_stems_and_averaged_shortcuts_otherwise() {
+    // mmpretrain: the stem with its last norm in one sequence, and no number for the pool that a stride of 1 has not.
+    let mut spec = narrow("resnet50d");
+    let state = zeros(&spec);
+    let mmpretrain = |name: &str| {
+        let name = name.replace("layer1.0.downsample.1", "layer1.0.downsample.0");
+        let name = name.replace("layer1.0.downsample.2", "layer1.0.downsample.1");
+        let stem = name.strip_prefix("conv1.").map(|rest| format!("stem.{rest}"));
+        let name = stem.or(name.strip_prefix("bn1.").map(|rest| format!("stem.7.{rest}"))).unwrap_or(name);
+        if name.starts_with("fc.") { format!("head.{name}") } else { format!("backbone.{name}") }
+    };
+    let found = file(&rename(state.clone(), mmpretrain)).unwrap();
+    assert_eq!(found.weights.tensors.keys().collect::<Vec<_>>(), state.tensors.keys().collect::<Vec<_>>());
+
+    // timm's resnetv2 has no numbers at all.
+    spec = narrow("resnetv2_50d");
+    let state = zeros(&spec);
+    let timm = |name: &str| {
+        let stem =
+            [("conv1.0", "conv1"), ("conv1.1", "norm1"), ("conv1.3", "conv2"), ("conv1.4", "norm2"), ("conv1.6", "conv3")];
+        if let Some((ours, theirs)) = stem.iter().find(|(ours, _)| name.starts_with(ours)) {
+            return name.replace(ours, &format!("stem.{theirs}"));
+        }
+        let Some(rest) = name.strip_prefix("layer") else { return name.replace("fc.", "head.fc.") };
+        let (stage, rest) = rest.split_at(1);
+        let rest = rest.replace(".bn", ".norm").replace("downsample.1", "downsample.conv");
+        format!("stages.{}.blocks{rest}", stage.parse::<usize>().unwrap() - 1)
+    };
+    let mut renamed = rename(state.clone(), timm);
+    // Its classifier is a 1x1 convolution.
+    renamed.tensors["head.fc.weight"].shape.extend([1, 1]);
+    let found = file(&renamed).unwrap();
+    assert_eq!(found.weights.tensors.keys().collect::<Vec<_>>(), state.tensors.keys().collect::<Vec<_>>());
+    assert_eq!(found.spec.shortcut, crate::model::resnet::Shortcut::AveragePool);
 }
 
 #[test]
