@@ -11,7 +11,7 @@ const MODEL: &str = "www/models/resnet20-cifar10.safetensors";
 const SAMPLES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 fn sample(class: &str) -> String {
-    repository(&format!("www/samples/{class}.jpg"))
+    repository(&format!("www/samples/{class}.webp"))
 }
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -22,7 +22,7 @@ fn keys(value: &Value) -> Vec<&str> {
 fn sample_set(name: &str) -> Temp {
     let dir = Temp::new(name);
     for class in SAMPLES {
-        dir.file(&format!("{class}/0.jpg"), std::fs::read(sample(class)).unwrap());
+        dir.file(&format!("{class}/0.webp"), std::fs::read(sample(class)).unwrap());
     }
     dir
 }
@@ -95,7 +95,7 @@ fn a_broken_picture_does_not_keep_the_others_from_an_answer() {
     let absent = dir.path("absent.png").display().to_string();
     let run = reslab(&["classify", &broken, &sample("truck"), &absent, "--top", "1"]);
     assert_eq!(run.code, 1);
-    assert!(run.stdout.contains("truck.jpg") && run.stdout.contains(" %  truck"), "{run:?}");
+    assert!(run.stdout.contains("truck.webp") && run.stdout.contains(" %  truck"), "{run:?}");
     assert!(run.stderr.contains("resnet20-cifar10 (f"), "model, element type and device are named beside the answers: {run:?}");
     assert_eq!(run.said.iter().filter(|line| line.contains(&broken)).count(), 1, "{run:?}");
     assert_eq!(run.said.iter().filter(|line| line.contains("absent.png: there is no such file")).count(), 1, "{run:?}");
@@ -170,8 +170,8 @@ fn eval_counts_what_classify_says() {
 #[test]
 fn eval_refuses_folders_that_are_not_the_classes() {
     let dir = Temp::new("classes");
-    dir.file("cat/0.jpg", std::fs::read(sample("cat")).unwrap());
-    dir.file("unicorn/0.jpg", std::fs::read(sample("horse")).unwrap());
+    dir.file("cat/0.webp", std::fs::read(sample("cat")).unwrap());
+    dir.file("unicorn/0.webp", std::fs::read(sample("horse")).unwrap());
     let run = reslab(&["eval", &dir.text()]);
     let error = run.error();
     assert!(error.contains("2 folders") && error.contains("`unicorn`") && error.contains("knows 10 classes"), "{error}");

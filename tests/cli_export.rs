@@ -61,7 +61,7 @@ fn onnx_and_its_recipe() {
     let found = reslab(&["inspect", &out, "--json"]).json();
     assert_eq!((&found["arch"], &found["params"]), (&"resnet20".into(), &269_722.into()));
     let cat = |more: &[&str]| {
-        let run = reslab(&[&["classify", &repository("www/samples/cat.jpg"), "--json"], more].concat()).json();
+        let run = reslab(&[&["classify", &repository("www/samples/cat.webp"), "--json"], more].concat()).json();
         let top = run["images"][0]["top"][0].clone();
         (top["label"].clone(), top["probability"].as_f64().unwrap())
     };

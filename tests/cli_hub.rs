@@ -126,7 +126,7 @@ fn serve(
 }
 
 fn classify(mirror: &str, cache: &Temp) -> Ran {
-    let picture = repository("www/samples/cat.jpg");
+    let picture = repository("www/samples/cat.webp");
     // Small pixels: a software adapter does them quickly.
     let arguments = ["classify", &picture, "--model", MODEL, "--preset", "imagenet", "--size", "64", "--json"];
     let output = command(&arguments).env("RESLAB_HUB_URL", mirror).env("RESLAB_CACHE_DIR", cache.text()).output();

@@ -48,7 +48,7 @@ async function turn() {
 }
 
 async function show(sample) {
-  at('photo').src = `samples/${sample}.jpg`;
+  at('photo').src = `samples/${sample}.webp`;
   for (const button of at('samples').children) button.setAttribute('aria-pressed', button.dataset.sample === sample);
   await answer(at('photo'), at('photo-answer'));
   await turn();

@@ -3,7 +3,7 @@
     pip install pillow numpy
     python make_samples.py [NAME...]
 
-Everything is drawn here from curves and gradients, so the pictures are ours to ship. Each is a 224 x 224 JPEG.
+Everything is drawn here from curves and gradients, so the pictures are ours to ship. Each is a 224 x 224 WebP.
 """
 import sys
 from pathlib import Path
@@ -445,7 +445,7 @@ def main():
         if wanted and scene.__name__ not in wanted:
             continue
         picture = scene().resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-        grain(picture, number).save(HERE / f"{scene.__name__}.jpg", quality=55, optimize=True, progressive=True)
+        grain(picture, number).save(HERE / f"{scene.__name__}.webp", quality=68, method=6)
 
 
 if __name__ == "__main__":

@@ -63,13 +63,15 @@ fn mend() {
     }
 }
 
-/// The first element inside that takes the focus and can be seen.
+/// The first element inside that takes the focus and can be seen; a field only where there is nothing else, for it would open the
+/// keyboard of a phone, and take the keys that undo.
 fn first_inside(around: &Element) -> Option<Element> {
     let all = around.get_elements_by_tag_name("*");
     let elements = (0..all.length()).filter_map(|i| all.item(i)?.dyn_into::<HtmlElement>().ok());
-    let mut fitting =
-        elements.filter(|element| element.matches(FOCUSABLE).unwrap_or(false) && element.offset_parent().is_some());
-    fitting.next().map(Element::from)
+    let fits = |element: &HtmlElement| element.matches(FOCUSABLE).unwrap_or(false) && element.offset_parent().is_some();
+    let fitting: Vec<HtmlElement> = elements.filter(fits).collect();
+    let field = |element: &&HtmlElement| matches!(&*element.tag_name(), "INPUT" | "TEXTAREA" | "SELECT");
+    fitting.iter().find(|element| !field(element)).or(fitting.first()).cloned().map(Element::from)
 }
 
 /// Gives the focus to the first element that fits, once it is there; the text of a field is selected.

@@ -118,7 +118,7 @@ async fn fetch_sample(file: &str) -> Result<web_sys::File> {
     let bytes = web::fetch_bytes(&url, |_| {}, &web::CancelToken::new()).await?;
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes.as_slice()));
     let options = web_sys::FilePropertyBag::new();
-    options.set_type("image/jpeg");
+    options.set_type("image/webp");
     web_sys::File::new_with_u8_array_sequence_and_options(&parts, file, &options)
         .map_err(|_| Error::Io { path: file.into(), reason: "the browser could not keep the picture in memory".into() })
 }

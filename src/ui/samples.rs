@@ -21,7 +21,7 @@ pub fn Samples(lab: Lab) -> impl IntoView {
                 {SAMPLES
                     .iter()
                     .map(|name| {
-                        let (file, alt) = (format!("{name}.jpg"), t!(format!("look.sample_{name}")).into_owned());
+                        let (file, alt) = (format!("{name}.webp"), t!(format!("look.sample_{name}")).into_owned());
                         let (source, words) = (format!("samples/{file}"), alt.clone());
                         view! {
                             <li>

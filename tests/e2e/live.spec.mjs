@@ -17,7 +17,7 @@ test.beforeAll(async ({ playwright }) => {
   const browser = await playwright.chromium.launch(launchOptions);
   const page = await browser.newPage();
   const frames = async (sample) => {
-    const bytes = readFileSync(new URL(`../../www/samples/${sample}.jpg`, import.meta.url)).toString('base64');
+    const bytes = readFileSync(new URL(`../../www/samples/${sample}.webp`, import.meta.url)).toString('base64');
     const url = await page.evaluate(async (url) => {
       const image = new Image();
       image.src = url;
@@ -25,7 +25,7 @@ test.beforeAll(async ({ playwright }) => {
       const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 });
       canvas.getContext('2d').drawImage(image, 0, 0, 320, 240);
       return canvas.toDataURL('image/jpeg', 0.95);
-    }, `data:image/jpeg;base64,${bytes}`);
+    }, `data:image/webp;base64,${bytes}`);
     return Array(60).fill(Buffer.from(url.split(',')[1], 'base64'));
   };
   writeFileSync(video, Buffer.concat([...(await frames('cat')), ...(await frames('ship'))]));
@@ -84,7 +84,7 @@ test('says what the camera shows, where it looks, and pauses while nobody looks'
   await expect(live.best).toContainText('ship');
   await expect(page.getByTestId('spoken')).toHaveText(/Now: (cat|ship)\./);
   await expect(page.getByTestId('live-row')).toHaveCount(5);
-  await expect(page.getByTestId('live-speed')).toHaveText(/[\d.]+ frames a second, [\d.]+ m?s each/);
+  await expect(page.getByTestId('live-speed')).toHaveText(/[\d.]+ frames per second, [\d.]+ m?s each/);
   // A person expects a mirror; the video stands in the document and plays by itself.
   const element = await live.video.evaluate((video) => ({
     inline: video.playsInline && video.muted && document.contains(video),

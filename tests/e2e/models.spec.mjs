@@ -1,6 +1,7 @@
 // Models: what is known of the one in use, other ones, and what becomes of wrong files.
 
 import { expect, test } from '@playwright/test';
+import { resnet } from './hub.mjs';
 import { watch } from './pages/app.mjs';
 import { Lab, bundledModel, file, picture } from './pages/lab.mjs';
 
@@ -76,7 +77,7 @@ test.describe('the hub', () => {
   test('is asked only when a model is picked; then the model stays on this device', async ({ page, baseURL }) => {
     const seen = watch(page);
     const lab = new Lab(page);
-    const body = await bundledModel();
+    const body = resnet('resnet18');
     const headers = { ...cors, 'content-type': 'application/octet-stream', etag: '"one"' };
     await page.route(HUB, (route) => route.fulfill({ status: 200, headers, body }));
     await lab.open();

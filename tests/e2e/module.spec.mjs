@@ -7,7 +7,7 @@ import { watch } from './pages/app.mjs';
 import { png } from './pages/pictures.mjs';
 
 const dist = (file) => new URL(`../../dist/${file}`, import.meta.url).pathname;
-const sample = (name) => new URL(`../../www/samples/${name}.jpg`, import.meta.url).pathname;
+const sample = (name) => new URL(`../../www/samples/${name}.webp`, import.meta.url).pathname;
 
 /** The first line of an answer, once it is there. */
 const first = (page, id) => page.locator(`#${id}-answer li`).first();
@@ -40,8 +40,8 @@ test('every kind of picture gives the same answer', async ({ page }) => {
     const model = await (await fetch('/models/resnet20-cifar10.safetensors')).arrayBuffer();
     const classifier = await Classifier.load(model, { name: 'cifar', precision: 'f32', onProgress: (share) => shares.push(share) });
     const element = new Image();
-    element.src = '/samples/cat.jpg'; // not loaded yet: it is waited for
-    const blob = await (await fetch('/samples/cat.jpg')).blob();
+    element.src = '/samples/cat.webp'; // not loaded yet: it is waited for
+    const blob = await (await fetch('/samples/cat.webp')).blob();
     const sources = { element, blob };
     const bitmap = (sources.bitmap = await createImageBitmap(blob));
     const { width, height } = bitmap;
@@ -107,7 +107,7 @@ test('what goes wrong is an Error with a sentence', async ({ page }) => {
     const load = (...args) => fails(() => Classifier.load(...args));
     const found = {
       absent: await load('/absent.safetensors'),
-      picture: await load('/samples/cat.jpg'),
+      picture: await load('/samples/cat.webp'),
       nothing: await load(),
       number: await load(7),
       preset: await load('/models/resnet20-cifar10.safetensors', { preset: 'imagnet' }),

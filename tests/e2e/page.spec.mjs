@@ -120,7 +120,7 @@ test('recognises without the studio, and says so when that cannot be fetched', a
 
   await page.getByTestId('screen-teach').click();
   const failed = page.getByTestId('later-failed');
-  await expect(failed).toContainText('could not be fetched');
+  await expect(failed).toContainText('could not be loaded');
   broken = false;
   await failed.getByRole('button').click();
   await expect(page.getByTestId('studio')).toBeVisible();

@@ -99,7 +99,7 @@ test('reslab.js answers on the processor', async ({ page }) => {
     await init();
     const model = await (await fetch('/models/resnet20-cifar10.safetensors')).arrayBuffer();
     const classifier = await Classifier.load(model, { device: 'cpu' });
-    const { classes } = await classifier.classify(await (await fetch('/samples/cat.jpg')).blob());
+    const { classes } = await classifier.classify(await (await fetch('/samples/cat.webp')).blob());
     const refused = await Classifier.load(model, { device: 'gpu' }).catch((error) => `${error.message ?? error}`);
     return { kind: classifier.device.kind, best: classes[0].label, refused };
   });

@@ -59,7 +59,7 @@ test('choosing, pasting and the samples lead to the same answer', async ({ page 
   // By keyboard.
   await frog.focus();
   await page.keyboard.press('Enter');
-  await expect(lab.fileName).toHaveText('frog.jpg');
+  await expect(lab.fileName).toHaveText('frog.webp');
   await expect(lab.best).toHaveText(chosen);
   await expect(page.getByTestId('picture')).toHaveAttribute('alt', /frog/);
 });
@@ -77,9 +77,9 @@ test('many pictures become a grid and a table', async ({ page }) => {
   await expect(lab.pictureError).toContainText('1 of 7 files could not be read');
 
   // The first one is on the stage; another tile opens its own reading.
-  await expect(lab.fileName).toHaveText(`${names[0]}.jpg`);
+  await expect(lab.fileName).toHaveText(`${names[0]}.webp`);
   await lab.tiles.nth(4).click();
-  await expect(lab.fileName).toHaveText(`${names[4]}.jpg`);
+  await expect(lab.fileName).toHaveText(`${names[4]}.webp`);
   await expect(lab.tiles.nth(4)).toHaveAttribute('aria-pressed', 'true');
   const label = (await lab.tiles.nth(4).locator('.tile__label').textContent()).trim();
   await expect(lab.best).toContainText(label);
@@ -93,7 +93,7 @@ test('many pictures become a grid and a table', async ({ page }) => {
   expect(lines).toHaveLength(8);
   expect(lines[0]).toMatch(/^file,label,probability,label_2,probability_2,.*,ms,model,error$/);
   const fifth = lines[5].split(',');
-  expect(fifth[0]).toBe(`${names[4]}.jpg`);
+  expect(fifth[0]).toBe(`${names[4]}.webp`);
   expect(fifth[1]).toBe(label);
   expect(Number(fifth[2])).toBeGreaterThan(0.1);
   expect(fifth[12]).toBe('resnet20-cifar10');
@@ -145,13 +145,13 @@ test('what is no picture gets a sentence, and the page goes on', async ({ page }
     await expect(lab.pictureError).toContainText(wrongFile.name);
     await expect(lab.pictureError).toHaveRole('alert');
     // Nothing is lost: the picture before is still there.
-    await expect(lab.fileName).toHaveText('truck.jpg');
+    await expect(lab.fileName).toHaveText('truck.webp');
     await expect(lab.best).toHaveText(before);
   }
   await lab.pictureError.getByRole('button').click();
   await expect(lab.pictureError).toHaveCount(0);
   await lab.drop(await picture('bird'));
-  await expect(lab.fileName).toHaveText('bird.jpg');
+  await expect(lab.fileName).toHaveText('bird.webp');
   await expect(lab.predictions).toHaveCount(5);
 });
 

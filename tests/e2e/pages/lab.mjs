@@ -9,8 +9,8 @@ const models = new URL('../../../www/models/', import.meta.url);
 export const bundledModel = () => readFile(new URL('resnet20-cifar10.safetensors', models));
 
 /** A picture as a file dialog gives it; `name` may differ from the sample's. */
-export async function picture(sample, name = `${sample}.jpg`) {
-  return { name, mimeType: 'image/jpeg', buffer: await readFile(new URL(`${sample}.jpg`, samples)) };
+export async function picture(sample, name = `${sample}.webp`) {
+  return { name, mimeType: 'image/webp', buffer: await readFile(new URL(`${sample}.webp`, samples)) };
 }
 
 export const file = (name, mimeType, content) => ({ name, mimeType, buffer: Buffer.from(content) });

@@ -34,7 +34,7 @@ export class Studio {
 
   /** Waits until everything that changed is written. */
   async saved() {
-    await this.page.getByTestId('saved').filter({ hasText: 'Saved' }).waitFor();
+    await this.page.getByTestId('saved').filter({ hasText: 'Saved' }).waitFor({ state: 'attached' }); // a phone has no room for it
     await this.page.getByTestId('adding').waitFor({ state: 'detached' });
   }
 }
