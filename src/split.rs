@@ -1,7 +1,8 @@
 //! Code that comes later: the page's wasm in parts.
 //!
 //! Most visits look at pictures. What they do not need is cut off and fetched when it is used first: `studio`, `camera`, `training`,
-//! `benchmark`, `files` (weights and data sets of other programs), `pictures` (what browsers do not decode) and `export`. All parts share memory and function
+//! `benchmark`, `files` (weights and data sets of other programs), `keras`
+//! (HDF5), `pictures` (what browsers do not decode) and `export`. All parts share memory and function
 //! table, so nothing is there twice and nothing crosses a boundary; `wasm_split_cli_support` cuts along the call graph after the build
 //! (xtask/src/split.rs). What two parts need and the first has not is a file that comes with either.
 //!

@@ -252,7 +252,7 @@ impl Session {
         let (weights_file, input_file) = (format!("{model}.safetensors"), format!("input_b{batch}_{size}.f32"));
         let (planned, file, input) = join3(planned, config.fetch(&weights_file), config.fetch(&input_file)).await;
         let (ctx, bench) = planned?;
-        let state = weights::read(&weights_file, &file?)?;
+        let state = weights::read_safetensors(&weights_file, &file?)?;
         Ok((Self::new(config, ctx, bench, &input?, Vec::new()), state))
     }
 
@@ -261,7 +261,7 @@ impl Session {
         let [x, y, recipe] = ["train_x.f32", "train_y.i32", "train.json"].map(|file| config.fetch(file));
         let (ctx, file, x, y, recipe) = join5(device(ctx), config.fetch(&weights_file), x, y, recipe).await;
         let ctx = ctx?;
-        let state = weights::read(&weights_file, &file?)?;
+        let state = weights::read_safetensors(&weights_file, &file?)?;
         let recipe: Hyperparameters = serde_json::from_slice(&recipe?).map_err(|e| Error::Usage(format!("train.json: {e}")))?;
         let targets: Vec<Target> = y?.as_chunks().0.iter().map(|bytes| Target::class(u32::from_le_bytes(*bytes))).collect();
         if targets.len() != config.batch {

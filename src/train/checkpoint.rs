@@ -254,7 +254,7 @@ impl Checkpoint {
     /// the errors of [`detect::detect`] when its tensors do not fit its own network.
     pub fn from_bytes(file_name: &str, bytes: &[u8]) -> Result<Self> {
         let wrong = |reason: String| Error::WeightsFile { file: file_name.into(), reason };
-        let mut state = weights::read(file_name, bytes)?;
+        let mut state = weights::read_safetensors(file_name, bytes)?;
         let Some(text) = state.metadata.get(TRAINING) else {
             return Err(wrong(
                 "it holds weights, but no training run to go on with; start a new run from these weights instead".into(),

@@ -18,6 +18,7 @@ use super::texts;
 use crate::Result;
 use crate::engine::Event;
 use crate::split::in_part;
+use crate::web;
 
 /// The workshop as the first part sees it.
 pub trait Door {
@@ -99,9 +100,19 @@ impl Deref for Workshop {
     }
 }
 
+/// The styles of the studio's screens, which come with them.
+const STYLES: [&str; 3] = [
+    include_str!("../../www/styles/studio.css"),
+    include_str!("../../www/styles/train.css"),
+    include_str!("../../www/styles/judge.css"),
+];
+
 impl Workshop {
     fn start(lab: Lab) -> Self {
         texts::add_workshop();
+        for sheet in STYLES {
+            web::add_styles(sheet);
+        }
         guard_focus();
         let studio = Studio::start();
         let workshop = Self {

@@ -27,6 +27,8 @@ mod specimen;
 #[cfg(target_arch = "wasm32")]
 mod store;
 #[cfg(target_arch = "wasm32")]
+mod styles;
+#[cfg(target_arch = "wasm32")]
 mod tabs;
 #[cfg(target_arch = "wasm32")]
 mod task;
@@ -55,6 +57,7 @@ pub use self::{
     settings::{copy_text, languages, query, recall, reload_without_query, remember, set_page_language},
     source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
+    styles::add_styles,
     tabs::Tabs,
     task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},

@@ -199,6 +199,14 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
     open::read(file_name, bytes)
 }
 
+/// [`read`] for safetensors alone, whose code is small.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_safetensors(file_name: &str, bytes: &[u8]) -> Result<StateDict> {
+    open::read_safetensors(file_name, bytes)
+}
+
 /// [`load`] where the page's first part is to know our own safetensors files alone: what reads others comes [later](crate::split).
 ///
 /// # Errors
@@ -210,11 +218,20 @@ pub async fn load_any(files: Files<'_>, choices: &Choices) -> Result<Detected> {
     {
         return Ok(found);
     }
-    load_other(files, choices).await
+    match format::sniff(files.bytes) {
+        Ok(FileFormat::Keras | FileFormat::KerasH5) => load_keras(files, choices).await,
+        _ => load_other(files, choices).await,
+    }
 }
 
 in_part! { files:
     fn load_other(files: Files<'_>, choices: &Choices) -> Result<Detected> {
+        open::load_with(&files, choices, open::no_hdf5).map(|(found, _)| found)
+    }
+}
+
+in_part! { keras:
+    fn load_keras(files: Files<'_>, choices: &Choices) -> Result<Detected> {
         load(&files, choices).map(|(found, _)| found)
     }
 }

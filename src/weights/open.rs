@@ -80,6 +80,14 @@ fn index_of(name: &str, bytes: &[u8]) -> Option<Vec<String>> {
     Some(parts)
 }
 
+/// Lists what is in an HDF5 file of Keras, with the model's configuration where that lies beside it.
+pub(super) type Hdf5 = for<'a> fn(&'a [u8], Option<Value>) -> Result<Contents<'a>, String>;
+
+/// For who has no reader of HDF5: in the page that is a part of its own, which a file of that kind alone asks for.
+pub(super) fn no_hdf5(_: &[u8], _: Option<Value>) -> Result<Contents<'_>, String> {
+    Err("it is a Keras file inside an archive; unpack it and give that".into())
+}
+
 /// What is done with a file's contents once they are listed.
 type Visit<'v> = &'v mut dyn FnMut(FileFormat, Contents<'_>) -> Result<()>;
 
@@ -88,11 +96,16 @@ type Visit<'v> = &'v mut dyn FnMut(FileFormat, Contents<'_>) -> Result<()>;
 /// # Errors
 /// [`Error::WeightsFile`] saying what the file is instead, or what is wrong with it; those of [`detect::detect`].
 pub fn load(files: &Files<'_>, choices: &Choices) -> Result<(Detected, FileFormat)> {
+    load_with(files, choices, keras::list)
+}
+
+/// [`load`] with a reader of HDF5.
+pub(super) fn load_with(files: &Files<'_>, choices: &Choices, hdf5: Hdf5) -> Result<(Detected, FileFormat)> {
     let config = files.json("config.json");
     let preprocessor = files.json("preprocessor_config.json");
     let config = config.map(|config| Config::read(&config, preprocessor.as_ref()));
     let mut loaded = None;
-    visit(files, &mut |format, mut contents| {
+    visit(files, hdf5, &mut |format, mut contents| {
         if detect::has_table(&contents.metadata) {
             // Our own: exactly its names.
             let state = everything(files.name, &contents)?;
@@ -178,10 +191,19 @@ fn with_their_names(error: Error, names: &indexmap::IndexMap<String, String>, wh
     }
 }
 
+/// Every tensor of a safetensors file that this project writes or is given by its own pages.
+pub(super) fn read_safetensors(name: &str, bytes: &[u8]) -> Result<StateDict> {
+    let wrong = |reason: String| Error::WeightsFile { file: name.into(), reason };
+    match format::sniff(bytes).map_err(wrong)? {
+        FileFormat::Safetensors => everything(name, &safetensors::list(&[bytes]).map_err(wrong)?),
+        _ => Err(wrong("a safetensors file was expected here, and this is one of another kind".into())),
+    }
+}
+
 /// Every tensor of floating-point numbers, wrappers' prefixes taken off.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<StateDict> {
     let mut state = StateDict::default();
-    visit(&Files::alone(name, bytes), &mut |_, contents| {
+    visit(&Files::alone(name, bytes), keras::list, &mut |_, contents| {
         state = everything(name, &contents)?;
         Ok(())
     })?;
@@ -228,7 +250,7 @@ fn everything(file: &str, contents: &Contents<'_>) -> Result<StateDict> {
 }
 
 /// Lists what the file holds.
-fn visit(files: &Files<'_>, done: Visit<'_>) -> Result<()> {
+fn visit(files: &Files<'_>, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
     let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
     let format = match format::sniff(files.bytes) {
         Ok(format) => format,
@@ -248,9 +270,9 @@ fn visit(files: &Files<'_>, done: Visit<'_>) -> Result<()> {
             }
             safetensors::list(&[files.bytes])
         }
-        FileFormat::KerasH5 => keras::list(files.bytes, None),
+        FileFormat::KerasH5 => hdf5(files.bytes, None),
         FileFormat::TorchZip | FileFormat::TorchScript | FileFormat::TorchExport | FileFormat::Npz | FileFormat::Keras => {
-            return visit_zip(files, 0, done);
+            return visit_zip(files, 0, hdf5, done);
         }
         FileFormat::TorchLegacy => pth::parse_legacy(files.bytes),
         FileFormat::TorchTar => tar::parse(files.bytes),
@@ -290,7 +312,7 @@ fn visit_parts(files: &Files<'_>, parts: &[String], done: Visit<'_>) -> Result<(
 const MAX_NESTING: usize = 2;
 
 /// A zip archive, by what is in it.
-fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
+fn visit_zip(files: &Files<'_>, depth: usize, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
     let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
     let archive = Archive::open(files.bytes).map_err(wrong)?;
     let pickle = archive
@@ -306,7 +328,7 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
     if let Some(entry) = archive.get("model.weights.h5") {
         let config = archive.get("config.json").map(|entry| archive.bytes(entry)).transpose().map_err(wrong)?;
         let config = config.and_then(|json| serde_json::from_slice(json).ok());
-        let contents = keras::list(archive.bytes(entry).map_err(wrong)?, config).map_err(wrong)?;
+        let contents = hdf5(archive.bytes(entry).map_err(wrong)?, config).map_err(wrong)?;
         return done(FileFormat::Keras, contents);
     }
     if archive.names().any(|name| name.ends_with(".npy")) {
@@ -315,7 +337,7 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
     if let Some(inner) = exported::state(&archive) {
         let bytes = archive.get(&inner).map(|entry| archive.bytes(entry)).transpose().map_err(wrong)?.unwrap_or_default();
         let mut done = |_, contents: Contents<'_>| done(FileFormat::TorchExport, contents);
-        return visit_zip(&Files { bytes, ..*files }, depth + 1, &mut done);
+        return visit_zip(&Files { bytes, ..*files }, depth + 1, hdf5, &mut done);
     }
     if exported::has_weights(&archive) {
         return done(FileFormat::TorchExport, exported::list(&archive).map_err(wrong)?);
@@ -337,8 +359,8 @@ fn visit_zip(files: &Files<'_>, depth: usize, done: Visit<'_>) -> Result<()> {
             };
             let inner = Files { bytes, ..*files };
             match format::sniff(bytes).map_err(wrong)? {
-                FileFormat::TorchZip => visit_zip(&inner, depth + 1, &mut done),
-                _ => visit(&inner, &mut done),
+                FileFormat::TorchZip => visit_zip(&inner, depth + 1, hdf5, &mut done),
+                _ => visit(&inner, hdf5, &mut done),
             }
         }
         [_, _, ..] => Err(wrong(format!(

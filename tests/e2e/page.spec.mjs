@@ -67,6 +67,7 @@ const LIMITS = {
   training: 150_000,
   benchmark: 150_000,
   files: 250_000,
+  keras: 250_000,
   pictures: 200_000,
   export: 150_000,
   processor: 150_000,

@@ -9,10 +9,12 @@ use super::layers::Layers;
 use crate::Result;
 use crate::split::in_part;
 use crate::ui::workshop::Workshop;
+use crate::web;
 
 in_part! { benchmark:
     /// The screen, as a function of what it knows.
     pub fn screen() -> Result<fn(Workshop) -> AnyView> {
+        web::add_styles(include_str!("../../../www/styles/benchmark.css"));
         Ok(|lab| view! { <Benchmark lab /> }.into_any())
     }
 }
