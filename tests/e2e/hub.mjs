@@ -117,7 +117,7 @@ async function listen(answer) {
 }
 
 /** A safetensors file with the names and shapes of timm's resnet18 or resnet34 and made-up numbers. */
-export function resnet(arch) {
+function resnet(arch) {
   const depths = { resnet18: [2, 2, 2, 2], resnet34: [3, 4, 6, 3] }[arch];
   if (!depths) throw new Error(`the mirror has no ${arch}`);
   const tensors = [];

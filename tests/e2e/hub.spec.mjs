@@ -76,6 +76,9 @@ test('a model is fetched, classifies, and is on this device at the next visit', 
   await expect(picker.origin).toHaveText('ships with the page');
   await lab.open();
   await expect(lab.modelName).toHaveText('resnet20-cifar10');
+  await picker.open();
+  await picker.press(/^Remove/);
+  await expect(picker.row.getByTestId('kept')).toHaveCount(0);
   expect(seen.errors).toEqual([]);
 });
 

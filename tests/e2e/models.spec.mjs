@@ -1,7 +1,6 @@
 // Models: what is known of the one in use, other ones, and what becomes of wrong files.
 
 import { expect, test } from '@playwright/test';
-import { resnet } from './hub.mjs';
 import { watch } from './pages/app.mjs';
 import { Lab, bundledModel, file, picture } from './pages/lab.mjs';
 
@@ -73,36 +72,6 @@ test('a wrong weights file says why, beside the model, and the old model goes on
 test.describe('the hub', () => {
   const offer = (page, name) => page.getByTestId('offer').filter({ hasText: name });
   const cors = { 'access-control-allow-origin': '*', 'access-control-expose-headers': '*' };
-
-  test('is asked only when a model is picked; then the model stays on this device', async ({ page, baseURL }) => {
-    const seen = watch(page);
-    const lab = new Lab(page);
-    const body = resnet('resnet18');
-    const headers = { ...cors, 'content-type': 'application/octet-stream', etag: '"one"' };
-    await page.route(HUB, (route) => route.fulfill({ status: 200, headers, body }));
-    await lab.open();
-    await page.getByTestId('model-picker').locator('summary').click();
-    const row = offer(page, 'resnet18.tv_in1k');
-    await expect(row).toContainText('46.8 MB');
-    await expect(page.getByTestId('model-picker')).toContainText('BSD-3-Clause');
-    expect(seen.hosts()).toEqual([new URL(baseURL).host]);
-
-    await row.getByRole('button', { name: /^Download/ }).click();
-    await expect(lab.modelName).toHaveText('resnet18.tv_in1k');
-    await expect(page.getByTestId('origin')).toHaveText('downloaded');
-    await expect(row.getByTestId('kept')).toHaveText('on this device');
-    expect(seen.hosts()).toContain('huggingface.co');
-
-    // The next visit needs nobody.
-    await page.unroute(HUB);
-    await page.route(HUB, (route) => route.abort());
-    await lab.open();
-    await page.getByTestId('model-picker').locator('summary').click();
-    await row.getByRole('button', { name: /^Use/ }).click();
-    await expect(page.getByTestId('origin')).toHaveText('from this device');
-    await row.getByRole('button', { name: /^Remove/ }).click();
-    await expect(row.getByTestId('kept')).toHaveCount(0);
-  });
 
   test('a download can be cancelled, and a failed one says so', async ({ page }) => {
     const lab = new Lab(page);

@@ -63,12 +63,12 @@ test('has WebGPU here, so that the other tests mean something', async ({ page })
 const LIMITS = {
   first: 500_000,
   studio: 550_000,
-  camera: 100_000,
-  training: 150_000,
+  camera: 150_000,
+  training: 200_000,
   benchmark: 150_000,
   files: 250_000,
-  keras: 250_000,
-  pictures: 200_000,
+  keras: 280_000,
+  pictures: 180_000,
   export: 150_000,
   processor: 150_000,
 };
