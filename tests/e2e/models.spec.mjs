@@ -12,7 +12,7 @@ test('says what the model is and what it costs', async ({ page }) => {
   const panel = page.getByTestId('model');
   await expect(panel.getByTestId('origin')).toHaveText('ships with the page');
   await expect(panel.getByTestId('arch')).toContainText('resnet20');
-  for (const words of ['Parameters', '269,722', 'Classes', 'GPU memory', 'Dispatches']) await expect(panel).toContainText(words);
+  for (const words of ['Parameters', '269,722', 'Classes', 'Memory', 'Dispatches']) await expect(panel).toContainText(words);
 });
 
 test('f16 can be chosen exactly where the adapter has it', async ({ page }) => {

@@ -35,8 +35,9 @@ pub fn StrongerBase(lab: Workshop) -> impl IntoView {
                     let model = other.get().and_then(|name| hub::find(name).ok())?;
                     let small = training.pretrained.with(|model| model.as_ref().map_or(32, |model| model.pixels.crop.0));
                     let size = format::bytes(model.bytes);
+                    let network = model.arch.replacen("resnet", "ResNet-", 1);
                     Some(view! {
-                        <p>{t!("train.stronger", small = small, arch = model.arch)}</p>
+                        <p>{t!("train.stronger", small = small, arch = network)}</p>
                         <div class="train__actions">
                             <button
                                 type="button"
@@ -45,7 +46,7 @@ pub fn StrongerBase(lab: Workshop) -> impl IntoView {
                                 disabled=move || coming.get()
                                 on:click=move |_| lab.begin_from(|| lab.use_hub(model))
                             >
-                                {t!("train.stronger_download", arch = model.arch, size = size)}
+                                {t!("train.stronger_download", arch = network, size = size)}
                             </button>
                             <button type="button" class="button button--quiet" data-testid="stronger-open" disabled=move || coming.get() on:click=open>
                                 {t!("model.open")}

@@ -342,6 +342,7 @@ fn Actions(lab: Workshop) -> impl IntoView {
 /// `40 seconds`, `3 minutes`, `2 h 5 min`: no more digits than an estimate has.
 pub fn clock(seconds: f64) -> String {
     match seconds.max(1.0).ceil() as u64 {
+        1 => t!("train.seconds_one"),
         s @ 0..90 => t!("train.seconds", count = s),
         s @ 90..5400 => t!("train.minutes", count = s.div_ceil(60)),
         s => t!("train.hours", hours = s / 3600, minutes = s % 3600 / 60),
