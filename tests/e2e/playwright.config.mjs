@@ -2,20 +2,13 @@
 // by hand: `trunk build --release`, then `npx playwright test` here.
 
 import { defineConfig } from '@playwright/test';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 
 const port = Number(process.env.RESLAB_E2E_PORT ?? 4173);
 const chromium =
   process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 
-// Tests that have not been seen to pass since the page was rebuilt around them, by title: to be mended, not to be kept.
-// `RESLAB_PENDING=1` runs them too.
-const pending = JSON.parse(readFileSync(new URL('pending.json', import.meta.url), 'utf8'));
-const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-const grepInvert = process.env.RESLAB_PENDING || !pending.length ? undefined : new RegExp(pending.map(literal).join('|'));
-
 export default defineConfig({
-  grepInvert,
   testDir: '.',
   testMatch: '*.spec.mjs',
   outputDir: '../../target/e2e',
