@@ -445,7 +445,7 @@ def main():
         if wanted and scene.__name__ not in wanted:
             continue
         picture = scene().resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-        grain(picture, number).save(HERE / f"{scene.__name__}.webp", quality=58, method=6)
+        grain(picture, number).save(HERE / f"{scene.__name__}.webp", quality=48, method=6)
 
 
 if __name__ == "__main__":
