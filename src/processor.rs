@@ -54,6 +54,12 @@ mod worker {
             self.executor.write(id, offset as u64, bytes).map_err(text)
         }
 
+        /// Packs a convolution's weights into a buffer; where and how, as JSON.
+        pub fn pack(&mut self, how: &str, weight: &[f32]) -> Result<(), JsValue> {
+            let (to, method, conv) = serde_json::from_str(how).map_err(|error| error.to_string())?;
+            self.executor.pack(to, &method, &conv, weight).map_err(text)
+        }
+
         /// Reads bytes of a buffer.
         pub fn read(&self, id: u32, offset: f64, bytes: f64) -> Result<Uint8Array, JsValue> {
             Ok(Uint8Array::from(&self.executor.read(id, offset as u64, bytes as u64).map_err(text)?[..]))

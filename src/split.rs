@@ -11,20 +11,33 @@
 
 /// Makes an async function of one whose body is in the part it names, which the first call fetches. It returns a `Result`, since
 /// that can fail with [`Error::Network`](crate::Error::Network). Without the feature `split`, and natively, it is an ordinary function.
+///
+/// This one is for what the ES module has as well (the readers of weights and pictures); what only the page has is cut by
+/// [`in_page_part!`](in_page_part), with the feature `page`: a cut's body is kept whether it is reached or not, and the module would have
+/// the page's views.
 macro_rules! in_part {
-    ($part:ident: $(#[$meta:meta])* $visibility:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $kind:ty),* $(,)?) -> $result:ty $body:block) => {
+    ($($cut:tt)*) => { crate::split::cut! { "split", $($cut)* } };
+}
+
+/// [`in_part!`](in_part) for what the page alone has.
+macro_rules! in_page_part {
+    ($($cut:tt)*) => { crate::split::cut! { "page", $($cut)* } };
+}
+
+macro_rules! cut {
+    ($feature:tt, $part:ident: $(#[$meta:meta])* $visibility:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $kind:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$meta])*
-        #[cfg(not(all(feature = "split", target_arch = "wasm32")))]
+        #[cfg(not(all(feature = $feature, target_arch = "wasm32")))]
         $visibility async fn $name $(<$life>)? ($($arg: $kind),*) -> $result $body
 
         $(#[$meta])*
-        #[cfg(all(feature = "split", target_arch = "wasm32"))]
+        #[cfg(all(feature = $feature, target_arch = "wasm32"))]
         #[wasm_split_helpers::wasm_split($part, fallible)]
         $visibility fn $name $(<$life>)? ($($arg: $kind),*) -> $result $body
     };
 }
 
-pub(crate) use in_part;
+pub(crate) use {cut, in_page_part, in_part};
 
 #[cfg(all(feature = "split", target_arch = "wasm32"))]
 impl From<wasm_split_helpers::SplitLoaderError> for crate::Error {

@@ -1,5 +1,5 @@
 // Starts the app: the build writes the hashed names of its two files into the preload links of index.html.
-// Another page of the site (bench.html) has no such links and reads them from index.html.
+// Another page of the site (bench.html) gets them from there, when the build is for release or by reading index.html itself.
 
 async function appFiles() {
   let page = document;
@@ -33,7 +33,13 @@ async function keepForOffline() {
 // Without it the page works all the same, as long as there is a network.
 addEventListener('load', () => keepForOffline().catch((error) => console.warn(`not kept for use offline: ${error}`)));
 
+// A module of one function that has an instruction of SIMD.
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+
 try {
+  if (!WebAssembly.validate(new Uint8Array(SIMD))) {
+    throw new Error('this browser has no WebAssembly SIMD, which others have since 2023. Update it, or open the page in another one');
+  }
   const { js, wasm } = await appFiles();
   const { default: init } = await import(js);
   await init({ module_or_path: wasm });
@@ -41,7 +47,7 @@ try {
   // Without the app there is nobody else to say it.
   const line = document.createElement('p');
   line.setAttribute('role', 'alert');
-  line.textContent = `ResLab could not start: ${error}. Reload the page; if it stays, the browser may be too old.`;
+  line.textContent = `ResLab could not start: ${error.message ?? error}. If that stays after a reload, the browser may be too old.`;
   document.body.append(line);
   throw error;
 }

@@ -1,9 +1,11 @@
 //! Buffers by number, and a loop over steps.
 
 use crate::Result;
-use crate::memory::{Line, Memory};
+use crate::memory::{Line, Memory, wrong};
+use crate::method::ConvMethod;
+use crate::pack::pack;
 use crate::pool::Pool;
-use crate::program::Step;
+use crate::program::{Conv, Span, Step};
 use crate::run::Run;
 use crate::simd::Level;
 
@@ -60,6 +62,26 @@ impl Executor {
     /// [`Error::Program`](crate::Error::Program) for an unknown buffer or a place past its end.
     pub fn write(&mut self, id: u32, offset: u64, bytes: &[u8]) -> Result<()> {
         self.memory.write(id, offset, bytes)
+    }
+
+    /// Packs a convolution's weights, torch's `(O, I / groups, K, K)`, by `method` at the start of a span.
+    ///
+    /// # Errors
+    /// [`Error::Program`](crate::Error::Program) when the method does not compute the geometry, for another number of weights, or a
+    /// span that is too short or in no buffer.
+    pub fn pack(&mut self, to: Span, method: &ConvMethod, conv: &Conv, weight: &[f32]) -> Result<()> {
+        let wanted = conv.weights();
+        if !method.supports(conv) || weight.len() != wanted {
+            let reason = format!("{method:?} of {conv:?} packs {wanted} weights, and {} came", weight.len());
+            return Err(wrong("pack", reason));
+        }
+        self.memory.lend("pack", [], [Some(to)], |[], [packed]| {
+            let len = method.packed_len(conv);
+            let have = packed.len();
+            let packed = packed.get_mut(..len).ok_or_else(|| wrong("pack", format!("{len} values do not fit into {have}")))?;
+            pack(method, conv, weight, packed);
+            Ok(())
+        })
     }
 
     /// Reads `len` bytes from `offset` on.

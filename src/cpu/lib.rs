@@ -25,6 +25,7 @@ mod memory;
 mod method;
 mod norm;
 mod optimizer;
+mod pack;
 mod pictures;
 mod pool;
 mod pooling;

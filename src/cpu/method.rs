@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pack;
 use crate::program::Conv;
 
 /// What is multiplied.
@@ -45,17 +46,6 @@ const WINOGRAD_CHANNELS: u32 = 48;
 /// same layer is done in 4.2 ms instead of 11.8.
 const WINOGRAD_WEIGHT_BYTES: usize = if cfg!(target_arch = "wasm32") { 40 << 20 } else { 10 << 20 };
 
-/// G for the points 0, 1, -1, 2, -2 and infinity (A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR
-/// 2016).
-const G: [[f64; 3]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
-
 impl Conv {
     /// Input channels of a group as the kernels read them: padded to fours.
     pub(crate) fn depth(&self) -> usize {
@@ -70,6 +60,11 @@ impl Conv {
     /// Kernel positions.
     pub(crate) fn taps(&self) -> usize {
         (self.window.kernel * self.window.kernel) as usize
+    }
+
+    /// Number of weights.
+    pub(crate) fn weights(&self) -> usize {
+        self.output.c as usize * (self.input.c / self.groups.max(1)) as usize * self.taps()
     }
 
     /// Multiply-adds of one run.
@@ -110,7 +105,7 @@ impl ConvMethod {
     pub fn packed_len(&self, conv: &Conv) -> usize {
         let matrices = match self.method {
             Method::Direct => conv.taps(),
-            Method::Winograd2 | Method::Winograd4 => G.len() * G.len(),
+            Method::Winograd2 | Method::Winograd4 => pack::SIZE * pack::SIZE,
         };
         conv.groups as usize * self.panels(conv) * matrices * conv.depth() * self.panel as usize
     }
@@ -128,28 +123,10 @@ impl ConvMethod {
     /// When there are other than `O * I / groups * K * K` weights, or the method does not [support](Self::supports) the geometry:
     /// bugs of the caller.
     pub fn pack(&self, conv: &Conv, weight: &[f32]) -> Vec<f32> {
-        let (inputs, taps) = ((conv.input.c / conv.groups) as usize, conv.taps());
-        assert_eq!(weight.len(), conv.output.c as usize * inputs * taps, "weights of {conv:?}");
+        assert_eq!(weight.len(), conv.weights(), "weights of {conv:?}");
         assert!(self.supports(conv), "{self:?} does not compute {conv:?}");
         let mut packed = vec![0.0; self.packed_len(conv)];
-        if self.method == Method::Direct {
-            for (at, value) in weight.iter().enumerate() {
-                packed[self.place(conv, at / taps / inputs, at / taps % inputs, at % taps)] = *value;
-            }
-            return packed;
-        }
-        let (size, panel, depth) = (G.len(), self.panel as usize, conv.depth());
-        for (filter, taps) in weight.as_chunks::<9>().0.iter().enumerate() {
-            let (o, i) = (filter / inputs, filter % inputs);
-            for (y, gy) in G.iter().enumerate() {
-                let row: [f64; 3] = std::array::from_fn(|x| (0..3).map(|k| gy[k] * f64::from(taps[k * 3 + x])).sum());
-                for (x, gx) in G.iter().enumerate() {
-                    let sum: f64 = row.iter().zip(gx).map(|(a, b)| a * b).sum();
-                    let matrix = (y * size + x) * self.panels(conv) + o / panel;
-                    packed[(matrix * depth + i) * panel + o % panel] = sum as f32;
-                }
-            }
-        }
+        pack::pack(self, conv, weight, &mut packed);
         packed
     }
 

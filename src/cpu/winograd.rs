@@ -1,7 +1,7 @@
 //! Winograd's minimal filtering for 3x3 convolutions with stride 1: `Y = A^T [(G g G^T) * (B^T d B)] A`, summed over input
 //! channels in the middle, where it is one matrix product for each element of the transformed tile.
 //!
-//! Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. G is in `method.rs`.
+//! Source: A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016. G is in `pack.rs`.
 
 use std::ops::Range;
 

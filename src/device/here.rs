@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use web_time::Instant;
 
-use crate::cpu::{Executor, Step};
+use crate::cpu::{Conv, ConvMethod, Executor, Span, Step};
 use crate::{Error, Result};
 
 pub(super) struct Queue {
@@ -40,6 +40,12 @@ impl Queue {
 
     pub(super) fn write(&self, id: u32, offset: u64, bytes: &[u8]) {
         if let Err(error) = lock(&self.executor).write(id, offset, bytes) {
+            lock(&self.fault).get_or_insert(error.into());
+        }
+    }
+
+    pub(super) fn pack(&self, to: Span, method: &ConvMethod, conv: &Conv, weight: &[f32]) {
+        if let Err(error) = lock(&self.executor).pack(to, method, conv, weight) {
             lock(&self.fault).get_or_insert(error.into());
         }
     }

@@ -11,7 +11,7 @@ use super::here::Queue;
 #[cfg(target_arch = "wasm32")]
 use super::worker::Queue;
 use super::{Adapter, Limits};
-use crate::cpu::{Span, Step};
+use crate::cpu::{Conv, ConvMethod, Span, Step};
 use crate::{Error, Result};
 
 /// The processor. Cheap to clone.
@@ -117,6 +117,10 @@ impl Processor {
 
     pub(super) fn write(&self, to: &Piece, bytes: &[u8]) {
         self.0.queue.write(to.buffer.id, to.offset, bytes);
+    }
+
+    pub(super) fn pack(&self, to: &Piece, method: &ConvMethod, conv: &Conv, weight: &[f32]) {
+        self.0.queue.pack(to.span(), method, conv, weight);
     }
 
     pub(super) async fn read(&self, from: &Piece) -> Result<Vec<u8>> {

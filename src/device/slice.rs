@@ -3,7 +3,7 @@
 use super::open::Backend;
 use super::processor::Piece;
 use super::{Device, Precision};
-use crate::cpu::Span;
+use crate::cpu::{Conv, ConvMethod, Span};
 use crate::{Error, Result, gpu};
 
 /// A piece of a buffer on the device. It must only be used with the device it was made on.
@@ -63,6 +63,17 @@ impl Slice {
             // Memory has them as the device wants them.
             Precision::F32 => self.write(device, bytemuck::cast_slice(values)),
             Precision::F16 => self.write(device, &precision.encode(values)),
+        }
+    }
+
+    /// Queues the packing of a convolution's weights, `(O, I / groups, K, K)`, at the start of the slice.
+    ///
+    /// # Panics
+    /// Where the device is not the processor: a bug of the caller.
+    pub fn pack_weights(&self, device: &Device, method: &ConvMethod, conv: &Conv, weight: &[f32]) {
+        match (device.backend(), &self.0) {
+            (Backend::Cpu(processor), Memory::Cpu(piece)) => processor.pack(piece, method, conv, weight),
+            _ => self.stranger(),
         }
     }
 

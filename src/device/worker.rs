@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use js_sys::{Array, Float64Array, Uint8Array};
+use js_sys::{Array, Float32Array, Float64Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, WorkerOptions, WorkerType};
 
-use crate::cpu::Step;
+use crate::cpu::{Conv, ConvMethod, Span, Step};
 use crate::{Error, Result, cpu};
 
 #[wasm_bindgen]
@@ -122,6 +122,17 @@ impl Queue {
         self.post("write", 0, &[id.into(), (offset as f64).into(), bytes.into()], Some(&buffer));
     }
 
+    pub(super) fn pack(&self, to: Span, method: &ConvMethod, conv: &Conv, weight: &[f32]) {
+        match serde_json::to_string(&(to, method, conv)) {
+            Ok(how) => {
+                let weight = Float32Array::from(weight);
+                let buffer = weight.buffer();
+                self.post("pack", 0, &[how.into(), weight.into()], Some(&buffer));
+            }
+            Err(error) => self.fault(error),
+        }
+    }
+
     pub(super) async fn read(&self, id: u32, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         let place = Array::of3(&id.into(), &(offset as f64).into(), &(bytes as f64).into());
         Ok(self.ask("read", &place).await?.unchecked_into::<Uint8Array>().to_vec())
@@ -130,9 +141,13 @@ impl Queue {
     pub(super) fn program(&self, id: u32, steps: Vec<Step>) {
         match serde_json::to_string(&steps) {
             Ok(text) => self.tell("program", &[id.into(), text.into()]),
-            // Numbers and lists have no form that JSON lacks.
-            Err(error) => drop(self.replies.fault.borrow_mut().get_or_insert(Error::Usage(error.to_string()))),
+            Err(error) => self.fault(error),
         }
+    }
+
+    /// Numbers and lists have no form that JSON lacks.
+    fn fault(&self, error: serde_json::Error) {
+        self.replies.fault.borrow_mut().get_or_insert(Error::Usage(error.to_string()));
     }
 
     pub(super) fn forget(&self, id: u32) {

@@ -30,8 +30,8 @@ use super::{Bench, BenchmarkJob, BenchmarkWork, RunTimes};
 use crate::device::{Device, DeviceOptions, Precision};
 use crate::model::{ResNetSpec, Turns};
 use crate::ops::Target;
-use crate::split::in_part;
-use crate::web::{CancelToken, fetch_bytes, now_ms};
+use crate::split::in_page_part;
+use crate::web::{fetch_whole, now_ms};
 use crate::weights::{self, StateDict};
 use crate::{Error, Result};
 
@@ -80,7 +80,7 @@ impl Config {
     /// A file of the folder with the data.
     async fn fetch(&self, file: &str) -> Result<Vec<u8>> {
         let url = format!("{}/{file}", self.assets.trim_end_matches('/'));
-        fetch_bytes(&url, |_| {}, &CancelToken::new()).await
+        fetch_whole(&url).await
     }
 }
 
@@ -136,7 +136,7 @@ pub fn install() {
     });
 }
 
-in_part! { benchmark:
+in_page_part! { benchmark:
     fn define() -> Result<()> {
         define_bench();
         Ok(())

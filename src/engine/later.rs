@@ -11,7 +11,7 @@ use super::message::Event;
 use super::serve::{Job, Left, Reopening, pixels, recover};
 use super::train::{EstimateOrder, PreviewOrder, Run, TrainingEvent};
 use crate::device::DispatchTime;
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::{Error, Result, train, web};
 
 /// Does a job that is none of looking at pictures: each kind's code is in a part of its own.
@@ -40,19 +40,19 @@ pub(super) async fn run(engine: &mut Engine, training: &mut Option<Run>, job: &m
     Ok(if some { Left::Some } else { Left::Nothing })
 }
 
-in_part! { camera:
+in_page_part! { camera:
     fn look<'a>(engine: &'a mut Engine, job: &'a mut Job, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<()>>> {
         Ok(Box::pin(look_now(engine, job, send)))
     }
 }
 
-in_part! { studio:
+in_page_part! { studio:
     fn judge<'a>(engine: &'a mut Engine, judging: &'a mut Judging, send: &'a dyn Fn(Event)) -> Result<LocalBoxFuture<'a, Result<bool>>> {
         Ok(Box::pin(judging.advance(engine, send)))
     }
 }
 
-in_part! { benchmark:
+in_page_part! { benchmark:
     fn measure<'a>(
         engine: &'a mut Engine, benchmark: &'a mut Benchmark, send: &'a dyn Fn(Event),
     ) -> Result<LocalBoxFuture<'a, Result<bool>>> {
@@ -60,19 +60,19 @@ in_part! { benchmark:
     }
 }
 
-in_part! { benchmark:
+in_page_part! { benchmark:
     fn profile<'a>(engine: &'a mut Engine) -> Result<LocalBoxFuture<'a, Result<Vec<DispatchTime>>>> {
         Ok(Box::pin(engine.profile()))
     }
 }
 
-in_part! { export:
+in_page_part! { export:
     fn export<'a>(engine: &'a Engine, format: ExportFormat) -> Result<Exported> {
         engine.export(format)
     }
 }
 
-in_part! { training:
+in_page_part! { training:
     fn train<'a>(
         engine: &'a mut Engine, training: &'a mut Option<Run>, job: &'a mut Job, send: &'a dyn Fn(Event),
     ) -> Result<LocalBoxFuture<'a, Result<()>>> {
@@ -80,7 +80,7 @@ in_part! { training:
     }
 }
 
-in_part! { training:
+in_page_part! { training:
     /// Does a chunk of training, and repeats it with a new device when the old one was lost.
     pub(super) fn advance<'a>(
         engine: &'a mut Engine, run: &'a mut Run, reopening: &'a mut Reopening, send: &'a dyn Fn(Event),

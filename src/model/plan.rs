@@ -146,10 +146,11 @@ impl PlanBuilder {
         Ok(Self { plan, steps, kernels, parameters, next: 0 })
     }
 
-    /// Queues a pass with what weights there are: drivers compile a kernel, or the most of it, when it first runs, and may do
-    /// so while weights are still fetched and packed. A batch is too much work to do in vain, and waits.
+    /// Queues a pass with what weights there are: a GPU's driver compiles a kernel, or the most of it, when it first runs, and may do
+    /// so while weights are still fetched and packed. A batch is too much work to do in vain, and waits; so does the processor, which
+    /// has nothing to compile.
     pub fn warm_up(&self, ctx: &Device) -> Result<()> {
-        if self.plan.options.batch > 1 {
+        if self.plan.options.batch > 1 || ctx.gpu().is_none() {
             return Ok(());
         }
         self.plan.run(ctx)
@@ -183,7 +184,7 @@ impl PlanBuilder {
         };
         let values = node.op.constant_values(kernel, &parameters(node, weights)?, norm.as_ref());
         for ((constant, values), slice) in node.op.constants(kernel).iter().zip(values).zip(&self.parameters[self.next]) {
-            slice.write_values(ctx, constant.precision(self.plan.options.precision), &values);
+            values.write(ctx, constant.precision(self.plan.options.precision), slice);
         }
         self.next += 1;
         Ok(true)

@@ -5,7 +5,7 @@ use super::ConvKernel;
 use super::chunks::Chunks;
 use super::flag;
 use super::layer::{
-    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail, Values,
     TrainingStep, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute};
@@ -356,8 +356,8 @@ impl Layer for BatchNorm {
         ["scale", "shift"].map(|role| Constant { role, len, always_f32: true }).to_vec()
     }
 
-    fn constant_values(&self, _: ConvKernel, params: &[&[f32]], _: Option<&Affine>) -> Vec<Vec<f32>> {
-        self.affine(params).map_or_else(Vec::new, |affine| vec![affine.scale, affine.shift])
+    fn constant_values(&self, _: ConvKernel, params: &[&[f32]], _: Option<&Affine>) -> Vec<Values> {
+        self.affine(params).map_or_else(Vec::new, |affine| [affine.scale, affine.shift].map(Values::Ready).into())
     }
 
     fn training_scratch(&self, ctx: &Device, _: TrainingStep, _: ConvKernel, input: Shape) -> Vec<u64> {

@@ -5,7 +5,7 @@
 //! convolutions know groups themselves.
 
 use super::layer::{
-    Backward, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Purpose, Tail, TrainingStep, operands,
+    Backward, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Purpose, Tail, TrainingStep, Values, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{Affine, Blocking, Conv2d, ConvKernel, channel_sum_scratch_bytes, flag, grid, record_channel_sum};
@@ -194,9 +194,13 @@ impl Layer for GroupedConv2d {
         vec![weight, bias]
     }
 
-    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Vec<f32>> {
+    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Values> {
         let (weight, bias) = self.conv.folded(params, norm);
-        vec![self.pack_weight(kernel, &weight), bias]
+        let weight = match self.on_processor(kernel) {
+            Some((method, conv)) => Values::Weights(method, conv, weight),
+            None => Values::Ready(self.pack_weight(kernel, &weight)),
+        };
+        vec![weight, Values::Ready(bias)]
     }
 
     fn training_scratch(&self, device: &Device, step: TrainingStep, _: ConvKernel, input: Shape) -> Vec<u64> {

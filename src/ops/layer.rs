@@ -5,6 +5,7 @@
 
 use super::onnx::Onnx;
 use super::{Affine, ConvKernel, Statistics};
+use crate::cpu::{Conv, ConvMethod};
 use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use crate::{Error, Result};
 
@@ -91,8 +92,8 @@ pub trait Layer {
     }
 
     /// The values of [`constants`](Self::constants) from the parameters, with a norm that was taken over folded in.
-    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], _norm: Option<&Affine>) -> Vec<Vec<f32>> {
-        params.iter().enumerate().map(|(index, values)| self.pack(kernel, index, values)).collect()
+    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], _norm: Option<&Affine>) -> Vec<Values> {
+        params.iter().enumerate().map(|(index, values)| Values::Ready(self.pack(kernel, index, values))).collect()
     }
 
     /// Bytes of each temporary buffer that a forward plan needs.
@@ -229,6 +230,26 @@ impl Constant {
     /// Its element type in a plan of this one.
     pub fn precision(&self, plan: Precision) -> Precision {
         if self.always_f32 { Precision::F32 } else { plan }
+    }
+}
+
+/// Values of a [`Constant`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// As the device keeps them.
+    Ready(Vec<f32>),
+    /// A convolution's weights in torch's order, which the processor packs itself: in a browser that is its worker, so that the page does
+    /// not wait and four times less crosses where Winograd is used.
+    Weights(ConvMethod, Conv, Vec<f32>),
+}
+
+impl Values {
+    /// Queues their way to the device.
+    pub fn write(&self, device: &Device, precision: Precision, to: &Slice) {
+        match self {
+            Self::Ready(values) => to.write_values(device, precision, values),
+            Self::Weights(method, conv, weight) => to.pack_weights(device, method, conv, weight),
+        }
     }
 }
 
@@ -439,7 +460,7 @@ macro_rules! layers {
             pack_weight(kernel: ConvKernel, weight: &[f32]) -> Vec<f32>;
             unpack_weight(kernel: ConvKernel, packed: &[f32]) -> Vec<f32>;
             constants(kernel: ConvKernel) -> Vec<Constant>;
-            constant_values(kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Vec<f32>>;
+            constant_values(kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Values>;
             scratch(kernel: ConvKernel, input: Shape, precision: Precision) -> Vec<u64>;
             training_scratch(ctx: &Device, step: TrainingStep, kernel: ConvKernel, input: Shape) -> Vec<u64>;
             saved(input: Shape, output: Shape) -> Vec<u64>;

@@ -46,7 +46,7 @@ pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
 pub use layer::{
     Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
-    TrainingStep,
+    TrainingStep, Values,
 };
 pub use linear::{record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossCall, LossKind, Target, record_loss};

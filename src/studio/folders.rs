@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Role;
 use crate::data::catalog::{Catalog, Found, Options, Part, is_junk};
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::{Error, Result};
 
 /// Files that will not be learned from, and why.
@@ -40,7 +40,7 @@ pub struct Placed {
     pub role: Role,
 }
 
-in_part! { files:
+in_page_part! { files:
     /// [`place`], for the page.
     ///
     /// # Errors

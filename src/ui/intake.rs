@@ -115,7 +115,7 @@ impl Lab {
 
 async fn fetch_sample(file: &str) -> Result<web_sys::File> {
     let url = format!("samples/{file}");
-    let bytes = web::fetch_bytes(&url, |_| {}, &web::CancelToken::new()).await?;
+    let bytes = web::fetch_whole(&url).await?;
     let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes.as_slice()));
     let options = web_sys::FilePropertyBag::new();
     options.set_type("image/webp");

@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use super::lab::{Busy, Lab, OwnFile, Pending};
 use super::notice;
 use crate::engine::{Command, Origin, PrecisionChoice};
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::web;
 use crate::weights::Choices;
 use crate::weights::hub::{HUB, HubModel};
@@ -38,7 +38,7 @@ impl Given {
 
 type Got = LocalBoxFuture<'static, Result<Given>>;
 
-in_part! { files:
+in_page_part! { files:
     /// What goes on where a download ended and keeps what comes in is not for a first look.
     fn download(lab: Lab, model: &'static HubModel, cancel: web::CancelToken) -> Result<Got> {
         Ok(async move {

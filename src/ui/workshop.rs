@@ -17,7 +17,7 @@ use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, foll
 use super::texts;
 use crate::Result;
 use crate::engine::Event;
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::web;
 
 /// The workshop as the first part sees it.
@@ -34,7 +34,7 @@ pub trait Door {
     fn take_paste(&self, event: &web_sys::ClipboardEvent);
 }
 
-in_part! { studio:
+in_page_part! { studio:
     fn open(lab: Lab) -> Result<Rc<dyn Door>> {
         Ok(Rc::new(Workshop::start(lab)))
     }

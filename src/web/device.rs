@@ -29,7 +29,16 @@ pub async fn adapter_name() -> Option<String> {
         let parts: Vec<String> = ["vendor", "architecture"].into_iter().filter_map(text).collect();
         (!parts.is_empty()).then(|| parts.join(" "))
     });
-    Some(name.unwrap_or_else(|| "an adapter without a name".into()))
+    Some(name.unwrap_or_else(|| {
+        let agent = window().and_then(|window| window.navigator().user_agent()).unwrap_or_default();
+        browser_of(&agent).map_or_else(|| "WebGPU".into(), |browser| format!("{browser}'s WebGPU"))
+    }))
+}
+
+/// The browser that a user agent names, of those that say nothing of their adapters.
+fn browser_of(agent: &str) -> Option<&'static str> {
+    // Chrome's agent names Safari too.
+    ["Firefox", "Chrome", "Safari"].into_iter().find(|browser| agent.contains(&format!("{browser}/")))
 }
 
 fn gpu() -> Option<JsValue> {

@@ -93,6 +93,20 @@ pub async fn fetch_bytes(url: &str, mut on_progress: impl FnMut(Progress), cance
     Ok(bytes)
 }
 
+/// Fetches a whole file of which nobody watches the progress: the browser collects it, and the page is free meanwhile.
+///
+/// # Errors
+/// As [`fetch_bytes`].
+pub async fn fetch_whole(url: &str) -> Result<Vec<u8>> {
+    let answer = Answer::request(url, 0, Caching::Ordinary, &CancelToken::new()).await?;
+    answer.check_status()?;
+    let broken = |e: JsValue| network(url, format!("the connection broke off ({}); try again", words(&e)));
+    let buffer = wait(answer.response.array_buffer().map_err(broken)?).await.map_err(broken)?;
+    let mut bytes = Vec::new();
+    append(url, &mut bytes, &Uint8Array::new(&buffer))?;
+    Ok(bytes)
+}
+
 /// Adds a piece to what has arrived; memory that cannot be had is an error, not the end of the page.
 pub(super) fn append(url: &str, bytes: &mut Vec<u8>, piece: &Uint8Array) -> Result<()> {
     let start = bytes.len();

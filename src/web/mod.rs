@@ -45,7 +45,7 @@ pub use self::{
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, is_secure, now_ms, webgpu_available},
-    fetch::{CancelToken, Progress, fetch_bytes},
+    fetch::{CancelToken, Progress, fetch_bytes, fetch_whole},
     files::{
         Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop,
         folders_from_input, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes,

@@ -1,4 +1,4 @@
-"""Deterministic tensors, the same bits here and in tests/common/generator.rs.
+"""Deterministic tensors, the same bits here and in tests/device/generator.rs.
 
 A tensor is a function of its name and shape alone, so the repository stores no weights:
 

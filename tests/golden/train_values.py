@@ -84,7 +84,7 @@ def condition(model):
     flip moves whole gradients by a percent. So batch norm's outputs keep away from zero: three channels of four get a
     bias of +2.5 times the weight, the fourth -2.5 times, and few values cross. That makes the features large; the norms
     that feed the residual sum (the last norm of a pre-activation net) are scaled by 1/8, and `fc.weight` by 2.
-    All are single f32 operations, as in tests/common/golden_train.rs.
+    All are single f32 operations, as in tests/device/golden_train.rs.
     """
     state = {name: value.float() for name, value in model.state_dict().items()}
     norms = {name.removesuffix(".running_var") for name in state if name.endswith(".running_var")}

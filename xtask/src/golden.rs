@@ -52,7 +52,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
 fn check_onnx(python: &Path) -> Result<()> {
     let dir = sh::target_dir().join("golden-onnx");
     let mut write = sh::cargo();
-    write.args(["test", "--test", "export_onnx", "--", "--ignored"]).env("RESLAB_ONNX_DIR", &dir);
+    write.args(["test", "--test", "device", "export_onnx::", "--", "--ignored"]).env("RESLAB_ONNX_DIR", &dir);
     say(sh::shown(&write));
     let mut check = command(python);
     check.arg(sh::root().join("tests/golden/check_onnx.py")).arg(&dir);

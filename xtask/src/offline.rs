@@ -12,8 +12,12 @@ const WORKER: &str = "sw.js";
 const VERSION: &str = "const VERSION = '';";
 const FILES: &str = "const FILES = [];";
 /// Pages for people who embed or measure; not part of the app.
-const LEFT_OUT: [&str; 8] =
-    ["sw.js", "bench.html", "example.html", "example.js", "example.css", "reslab.js", "reslab_bg.wasm", "reslab.d.ts"];
+const LEFT_OUT: [&str; 5] = ["sw.js", "bench.html", "example.html", "example.js", "example.css"];
+
+/// Whether a file belongs to the ES module, which is for other pages too.
+fn of_module(name: &str) -> bool {
+    ["reslab.js", "reslab_bg.wasm", "reslab.d.ts", "reslab-parts.js"].contains(&name) || name.starts_with("reslab-part-")
+}
 
 /// Writes the list and its digest into the worker of the page in `dir`.
 pub fn write(dir: &Path) -> Result<()> {
@@ -47,7 +51,7 @@ fn collect(dir: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> s
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{name}/"), files)?;
-        } else if !LEFT_OUT.contains(&&*name) {
+        } else if !LEFT_OUT.contains(&&*name) && !of_module(&name) {
             files.insert(name, fs::read(entry.path())?);
         }
     }

@@ -1,5 +1,4 @@
-//! Trunk's post-build hook: makes the wasm of the page and of the ES module smaller where wasm-opt is at hand, and gives the
-//! module the names that other pages import: reslab.js, reslab_bg.wasm, reslab.d.ts.
+//! Trunk's post-build hook: makes the wasm of the page and of the ES module smaller where wasm-opt is at hand.
 //!
 //! Trunk can call wasm-opt itself, but downloads one of its own choice when the version differs; a build must not do that.
 //! What counts is the size after gzip, so three things are done besides `-Oz`: functions are sorted by name, which puts copies of
@@ -16,6 +15,8 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::{Mutex, PoisonError},
+    thread,
 };
 
 /// The features rustc's wasm32 target and wasm-bindgen use; all of them are in every browser with WebGPU.
@@ -36,11 +37,12 @@ pub fn run() -> Result<ExitCode> {
     let dir = dir.ok_or("optimise is called by trunk, which sets TRUNK_STAGING_DIR")?;
     let release = env::var("TRUNK_PROFILE").as_deref() == Ok("release");
     #[cfg(feature = "split")]
-    crate::split::split(&dir, release)?;
+    crate::split::split(&dir, if release { "page" } else { "debug" })?;
     if release {
         make_smaller(&dir)?;
     }
-    name_module(&dir)?;
+    tidy_types(&dir)?;
+    link_app(&dir)?;
     if release {
         // Last: it reads what the files have become.
         offline::write(&dir)?;
@@ -50,42 +52,65 @@ pub fn run() -> Result<ExitCode> {
 
 fn make_smaller(dir: &Path) -> Result<()> {
     let entries = fs::read_dir(dir).map_err(|e| format!("{} cannot be read: {e}", dir.display()))?;
-    for wasm in entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")) {
-        let size = || fs::metadata(&wasm).map_or(0, |m| m.len());
-        let before = size();
-        // The page works as the compiler made it too: an old wasm-opt, or none, is no reason to have no page.
-        let done = match tools::find_wasm_opt() {
-            Some(wasm_opt) => optimise(&wasm_opt, &wasm),
-            None => Err("wasm-opt is not here".into()),
-        };
-        if let Err(e) = done {
-            say(format!("{e}: the page is larger than it could be, and works"));
-            drop_custom_sections(&wasm)?;
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
+    // One after the other they take minutes. The largest first, so that none is left over at the end.
+    files.sort_by_key(|path| fs::metadata(path).map_or(0, |m| m.len()));
+    let wasm_opt = tools::find_wasm_opt();
+    let files = Mutex::new(files);
+    let next = || files.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let worker = || {
+        while let Some(wasm) = next() {
+            make_one_smaller(wasm_opt.as_deref(), &wasm)?;
         }
-        let name = wasm.file_name().unwrap_or_default().to_string_lossy();
-        say(format!("{name}: {before} to {} bytes", size()));
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("wasm-opt's thread panicked".into())))
+    })
+}
+
+fn make_one_smaller(wasm_opt: Option<&Path>, wasm: &Path) -> Result<()> {
+    let size = || fs::metadata(wasm).map_or(0, |m| m.len());
+    let before = size();
+    // The page works as the compiler made it too: an old wasm-opt, or none, is no reason to have no page.
+    let done = match wasm_opt {
+        Some(wasm_opt) => optimise(wasm_opt, wasm),
+        None => Err("wasm-opt is not here".into()),
+    };
+    if let Err(e) = done {
+        say(format!("{e}: the page is larger than it could be, and works"));
+        drop_custom_sections(wasm)?;
     }
+    let name = wasm.file_name().unwrap_or_default().to_string_lossy();
+    say(format!("{name}: {before} to {} bytes", size()));
     Ok(())
 }
 
-/// The binary of the ES module, by which trunk names its files.
-const MODULE: &str = "reslab-module";
+/// Cleans the module's types.
+fn tidy_types(dir: &Path) -> Result<()> {
+    let path = dir.join("reslab.d.ts");
+    let types = fs::read_to_string(&path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    fs::write(&path, without_insides(&types)).map_err(|e| format!("{} cannot be written: {e}", path.display()))
+}
 
-/// Renames the module's three files: the page's own binary has the name that the module is to have.
-fn name_module(dir: &Path) -> Result<()> {
+/// The place in bench.html for the links to the app's files, and how they begin in index.html (Trunk.toml).
+const APP: (&str, &str) = ("<!-- the app -->", "<link id=\"app-");
+
+/// Gives bench.html the links of index.html by which the browser fetches the app's files early.
+fn link_app(dir: &Path) -> Result<()> {
+    let (index, bench) = (dir.join("index.html"), dir.join("bench.html"));
     let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()));
-    let write = |name: &str, text: &str| {
-        let path = dir.join(name);
-        fs::write(&path, text).map_err(|e| format!("{} cannot be written: {e}", path.display()))
-    };
-    let [glue, types] = ["js", "d.ts"].map(|ending| dir.join(format!("{MODULE}.{ending}")));
-    write("reslab.js", &read(&glue)?.replace(&format!("{MODULE}_bg.wasm"), "reslab_bg.wasm"))?;
-    write("reslab.d.ts", &without_insides(&read(&types)?))?;
-    let wasm = dir.join(format!("{MODULE}_bg.wasm"));
-    let done = fs::rename(&wasm, dir.join("reslab_bg.wasm"))
-        .and_then(|()| fs::remove_file(&glue))
-        .and_then(|()| fs::remove_file(&types));
-    done.map_err(|e| format!("the module in {} cannot be renamed: {e}", dir.display()))
+    let text = with_links(&read(&bench)?, &read(&index)?).ok_or("index.html has no links to the app, or bench.html no place for them")?;
+    fs::write(&bench, text).map_err(|e| format!("{} cannot be written: {e}", bench.display()))
+}
+
+fn with_links(bench: &str, index: &str) -> Option<String> {
+    let link = |at: usize| index[at..].find('>').map(|length| &index[at..=at + length]);
+    let links: Vec<&str> = index.match_indices(APP.1).filter_map(|(at, _)| link(at)).collect();
+    (links.len() == 2 && bench.contains(APP.0)).then(|| bench.replace(APP.0, &links.join("\n    ")))
 }
 
 /// The types without what is nobody's business: the list of the wasm's exports, which have other names once they are short, and
@@ -358,5 +383,14 @@ wasm.__wbindgen_start();
         assert_eq!(without_custom_sections(module).unwrap(), b"\0asm\x01\0\0\0\x01\x02ab");
         assert_eq!(without_custom_sections(&module[..12]), None);
         assert_eq!(without_custom_sections(b"\0asm"), None);
+    }
+
+    #[test]
+    fn the_bench_page_that_is_shipped_takes_the_links_of_the_app() {
+        let bench = fs::read_to_string(sh::root().join("www/bench.html")).unwrap();
+        let index = "<head><link id=\"app-js\" href=\"./a.js\"><link id=\"app-wasm\" href=\"./a.wasm\"></head>";
+        let linked = with_links(&bench, index).unwrap();
+        assert!(linked.contains("href=\"./a.js\">") && linked.contains("href=\"./a.wasm\">"), "{linked}");
+        assert!(with_links(&linked, index).is_none() && with_links(&bench, "<head></head>").is_none());
     }
 }

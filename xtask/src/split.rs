@@ -1,9 +1,11 @@
-//! Trunk's post-build hook, first part: cuts the page's wasm in parts, where the page says so (src/split.rs there).
+//! Trunk's post-build hook, first part: cuts the wasm of the page and of the ES module in parts, where the code says so (src/split.rs
+//! there).
 //!
 //! The cut has to come before wasm-bindgen, which trunk has run already. So what the compiler made is taken once more, cut, and
-//! wasm-bindgen's work on the first part takes the place of trunk's two files. Names of one build have trunk's hash in common:
+//! wasm-bindgen's work on the first part takes the place of trunk's files. Names of the page have trunk's hash in common:
 //! `reslab-HASH.js` with `reslab-HASH_bg.wasm`, `part-NAME-HASH.wasm` for each part that comes later, `part-NAME-NAME-HASH.wasm` for
-//! what several of them share, and `parts-HASH.js`, which fetches them.
+//! what several of them share, and `parts-HASH.js`, which fetches them. Those of the module, which other pages name, have none:
+//! `reslab.js`, `reslab_bg.wasm`, `reslab.d.ts`, `reslab-parts.js`, `reslab-part-NAME.wasm`.
 
 use crate::{
     sh::{self, Result, say},
@@ -15,38 +17,81 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The page's binary, by which trunk names its files.
+/// The page's binary, by which trunk names its files, and the ES module's.
 const PAGE: &str = "reslab";
+const MODULE: &str = "reslab-module";
 
-/// Cuts the page that trunk has put into `dir`.
-pub fn split(dir: &Path, release: bool) -> Result<()> {
+/// How the files of a program that is cut are called.
+struct Names {
+    /// Its binary.
+    binary: &'static str,
+    /// Of the first part's glue and wasm, without an ending.
+    first: String,
+    /// Of the JavaScript that fetches the others.
+    loader: String,
+    /// Before and after a part's name.
+    part: (&'static str, String),
+    /// Whether TypeScript asks for it.
+    typed: bool,
+}
+
+/// Cuts the page and the module that trunk has put into `dir`.
+pub fn split(dir: &Path, profile: &str) -> Result<()> {
     let hash = hash_of_page(dir)?;
-    let compiled = compiled_page(release)?;
+    let page = Names {
+        binary: PAGE,
+        first: format!("{PAGE}-{hash}"),
+        loader: format!("parts-{hash}.js"),
+        part: ("part-", format!("-{hash}.wasm")),
+        typed: false,
+    };
+    cut(dir, profile, &page)?;
+    let module = Names {
+        binary: MODULE,
+        first: "reslab".into(),
+        loader: "reslab-parts.js".into(),
+        part: ("reslab-part-", ".wasm".into()),
+        typed: true,
+    };
+    cut(dir, profile, &module)?;
+    for trunks in ["reslab-module.js", "reslab-module_bg.wasm", "reslab-module.d.ts", "reslab-module_bg.wasm.d.ts", "reslab_bg.wasm.d.ts"] {
+        // Not every version of wasm-bindgen writes all of them.
+        let _ = fs::remove_file(dir.join(trunks));
+    }
+    Ok(())
+}
+
+fn cut(dir: &Path, profile: &str, program: &Names) -> Result<()> {
+    let compiled = compiled(profile, program.binary)?;
     let wasm = fs::read(&compiled).map_err(|e| format!("{} cannot be read: {e}", compiled.display()))?;
-    let work = compiled.with_file_name(format!("{PAGE}-parts"));
+    let work = compiled.with_file_name(format!("{}-parts", program.binary));
     let first = work.join("first.wasm");
-    let (link, page) = (format!("./parts-{hash}.js"), format!("./{PAGE}-{hash}.js"));
+    let (link, glue) = (format!("./{}", program.loader), format!("./{}.js", program.first));
     let mut options = wasm_split_cli_support::Options::new(&wasm);
     options.output_dir = &work;
     options.main_out_path = &first;
     options.link_name = &link;
-    options.main_module = &page;
-    let parts = wasm_split_cli_support::transform(options).map_err(|e| format!("the page's wasm cannot be cut: {e:#}"))?;
+    options.main_module = &glue;
+    let parts =
+        wasm_split_cli_support::transform(options).map_err(|e| format!("{} cannot be cut: {e:#}", compiled.display()))?;
 
     let mut bindgen = tools::wasm_bindgen()?;
     // The other parts find the first one's memory and table by the names that the linker gave them.
-    bindgen.args(["--target", "web", "--no-typescript", "--keep-lld-exports", "--no-demangle"]);
-    bindgen.args(["--out-name", &format!("{PAGE}-{hash}"), "--out-dir"]).arg(dir).arg(&first);
+    bindgen.args(["--target", "web", "--keep-lld-exports", "--no-demangle"]);
+    if !program.typed {
+        bindgen.arg("--no-typescript");
+    }
+    bindgen.args(["--out-name", &program.first, "--out-dir"]).arg(dir).arg(&first);
     sh::run(&mut bindgen)?;
 
     let failed = |what: &Path, e: std::io::Error| format!("{} cannot be put into the page: {e}", what.display());
     let loader = work.join(&link);
     let mut text = fs::read_to_string(&loader).map_err(|e| failed(&loader, e))?;
     for (stem, name) in names(&parts.prefetch_map) {
-        let (part, file) = (work.join(format!("{stem}.wasm")), format!("part-{name}-{hash}.wasm"));
+        let (part, file) = (work.join(format!("{stem}.wasm")), format!("{}{name}{}", program.part.0, program.part.1));
         text = with_name(&text, &stem, &file).ok_or_else(|| format!("{} does not fetch {stem}", loader.display()))?;
         let bytes = fs::copy(&part, dir.join(&file)).map_err(|e| failed(&part, e))?;
-        say(format!("cut out of the page's wasm: {file}, {bytes} bytes"));
+        say(format!("cut out of {}: {file}, {bytes} bytes", program.binary));
     }
     let text = for_any_server(&text).ok_or_else(|| format!("{} is not as expected", loader.display()))?;
     fs::write(dir.join(&link), text).map_err(|e| failed(&loader, e))
@@ -96,11 +141,10 @@ fn hash_of_page(dir: &Path) -> Result<String> {
 }
 
 /// What the compiler made, before wasm-bindgen.
-fn compiled_page(release: bool) -> Result<PathBuf> {
-    let profile = if release { "release" } else { "debug" };
+fn compiled(profile: &str, binary: &str) -> Result<PathBuf> {
     let metadata = sh::output(sh::cargo().args(["metadata", "--no-deps", "--format-version", "1"]));
     let target = metadata.as_deref().and_then(target_directory).ok_or("cargo does not say where it builds")?;
-    Ok(Path::new(&target).join("wasm32-unknown-unknown").join(profile).join(format!("{PAGE}.wasm")))
+    Ok(Path::new(&target).join("wasm32-unknown-unknown").join(profile).join(format!("{binary}.wasm")))
 }
 
 /// Out of `cargo metadata`'s JSON.

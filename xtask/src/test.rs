@@ -8,9 +8,12 @@ use crate::{
     sh::{self, Result, say},
     tools,
 };
-use std::{fs, net::TcpListener, process::Command, process::ExitCode, time::Instant};
+use std::{net::TcpListener, process::Command, process::ExitCode, time::Instant};
 
 const WASM: &str = "wasm32-unknown-unknown";
+
+/// The test program that is made for the browser: tests/browser.
+const BROWSER_TESTS: [&str; 2] = ["--test", "browser"];
 
 /// What was asked for on the command line.
 #[derive(Debug, Default)]
@@ -103,7 +106,7 @@ fn clippy(options: &Options) -> Result<Tally> {
     let mut native = sh::cargo();
     native.args(["clippy", "--workspace", "--all-targets", "--all-features"]);
     let mut page = sh::cargo();
-    page.args(["clippy", "--target", WASM, "--features", "split", "--lib", "--bins"]).args(wasm_tests()?);
+    page.args(["clippy", "--target", WASM, "--features", "page", "--lib", "--bins"]).args(BROWSER_TESTS);
     let mut sum = Tally::default();
     for cargo in [&mut native, &mut page] {
         cargo.args(&options.rest).args(["--", "-D", "warnings"]);
@@ -125,25 +128,13 @@ fn wasm(options: &Options) -> Result<Tally> {
     let browser = tools::for_browser()?;
     let mut cargo = sh::cargo();
     // Optimised, as the page is: the dependencies are then compiled once for both.
-    cargo.args(["test", "--release", "--no-fail-fast", "--target", WASM]).args(wasm_tests()?).args(&options.rest);
+    cargo.args(["test", "--profile", "page", "--no-fail-fast", "--target", WASM]).args(BROWSER_TESTS).args(&options.rest);
     cargo
         .env("PATH", tools.path())
         .env("CHROMEDRIVER", &browser.driver)
         // Seconds for a whole test file; the first shader compile on a software adapter alone takes a few.
         .env("WASM_BINDGEN_TEST_TIMEOUT", "600");
     libtests(&mut cargo)
-}
-
-/// `--test NAME` for every test that is made for the browser: the files tests/wasm*.rs.
-fn wasm_tests() -> Result<Vec<String>> {
-    let tests = fs::read_dir(sh::root().join("tests")).map_err(|e| format!("tests/ cannot be read: {e}"))?;
-    let mut names: Vec<String> = tests
-        .flatten()
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".rs")?.to_owned()))
-        .filter(|name| name.starts_with("wasm"))
-        .collect();
-    names.sort();
-    Ok(names.into_iter().flat_map(|name| ["--test".to_owned(), name]).collect())
 }
 
 /// Runs a command made of libtest (or wasm-bindgen-test) runners and adds up their closing lines.
@@ -168,6 +159,7 @@ fn counted(command: &mut Command, parse: fn(&str) -> Option<Tally>) -> Result<Ta
 
 fn e2e(options: &Options) -> Result<Tally> {
     let browser = tools::for_browser()?;
+    let firefox = tools::for_firefox()?;
     let dir = tools::for_playwright()?;
     let tools = tools::for_pages()?;
     let mut sum = Tally::default();
@@ -198,6 +190,7 @@ fn e2e(options: &Options) -> Result<Tally> {
         .args(["node_modules/@playwright/test/cli.js", "test"])
         .args(&options.rest)
         .env("CHROMIUM", &browser.chromium)
+        .env("FIREFOX", &firefox)
         .env("RESLAB_BIN", &cli)
         .env("RESLAB_E2E_PORT", port.to_string());
     sum.add(counted(&mut playwright, report::playwright)?);

@@ -74,6 +74,7 @@ pub fn setup(args: &[String]) -> Result<ExitCode> {
         for_lints()?;
         for_gpu()?;
         for_browser()?;
+        for_firefox()?;
         for_playwright()?;
     }
     say("everything is there");
@@ -158,6 +159,22 @@ pub fn for_browser() -> Result<Browser> {
     }
     debian("Chromium and chromedriver", &["chromium", "chromium-driver"])?;
     find_browser().ok_or_else(|| "Chromium was installed but is not on PATH".to_owned())
+}
+
+/// Firefox, which some of the page's tests drive.
+pub fn for_firefox() -> Result<PathBuf> {
+    let find = || {
+        let named = env::var_os("FIREFOX").map(PathBuf::from).filter(|path| path.is_file());
+        let mac = PathBuf::from("/Applications/Firefox.app/Contents/MacOS/firefox");
+        named
+            .or_else(|| ["firefox-esr", "firefox"].into_iter().find_map(which))
+            .or_else(|| mac.is_file().then_some(mac))
+    };
+    if let Some(firefox) = find() {
+        return Ok(firefox);
+    }
+    debian("Firefox", &["firefox-esr"])?;
+    find().ok_or_else(|| "Firefox was installed but is not on PATH".to_owned())
 }
 
 fn find_browser() -> Option<Browser> {

@@ -130,6 +130,14 @@ impl ConvKernel {
         }
     }
 
+    /// The processor's method, if it is one.
+    pub(super) fn on_processor(self) -> Option<ConvMethod> {
+        match self.side() {
+            Side::Gpu(_) => None,
+            Side::Cpu(method) => Some(method),
+        }
+    }
+
     /// The inverse of [`pack`](Self::pack): to torch's `(O, I, K, K)`.
     ///
     /// # Panics

@@ -16,7 +16,7 @@ pub use kernel::{Blocking, ConvCall, ConvKernel, Method};
 pub use tiling::Tiling;
 
 use super::layer::{
-    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail, Values,
     TrainingStep, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute, pads, window};
@@ -157,9 +157,13 @@ impl Layer for Conv2d {
         vec![weight, Constant { role: "bias", len: bias, always_f32: true }]
     }
 
-    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Vec<f32>> {
+    fn constant_values(&self, kernel: ConvKernel, params: &[&[f32]], norm: Option<&Affine>) -> Vec<Values> {
         let (weight, bias) = self.folded(params, norm);
-        vec![self.pack_weight(kernel, &weight), bias]
+        let weight = match kernel.on_processor() {
+            Some(method) => Values::Weights(method, self.geometry(), weight),
+            None => Values::Ready(self.pack_weight(kernel, &weight)),
+        };
+        vec![weight, Values::Ready(bias)]
     }
 
     fn scratch(&self, kernel: ConvKernel, input: Shape, precision: Precision) -> Vec<u64> {

@@ -7,11 +7,11 @@ use super::figures::{Figures, Results};
 use super::form::Form;
 use super::layers::Layers;
 use crate::Result;
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::ui::workshop::Workshop;
 use crate::web;
 
-in_part! { benchmark:
+in_page_part! { benchmark:
     /// The screen, as a function of what it knows.
     pub fn screen() -> Result<fn(Workshop) -> AnyView> {
         web::add_styles(include_str!("../../../www/styles/benchmark.css"));

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 
 use super::{Live, LiveReading, LiveStage};
 use crate::Result;
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::ui::lab::Lab;
 use crate::ui::layers::LayersPanel;
 use crate::ui::model::ModelPanel;
 
-in_part! { camera:
+in_page_part! { camera:
     /// The screen, as a function of the page.
     pub fn look_live() -> Result<fn(Lab) -> AnyView> {
         Ok(|lab| view! { <LookLive lab /> }.into_any())

@@ -12,7 +12,7 @@ use super::state::{Live, Phase, TOP};
 use super::trouble::Trouble;
 use crate::Result;
 use crate::engine::{FrameWay, Prediction};
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::ui::format;
 use crate::ui::lab::Lab;
 use crate::ui::notice::Notice;
@@ -21,7 +21,7 @@ use crate::web::{CameraChoice, CameraInfo, Facing};
 /// What another screen adds to a live view: it gets the view's state, whose [`still`](Live::still) is the frame of the moment.
 pub type Actions = Arc<dyn Fn(Live) -> AnyView + Send + Sync>;
 
-in_part! { camera:
+in_page_part! { camera:
     /// [`LiveView`] as a function of the page, what stands above the camera's picture, and what below the answer.
     pub fn live_view() -> Result<fn(Lab, AnyView, Actions) -> AnyView> {
         Ok(|lab, first, actions| view! { <LiveView lab first actions /> }.into_any())

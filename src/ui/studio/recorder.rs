@@ -10,7 +10,7 @@ use rust_i18n::t;
 
 use super::state::Studio;
 use crate::Result;
-use crate::split::in_part;
+use crate::split::in_page_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
 use crate::ui::live::camera_name;
@@ -43,7 +43,7 @@ pub(super) async fn keep_still(studio: Studio, still: Still, class: ClassId) -> 
     studio.add_specimen(&name, class, Role::Example, specimen).await
 }
 
-in_part! { camera:
+in_page_part! { camera:
     /// [`Recorder`] as a function of the studio and a class.
     pub fn recorder() -> Result<fn(Studio, ClassId) -> AnyView> {
         Ok(|studio, class| view! { <Recorder studio class /> }.into_any())

@@ -18,7 +18,7 @@ fn loaded(name: &str) -> Result<(Detected, FileFormat)> {
     load(&Files::alone(name, &file(name)), &Choices::default())
 }
 
-/// What Keras makes of pictures is in `tests/golden_parity.rs`.
+/// What Keras makes of pictures is in `tests/device/golden_parity.rs`.
 #[test]
 fn every_kind_of_file_gives_the_same_tensors() {
     for (name, other) in [("v1.weights.h5", "v1.h5"), ("v2.weights.h5", "v2.h5"), ("transfer.weights.h5", "transfer.keras")] {
