@@ -1,29 +1,11 @@
 // Weight gradient of a 2-D convolution in registers: no workgroup memory, no barriers. For software adapters.
+// uses: shared/conv2d_d_weight.wgsl
 //
 // A matrix product over pixels: d_weight[row, o] = sum over p of input[p under row] * d_output[p, o], where a row is a kernel
 // position and an input channel. One invocation = 8 rows x 8 output channels; four pixels a step, so that a sum is touched
 // once for four products. Neighbouring invocations take the next output channels, then the next rows.
 // Grid: x = blocks of rows and channels (in 64s), y unused, z = chunks of pixels.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
-
-struct Params {
-    batch: u32, in_h: u32, in_w: u32, in_c4: u32,
-    out_h: u32, out_w: u32, out_c4: u32, kernel_w: u32,
-    stride: u32, pad_top: u32, pad_left: u32,
-    rows: u32, // vec4s of the weights of one output: KH * KW * C/4
-    tile_c4: u32, // output channels / 4 of a tile of the forward packing
-    columns: u32, // output channels / 4 with the last tile's padding
-    chunk: u32, // pixels that one z of the grid sums
-    add: u32, // 1: `+=`, with a grid of one z; 0: every z writes a partial sum
-}
-
-// (N, H, W, C/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
-// (N, OH, OW, O/4)
-@group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;
-// (Z, ceil(O/tile), KH, KW, C/4, 4 input channels, tile/4): vec4 over 4 output channels
-@group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
 
 // The sums of four rows with four output channels.
 alias Sums = array<vec4<f32>, 4>;
@@ -90,12 +72,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 // The input at four places, one column a channel; 0 where it is not inside.
 fn values(at: vec4<u32>, inside: vec4<bool>) -> mat4x4<f32> {
     let i = select(vec4<u32>(), at, inside);
-    let keep = select(vec4<f32>(), vec4<f32>(1.0), inside);
     return transpose(mat4x4<f32>(
-        vec4<f32>(input[i.x]) * keep.x,
-        vec4<f32>(input[i.y]) * keep.y,
-        vec4<f32>(input[i.z]) * keep.z,
-        vec4<f32>(input[i.w]) * keep.w,
+        select(vec4<f32>(), vec4<f32>(input[i.x]), inside.x),
+        select(vec4<f32>(), vec4<f32>(input[i.y]), inside.y),
+        select(vec4<f32>(), vec4<f32>(input[i.z]), inside.z),
+        select(vec4<f32>(), vec4<f32>(input[i.w]), inside.w),
     ));
 }
 
@@ -104,12 +85,11 @@ fn gradients(pixel: u32, o4: u32, exists: vec4<bool>) -> mat4x4<f32> {
     let inside = exists & vec4<bool>(o4 < params.out_c4);
     let first = pixel * params.out_c4 + o4;
     let i = select(vec4<u32>(), vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u) * params.out_c4, inside);
-    let keep = select(vec4<f32>(), vec4<f32>(1.0), inside);
     return mat4x4<f32>(
-        vec4<f32>(d_output[i.x]) * keep.x,
-        vec4<f32>(d_output[i.y]) * keep.y,
-        vec4<f32>(d_output[i.z]) * keep.z,
-        vec4<f32>(d_output[i.w]) * keep.w,
+        select(vec4<f32>(), vec4<f32>(d_output[i.x]), inside.x),
+        select(vec4<f32>(), vec4<f32>(d_output[i.y]), inside.y),
+        select(vec4<f32>(), vec4<f32>(d_output[i.z]), inside.z),
+        select(vec4<f32>(), vec4<f32>(d_output[i.w]), inside.w),
     );
 }
 
@@ -125,15 +105,4 @@ fn store4(z: u32, row4: u32, o4: u32, sums: Sums) {
     store(z, row4 * 4u + 1u, o4, sums[1]);
     store(z, row4 * 4u + 2u, o4, sums[2]);
     store(z, row4 * 4u + 3u, o4, sums[3]);
-}
-
-// Stores the sum of one input channel (`row` is 4 * a vec4 of the kernel + the channel in it) for 4 output channels.
-// (arrayLength: a plain uniform would be compiled in by llvmpipe.)
-fn store(z: u32, row: u32, o4: u32, sum: vec4<f32>) {
-    if (row >= params.rows * 4u || o4 >= params.columns) { return; }
-    let tile = z * (params.columns / params.tile_c4) + o4 / params.tile_c4;
-    let at = (tile * params.rows * 4u + row) * params.tile_c4 + o4 % params.tile_c4;
-    var v = sum;
-    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += d_weight[at]; }
-    d_weight[at] = v;
 }

@@ -1,117 +1,160 @@
 // Weight gradient of a 2-D convolution as a tiled matrix product over pixels (implicit GEMM), for GPUs.
+// uses: shared/conv2d_d_weight.wgsl
 //
 // d_weight[row, o] = sum over p of input[p under row] * d_output[p, o], where a row is a kernel position and an input
-// channel. One workgroup = a tile of 64 rows x 64 output channels, one invocation = 4 rows x 4 channels of it. 16 pixels a
-// step: the workgroup brings their values under 64 rows and their gradients of 64 channels into workgroup memory.
+// channel. One workgroup = a tile of ROWS4 * 4 rows x CHANNELS4 * 4 output channels, one invocation = TR * 4 rows x TC * 4
+// channels of it. 16 pixels a step: the workgroup brings their values under its rows and their gradients of its channels into
+// workgroup memory (an invocation VALUE_LOADS and GRADIENT_LOADS vec4s). POINT (and not WINDOW) is for kernels of one
+// position without stride and padding. For its speed see conv2d_tiled.
 // Grid: x = tiles of rows, y = tiles of channels, z = chunks of pixels.
-// Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
+// Prelude: Elem and the sizes in capitals (src/ops/conv2d/weight_gradient.rs).
 
-struct Params {
-    batch: u32, in_h: u32, in_w: u32, in_c4: u32,
-    out_h: u32, out_w: u32, out_c4: u32, kernel_w: u32,
-    stride: u32, pad_top: u32, pad_left: u32,
-    rows: u32, // vec4s of the weights of one output: KH * KW * C/4
-    tile_c4: u32, // output channels / 4 of a tile of the forward packing
-    columns: u32, // output channels / 4 with the last tile's padding
-    chunk: u32, // pixels that one z of the grid sums
-    add: u32, // 1: `+=`, with a grid of one z; 0: every z writes a partial sum
-}
+const STEP = 16u; // pixels
+const COLUMNS = CHANNELS4 / TC; // invocations over the channels
+const LINES = ROWS4 / TR; // and over the rows
+const THREADS = COLUMNS * LINES;
+const LANES = THREADS / STEP; // rows of a pixel that one load of all invocations brings
+const LOADED = THREADS / CHANNELS4; // pixels whose gradients one load of all invocations brings
 
-// (N, H, W, C/4)
-@group(0) @binding(0) var<storage, read> input: array<vec4<Elem>>;
-// (N, OH, OW, O/4)
-@group(0) @binding(1) var<storage, read> d_output: array<vec4<Elem>>;
-// (Z, ceil(O/tile), KH, KW, C/4, 4 input channels, tile/4): vec4 over 4 output channels
-@group(0) @binding(2) var<storage, read_write> d_weight: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
+// of pixel p and row i * LINES + line, a vec4 over input channels: [p][i][line / LANES][line % LANES]
+var<workgroup> values: array<array<array<array<vec4<f32>, LANES>, LINES / LANES>, TR>, STEP>;
+// of pixel p and channels 4 * (j * COLUMNS + column): [p / LOADED][p % LOADED][j][column]
+var<workgroup> gradients: array<array<array<array<vec4<f32>, COLUMNS>, TC>, LOADED>, GRADIENT_LOADS>;
 
-const TILE_C4 = 16u; // rows / 4 and output channels / 4 of a tile
-const STEP = 16u; // pixels a step: one invocation of the 256 loads for each pixel, row and channel
-
-// (STEP, TILE_C4): vec4 over input channels
-var<workgroup> values: array<vec4<f32>, STEP * TILE_C4>;
-// (STEP, TILE_C4): vec4 over output channels
-var<workgroup> gradients: array<vec4<f32>, STEP * TILE_C4>;
-
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let limit = arrayLength(&d_output); // not plain uniforms: see conv2d_direct
-    let first = group.z * min(params.chunk, limit);
-    let end = min(first + min(params.chunk, limit), params.batch * params.out_h * params.out_w);
+    let in_h = params.in_h;
+    let in_w = params.in_w;
+    let in_c4 = params.in_c4;
+    let out_h = params.out_h;
+    let out_w = params.out_w;
+    let out_c4 = params.out_c4;
+    let stride = params.stride;
+    // not plain uniforms: see conv2d_direct
+    let chunk = min(params.chunk, min(arrayLength(&d_output), arrayLength(&input)));
+    let begin = group.z * chunk;
+    let end = min(begin + chunk, params.batch * out_h * out_w);
 
-    // the four rows and channels this invocation loads, of pixel local / TILE_C4 of a step
-    let row4 = group.x * TILE_C4 + local % TILE_C4;
-    let c4 = row4 % params.in_c4;
-    let kx = row4 / params.in_c4 % params.kernel_w;
-    let ky = row4 / params.in_c4 / params.kernel_w;
-    let shift = (ky * params.in_w + kx) * params.in_c4 + c4;
-    let load_o4 = group.y * TILE_C4 + local % TILE_C4;
+    // the pixel of a step whose values this invocation loads, advanced without a division: an advance adds a step, carries
+    // add the rest
+    let lane = local % LANES;
+    let v_pixel = local / LANES;
+    var pixel = begin + v_pixel;
+    #for once POINT
+    var at = pixel * in_c4;
+    #end
+    #for once WINDOW
+    var x = pixel % out_w * stride; // of its window, without padding
+    var y = pixel / out_w % out_h * stride;
+    let n = pixel / out_w / out_h;
+    let width = out_w * stride;
+    let height = out_h * stride;
+    let step_x = STEP % out_w * stride;
+    let step_y = STEP / out_w % out_h * stride;
+    let step_at = ((STEP / out_w / out_h * in_h + step_y) * in_w + step_x) * in_c4;
+    let carry_x = (stride * in_w - width) * in_c4;
+    let carry_y = (in_h - height) * in_w * in_c4;
+    let pad_top = params.pad_top;
+    let pad_left = params.pad_left;
+    var at = ((n * in_h + y - pad_top) * in_w + x - pad_left) * in_c4;
+    #end
+    // the rows it loads: where they lie in the window
+    #for i VALUE_LOADS
+    let row$i = group.x * ROWS4 + $iu * LANES + lane;
+    #for once POINT
+    let end$i = select(0u, end, row$i < params.rows);
+    #end
+    #for once WINDOW
+    let kx$i = row$i / in_c4 % params.kernel_w;
+    // behind the last one nothing is inside
+    let ky$i = select(OUTSIDE, row$i / in_c4 / params.kernel_w, row$i < params.rows);
+    let shift$i = (ky$i * in_w + kx$i) * in_c4 + row$i % in_c4;
+    #end
+    #end
+    // the channels it loads, of pixels LOADED apart
+    let g_column = local % CHANNELS4;
+    let g_pixel = local / CHANNELS4;
+    let o4 = group.y * CHANNELS4 + g_column;
+    let gradients_end = select(0u, end, o4 < out_c4);
+    var gradient_pixel = begin + g_pixel;
+    var gradient_at = gradient_pixel * out_c4 + o4;
 
-    // where its pixel lies, advanced by a step without a division
-    var pixel = first + local / TILE_C4;
-    var x = pixel % params.out_w;
-    var y = pixel / params.out_w % params.out_h;
-    var n = pixel / params.out_w / params.out_h;
-    let step_x = STEP % params.out_w;
-    let step_y = STEP / params.out_w % params.out_h;
-    let step_n = STEP / params.out_w / params.out_h;
-
-    let row = local / TILE_C4; // the four rows and the four channels this invocation computes
-    let column = local % TILE_C4;
-    var acc0 = vec4<f32>();
-    var acc1 = vec4<f32>();
-    var acc2 = vec4<f32>();
-    var acc3 = vec4<f32>();
-    for (var p = first; p < end; p += STEP) {
-        let top = y * params.stride - params.pad_top; // wraps below 0: then larger than any size
-        let left = x * params.stride - params.pad_left;
-        var v = vec4<f32>();
-        var d = vec4<f32>();
-        if (pixel < end) {
-            if (row4 < params.rows && top + ky < params.in_h && left + kx < params.in_w) {
-                v = vec4<f32>(input[((n * params.in_h + top) * params.in_w + left) * params.in_c4 + shift]);
-            }
-            if (load_o4 < params.out_c4) { d = vec4<f32>(d_output[pixel * params.out_c4 + load_o4]); }
-        }
-        values[local] = v;
-        gradients[local] = d;
-        workgroupBarrier();
-
-        for (var i = 0u; i < STEP; i++) {
-            let value = values[i * TILE_C4 + row];
-            let gradient = gradients[i * TILE_C4 + column];
-            acc0 += gradient * value.x;
-            acc1 += gradient * value.y;
-            acc2 += gradient * value.z;
-            acc3 += gradient * value.w;
-        }
-        workgroupBarrier();
-
+    let g_part = g_column / COLUMNS;
+    let column = local % COLUMNS;
+    let line = local / COLUMNS;
+    #for i TR
+    #for c 4
+    #for j TC
+    var sum$i$c_$j = vec4<f32>();
+    #end
+    #end
+    #end
+    for (var p = begin; p < end; p += STEP) {
+        #for once WINDOW
+        let top = select(OUTSIDE, y - pad_top, pixel < end); // wraps below 0: then larger than any size
+        let left = x - pad_left;
+        #end
+        #for i VALUE_LOADS
+        var v$i = vec4<Elem>();
+        #for once WINDOW
+        if (top + ky$i < in_h && left + kx$i < in_w) { v$i = input[at + shift$i]; }
+        #end
+        #for once POINT
+        if (pixel < end$i) { v$i = input[at + row$i]; }
+        #end
+        #end
         pixel += STEP;
+        #for once POINT
+        at += STEP * in_c4;
+        #end
+        #for once WINDOW
         x += step_x;
-        let next_line = x >= params.out_w;
-        x -= select(0u, params.out_w, next_line);
-        y += step_y + select(0u, 1u, next_line);
-        let next_image = y >= params.out_h;
-        y -= select(0u, params.out_h, next_image);
-        n += step_n + select(0u, 1u, next_image);
+        let next_line = x >= width;
+        x -= select(0u, width, next_line);
+        y += step_y + select(0u, stride, next_line);
+        let next_image = y >= height;
+        y -= select(0u, height, next_image);
+        at += step_at + select(0u, carry_x, next_line) + select(0u, carry_y, next_image);
+        #end
+        #for i GRADIENT_LOADS
+        var g$i = vec4<Elem>();
+        if (gradient_pixel < gradients_end) { g$i = d_output[gradient_at]; }
+        gradient_pixel += LOADED;
+        gradient_at += LOADED * out_c4;
+        #end
+        #for i VALUE_LOADS
+        values[v_pixel][$i * LANES / LINES][$i % (LINES / LANES)][lane] = vec4<f32>(v$i);
+        #end
+        #for i GRADIENT_LOADS
+        gradients[$i][g_pixel][g_part][column] = vec4<f32>(g$i);
+        #end
+        workgroupBarrier();
+        #for p 16
+        {
+            #for i TR
+            let v$i = values[$p][$i][line / LANES][line % LANES];
+            #end
+            #for j TC
+            let g$j = gradients[$p / LOADED][$p % LOADED][$j][column];
+            #end
+            #for i TR
+            #for c 4
+            #for j TC
+            sum$i$c_$j += g$j * v$i[$c];
+            #end
+            #end
+            #end
+        }
+        #end
+        workgroupBarrier();
     }
-
-    let out_row = (group.x * TILE_C4 + row) * 4u;
-    let o4 = group.y * TILE_C4 + column;
-    store(group.z, out_row, o4, acc0);
-    store(group.z, out_row + 1u, o4, acc1);
-    store(group.z, out_row + 2u, o4, acc2);
-    store(group.z, out_row + 3u, o4, acc3);
+    #for i TR
+    #for c 4
+    #for j TC
+    store(group.z, (group.x * ROWS4 + $iu * LINES + line) * 4u + $cu, group.y * CHANNELS4 + $ju * COLUMNS + column, sum$i$c_$j);
+    #end
+    #end
+    #end
 }
 
-// Stores the sum of one input channel (`row` is 4 * a vec4 of the kernel + the channel in it) for 4 output channels.
-// (arrayLength: a plain uniform would be compiled in by llvmpipe.)
-fn store(z: u32, row: u32, o4: u32, sum: vec4<f32>) {
-    if (row >= params.rows * 4u || o4 >= params.columns) { return; }
-    let tile = z * (params.columns / params.tile_c4) + o4 / params.tile_c4;
-    let at = (tile * params.rows * 4u + row) * params.tile_c4 + o4 % params.tile_c4;
-    var v = sum;
-    if (min(params.add, arrayLength(&d_weight)) != 0u) { v += d_weight[at]; }
-    d_weight[at] = v;
-}
+const OUTSIDE = 0x40000000u; // larger than any size, as is the double

@@ -1,9 +1,9 @@
 // Weights of a convolution turned round for its input gradient: inputs and outputs change places, the kernel is flipped.
 //
-// One invocation = 4 inputs under one kernel position x all outputs of one forward tile, in blocks of 4 x 4. With stride s the
-// gradient falls apart into phases (see conv2d_join_phases), each a convolution of its own with every s-th kernel position in
+// One invocation = 4 inputs x 4 outputs under one kernel position. With stride s the
+// gradient falls apart into phases (see shared/conv2d.wgsl), each a convolution of its own with every s-th kernel position in
 // each axis.
-// Grid: x = inputs / 4 with padding (in 64s), y = kernel positions, z = forward tiles.
+// Grid: x = inputs / 4 with padding (in 64s), y = kernel positions, z = outputs / 4.
 // Prelude: `alias Elem = f32;` or `enable f16; alias Elem = f16;`.
 
 struct Params {
@@ -37,28 +37,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let phase = t.x * min(params.kernel, params.stride) + t.y;
 
     let tile = i4 / params.reversed_c4;
-    let column = i4 - tile * params.reversed_c4;
-    let row = (tile * size.x * size.y + at.x * size.y + at.y) * params.out_c4;
-    let first = id.z * params.tile_c4; // output channels / 4
-    // (arrayLength: a loop bound that is a plain uniform is compiled in by llvmpipe.)
-    let count = min(min(params.tile_c4, params.out_c4 - first), arrayLength(&reversed));
-    var source = ((id.z * params.kernel * params.kernel + tap) * params.in_c4 + i4) * 4u * params.tile_c4;
-    var to = phase * params.phase + (row + first) * 4u * params.reversed_c4 + column;
-    for (var i = 0u; i < count; i++) {
-        var block = mat4x4<f32>(); // a tile's last inputs may not exist
-        if (i4 < params.in_c4) {
-            block = transpose(mat4x4<f32>(
-                weight[source],
-                weight[source + params.tile_c4],
-                weight[source + 2u * params.tile_c4],
-                weight[source + 3u * params.tile_c4],
-            ));
-        }
-        reversed[to] = vec4<Elem>(block[0]);
-        reversed[to + params.reversed_c4] = vec4<Elem>(block[1]);
-        reversed[to + 2u * params.reversed_c4] = vec4<Elem>(block[2]);
-        reversed[to + 3u * params.reversed_c4] = vec4<Elem>(block[3]);
-        source += 1u;
-        to += 4u * params.reversed_c4;
+    let row = (tile * size.x * size.y + at.x * size.y + at.y) * params.out_c4 + id.z;
+    let to = phase * params.phase + row * 4u * params.reversed_c4 + i4 % params.reversed_c4;
+    let n = params.tile_c4;
+    let line = (id.z / n * params.kernel * params.kernel + tap) * params.in_c4 + i4;
+    let source = line * 4u * n + id.z % n;
+    var block = mat4x4<f32>(); // a tile's last inputs may not exist
+    if (i4 < params.in_c4) {
+        block = transpose(mat4x4<f32>(weight[source], weight[source + n], weight[source + 2u * n], weight[source + 3u * n]));
     }
+    #for i 4
+    reversed[to + $iu * params.reversed_c4] = vec4<Elem>(block[$i]);
+    #end
 }

@@ -52,22 +52,30 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let line0 = tile / columns / rows * params.in_h;
 
     var half: array<array<vec4<f32>, IN>, IN>;
-    for (var j = 0u; j < IN; j++) {
-        let x = x0 + j;
-        var d: array<vec4<f32>, IN>;
-        for (var i = 0u; i < IN; i++) {
-            let y = y0 + i;
-            let inside = y < params.in_h && x < params.in_w;
-            let at = select(0u, ((line0 + y) * params.in_w + x) * params.in_c4 + c4, inside);
-            d[i] = vec4<f32>(input[at]) * select(0.0, 1.0, inside);
-        }
-        let column = transform(d);
-        for (var i = 0u; i < IN; i++) { half[i][j] = column[i]; }
-    }
-    for (var i = 0u; i < IN; i++) {
-        let row = transform(half[i]);
-        for (var j = 0u; j < IN; j++) {
-            output[((i * IN + j) * tiles + tile) * params.in_c4 + c4] = vec4<Elem>(row[j]);
-        }
-    }
+    var d: array<vec4<f32>, IN>;
+    var column: array<vec4<f32>, IN>;
+    #for j 6
+    #for i 6
+    d[$i] = pixel(line0, y0 + $iu, x0 + $ju, c4);
+    #end
+    column = transform(d);
+    #for i 6
+    half[$i][$j] = column[$i];
+    #end
+    #end
+    let step = tiles * params.in_c4;
+    let at = tile * params.in_c4 + c4;
+    #for i 6
+    column = transform(half[$i]);
+    #for j 6
+    output[at + $iu * IN * step + $ju * step] = vec4<Elem>(column[$j]);
+    #end
+    #end
+}
+
+// Zero in the padding.
+fn pixel(line0: u32, y: u32, x: u32, c4: u32) -> vec4<f32> {
+    let inside = y < params.in_h && x < params.in_w;
+    let at = select(0u, ((line0 + y) * params.in_w + x) * params.in_c4 + c4, inside);
+    return select(vec4<f32>(), vec4<f32>(input[at]), inside);
 }

@@ -52,27 +52,35 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let line0 = tile / columns / rows * params.out_h;
 
     var half: array<array<vec4<f32>, IN>, OUT>;
-    for (var j = 0u; j < IN; j++) {
-        var m: array<vec4<f32>, IN>;
-        for (var i = 0u; i < IN; i++) {
-            m[i] = vec4<f32>(input[((i * IN + j) * tiles + tile) * params.out_c4 + c4]);
-        }
-        let column = transform(m);
-        for (var i = 0u; i < OUT; i++) { half[i][j] = column[i]; }
-    }
+    var m: array<vec4<f32>, IN>;
+    var column: array<vec4<f32>, OUT>;
+    let step = tiles * params.out_c4;
+    let at = tile * params.out_c4 + c4;
+    #for j 6
+    #for i 6
+    m[$i] = vec4<f32>(input[at + $iu * IN * step + $ju * step]);
+    #end
+    column = transform(m);
+    #for i 4
+    half[$i][$j] = column[$i];
+    #end
+    #end
     let b = bias[c4];
-    let lowest = select(-3.4028234e38, 0.0, (params.finish & 2u) != 0u);
+    #for i 4
+    column = transform(half[$i]);
+    #for j 4
+    store(line0, y0 + $iu, x0 + $ju, c4, column[$j] + b);
+    #end
+    #end
+}
+
+// Adds the residual, applies ReLU, stores what is no padding of the tile.
+fn store(line0: u32, y: u32, x: u32, c4: u32, sum: vec4<f32>) {
+    if (y >= params.out_h || x >= params.out_w) { return; }
+    let at = ((line0 + y) * params.out_w + x) * params.out_c4 + c4;
     // Through arrayLength, or Mesa's llvmpipe would compile the shader anew whenever the bit changes.
-    let add = (min(params.finish, 8u * arrayLength(&bias)) & 4u) != 0u;
-    for (var i = 0u; i < OUT; i++) {
-        let row = transform(half[i]);
-        for (var j = 0u; j < OUT; j++) {
-            if (y0 + i < params.out_h && x0 + j < params.out_w) {
-                let at = ((line0 + y0 + i) * params.out_w + x0 + j) * params.out_c4 + c4;
-                var v = row[j] + b;
-                if (add) { v += vec4<f32>(residual[at]); }
-                output[at] = vec4<Elem>(max(v, vec4<f32>(lowest)));
-            }
-        }
-    }
+    let finish = min(params.finish, 8u * arrayLength(&bias));
+    var v = sum;
+    if ((finish & 4u) != 0u) { v += vec4<f32>(residual[at]); }
+    output[at] = vec4<Elem>(max(v, vec4<f32>(select(-3.4028234e38, 0.0, (finish & 2u) != 0u))));
 }

@@ -1,4 +1,7 @@
-// Fully connected layer: one thread an image and four outputs.
+// Fully connected layer: one workgroup four times four outputs of an image, the inputs shared by its lanes.
+//
+// Few outputs over many inputs, read once: as many lanes as possible must ask for weights at the same time.
+// Grid: x = outputs (in 16s), y = images.
 
 struct Params { batch: u32, in_c4: u32, out_c4: u32 }
 
@@ -8,20 +11,31 @@ struct Params { batch: u32, in_c4: u32, out_c4: u32 }
 @group(0) @binding(3) var<storage, read_write> output: array<vec4<Elem>>;   // [batch][out_c4]
 @group(0) @binding(4) var<uniform> params: Params;
 
+var<workgroup> sums: array<array<vec4<f32>, 4>, 16>; // by lane and outputs
+
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.x + id.y * groups.x * 64u;
-    if i >= params.batch * params.out_c4 { return; }
-    let oc = i % params.out_c4;
-    let n = i / params.out_c4;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let column = local % 4u;
+    let oc = group.x * 4u + column;
     // arrayLength hides the uniform bound: llvmpipe would compile the shader anew at every dispatch to make it a constant.
     let in_c4 = min(params.in_c4, arrayLength(&weight));
-    var acc = bias[oc];
-    for (var ic = 0u; ic < in_c4; ic++) {
-        let x = vec4<f32>(input[n * in_c4 + ic]);
-        let w = (ic * params.out_c4 + oc) * 4u;
-        acc += x.x * vec4<f32>(weight[w]) + x.y * vec4<f32>(weight[w + 1u])
-            + x.z * vec4<f32>(weight[w + 2u]) + x.w * vec4<f32>(weight[w + 3u]);
+    var sum = vec4<f32>();
+    if (oc < params.out_c4) {
+        for (var ic = local / 4u; ic < in_c4; ic += 16u) {
+            let x = vec4<f32>(input[group.y * in_c4 + ic]);
+            let w = (ic * params.out_c4 + oc) * 4u;
+            sum += vec4<f32>(weight[w]) * x.x;
+            sum += vec4<f32>(weight[w + 1u]) * x.y;
+            sum += vec4<f32>(weight[w + 2u]) * x.z;
+            sum += vec4<f32>(weight[w + 3u]) * x.w;
+        }
     }
-    output[i] = vec4<Elem>(acc);
+    sums[local / 4u][column] = sum;
+    workgroupBarrier();
+    if (local >= 4u || oc >= params.out_c4) { return; }
+    sum = bias[oc];
+    #for i 16
+    sum += sums[$i][column];
+    #end
+    output[group.y * params.out_c4 + oc] = vec4<Elem>(sum);
 }

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     /// Measure training steps: forward, backward and update of the whole network with SGD and batch statistics, f32.
     #[arg(long, conflicts_with = "kernel")]
     train: bool,
-    /// Use this convolution kernel for every layer it can do, e.g. direct-registers or winograd4-tiled64.
+    /// Use this convolution kernel for every layer it can do, e.g. direct-registers or winograd4-tiled64x64.
     #[arg(long, value_name = "NAME", value_parser = kernel)]
     kernel: Option<ConvKernel>,
     /// Print JSON.
@@ -213,7 +213,7 @@ fn precision(engine: &Engine, choice: PrecisionArg) -> Precision {
     if f16 { Precision::F16 } else { Precision::F32 }
 }
 
-/// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-tiled64`.
+/// The name of a convolution kernel as `--kernel` takes it: method and blocking, `winograd4-tiled64x64`.
 fn kernel_name(kernel: ConvKernel) -> String {
     let cut = match kernel.blocking {
         Blocking::Gpu(tiling) => format!("{tiling:?}"),
@@ -360,6 +360,6 @@ mod tests {
         for known in ConvKernel::all() {
             assert_eq!(kernel(&kernel_name(known)), Ok(known));
         }
-        assert!(kernel("nonsense").unwrap_err().contains("winograd4-tiled64"));
+        assert!(kernel("nonsense").unwrap_err().contains("winograd4-tiled64x64"));
     }
 }

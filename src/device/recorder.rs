@@ -161,6 +161,14 @@ impl Recording {
         }
     }
 
+    /// The dispatches of a graphics card, in order; none on the processor.
+    pub fn each(&self) -> Vec<gpu::Dispatch<'_>> {
+        match &self.0 {
+            List::Gpu(recording) => recording.each(),
+            List::Cpu { .. } => Vec::new(),
+        }
+    }
+
     /// Multiply-adds of one run, as far as the steps stated them.
     pub fn cost(&self) -> u64 {
         match &self.0 {

@@ -15,11 +15,11 @@ mod slice;
 
 pub use adapter::{Adapter, Family, Gpu, GpuOptions, Limits};
 pub use frame::FrameTexture;
-pub use kernel::{Kernel, Shader};
+pub use kernel::{Kernel, KernelSource, Shader};
 pub(crate) use kernel::{stripped, stripped_length};
 pub use precision::Precision;
 pub use profile::DispatchTime;
-pub use recording::{Recorder, Recording};
+pub use recording::{Dispatch, Recorder, Recording};
 pub use slice::Slice;
 
 /// The text of a file in `shaders/`, stripped of its comments as the program is compiled.
@@ -39,7 +39,7 @@ pub(crate) use wgsl;
 /// Declares a [`Shader`] from `shaders/NAME.wgsl`.
 macro_rules! shader {
     ($name:literal) => {
-        $crate::gpu::Shader { name: $name, source: $crate::gpu::wgsl!($name, ".wgsl") }
+        $crate::gpu::Shader::new($name, $crate::gpu::wgsl!($name, ".wgsl"))
     };
 }
 pub(crate) use shader;

@@ -178,7 +178,8 @@ impl Recorder {
                         layout: &kernel.layout,
                         entries: &entries,
                     });
-                    Step::Dispatch { label, kernel, bind_group, slices, workgroups, cost }
+                    let params = bytes[offset as usize..(offset + size) as usize].into();
+                    Step::Dispatch { label, kernel, bind_group, slices, params, workgroups, cost }
                 }
             })
             .collect();
@@ -193,6 +194,8 @@ enum Step {
         bind_group: wgpu::BindGroup,
         /// What is bound: for [`Recording::list`].
         slices: Vec<Slice>,
+        /// The uniform's bytes: for [`Recording::each`].
+        params: Box<[u8]>,
         workgroups: [u32; 3],
         cost: u64,
     },
@@ -203,6 +206,23 @@ enum Step {
     Clear {
         slice: Slice,
     },
+}
+
+/// A dispatch of a recording, for who looks at it without running it.
+#[derive(Debug)]
+pub struct Dispatch<'a> {
+    /// The layer.
+    pub label: &'a str,
+    /// What runs.
+    pub kernel: &'a Kernel,
+    /// The grid.
+    pub workgroups: [u32; 3],
+    /// Bytes of its uniform, as the shader's `Params` declares them.
+    pub params: &'a [u8],
+    /// Bytes of its buffers, in the order of their bindings.
+    pub buffers: Vec<u64>,
+    /// Multiply-adds, where the layer states them.
+    pub cost: u64,
 }
 
 /// A frozen list of steps.
@@ -253,6 +273,18 @@ impl Recording {
                 Step::Clear { slice } => words("clear".into(), &[slice]),
             })
             .collect()
+    }
+
+    /// The dispatches, in order.
+    pub fn each(&self) -> Vec<Dispatch<'_>> {
+        let dispatch = |step| match step {
+            &Step::Dispatch { ref label, ref kernel, ref slices, ref params, workgroups, cost, .. } => {
+                let buffers = slices.iter().map(Slice::bytes).collect();
+                Some(Dispatch { label, kernel, workgroups, params, buffers, cost })
+            }
+            Step::Copy { .. } | Step::Clear { .. } => None,
+        };
+        self.steps.iter().filter_map(dispatch).collect()
     }
 
     /// Multiply-adds of one run, as far as the steps stated them.

@@ -88,7 +88,7 @@ impl PlanBuilder {
         let steps = fuse(graph, &kept, Purpose::Inference);
 
         let input = |step: &Step| shapes[step.inputs[0].0];
-        let kernel = |step: &Step| step.layer(graph).op.kernel(ctx, input(step), options.conv_kernel);
+        let kernel = |step: &Step| step.layer(graph).op.kernel(ctx, input(step), options.precision, options.conv_kernel);
         let kernels: Vec<ConvKernel> = steps.iter().map(kernel).collect();
         let layout = Layout::new(graph, &steps, &kernels, &shapes, &kept, options.precision);
         let slots = layout

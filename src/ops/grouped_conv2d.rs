@@ -10,7 +10,7 @@ use super::layer::{
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{Affine, Blocking, Conv2d, ConvKernel, channel_sum_scratch_bytes, flag, grid, record_channel_sum};
 use crate::cpu::{self, ConvMethod, Step};
-use crate::device::{Device, Recorder, Shape, Slice};
+use crate::device::{Device, Precision, Recorder, Shape, Slice};
 use crate::gpu::{Shader, shader};
 use crate::{Error, Result};
 
@@ -154,7 +154,7 @@ impl Layer for GroupedConv2d {
         self.conv.takes(purpose)
     }
 
-    fn kernel(&self, device: &Device, input: Shape, _: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, device: &Device, input: Shape, _: Precision, _: Option<ConvKernel>) -> ConvKernel {
         self.training_kernel(device, input)
     }
 

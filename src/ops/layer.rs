@@ -43,7 +43,7 @@ pub trait Layer {
     }
 
     /// How a forward pass computes it, for layers that have a choice; with `wanted` wherever that can.
-    fn kernel(&self, _ctx: &Device, _input: Shape, _wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, _ctx: &Device, _input: Shape, _precision: Precision, _wanted: Option<ConvKernel>) -> ConvKernel {
         ConvKernel::default()
     }
 
@@ -454,7 +454,7 @@ macro_rules! layers {
             tail() -> Option<Tail>;
             takes(purpose: Purpose) -> &'static [Tail];
             affine(params: &[&[f32]]) -> Option<Affine>;
-            kernel(ctx: &Device, input: Shape, wanted: Option<ConvKernel>) -> ConvKernel;
+            kernel(ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel;
             training_kernel(ctx: &Device, input: Shape) -> ConvKernel;
             weight_len(kernel: ConvKernel) -> usize;
             pack_weight(kernel: ConvKernel, weight: &[f32]) -> Vec<f32>;

@@ -87,15 +87,8 @@ pub fn record_linear(
     };
     let params = Params::new(input.shape, output.shape);
     let kernel = gpu.kernel(LINEAR, input.precision, &[]);
-    recorder.dispatch(
-        gpu,
-        label,
-        kernel,
-        &[&input.slice, weight, bias, &output.slice],
-        params,
-        grid(gpu, output.shape.vec4s()),
-        cost,
-    )
+    let blocks = [output.shape.c4().div_ceil(4) as u32, output.shape.n as u32, 1];
+    recorder.dispatch(gpu, label, kernel, &[&input.slice, weight, bias, &output.slice], params, blocks, cost)
 }
 
 /// `d_input (N, I) = d_output (N, O) * weight`. `weight` is packed by [`Linear::pack`], in f32.

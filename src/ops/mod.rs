@@ -41,7 +41,8 @@ pub use batch_norm::{
 };
 pub use channel_sum::{channel_sum_scratch_bytes, record_channel_sum};
 pub use class_map::{class_map_bytes, record_class_map};
-pub use conv2d::{Blocking, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method, Tiling};
+use conv2d::WeightTile;
+pub use conv2d::{Blocking, ConvBackward, ConvCall, ConvInputGradient, ConvKernel, ConvWeightGradient, Method, Tile, Tiling};
 pub use gather::record_gather;
 pub use image_bank::{ImageBank, Picture};
 pub use layer::{
@@ -119,7 +120,7 @@ fn expect_bytes(label: &str, what: &str, slice: &Slice, bytes: u64) -> Result<()
     Err(Error::Usage(format!("`{label}` wants {what} of at least {bytes} bytes, found {}", slice.bytes())))
 }
 
-/// Every shader of the crate, for the test that validates them.
+/// Every shader of the crate, for the test that validates them and for those who look at compiled ones.
 pub const SHADERS: &[Shader] = &[
     shader!("adam_update"),
     shader!("add_forward"),
@@ -136,15 +137,9 @@ pub const SHADERS: &[Shader] = &[
     shader!("channel_sum_total"),
     shader!("class_map_forward"),
     shader!("conv2d_d_weight_direct"),
-    shader!("conv2d_d_weight_sum"),
-    shader!("conv2d_d_weight_tiled"),
     shader!("conv2d_direct"),
-    shader!("conv2d_join_phases"),
     shader!("conv2d_reverse_weights"),
-    shader!("conv2d_tiled32"),
-    shader!("conv2d_tiled64"),
-    shader!("conv2d_winograd2_input"),
-    shader!("conv2d_winograd2_output"),
+    shader!("conv2d_sum"),
     shader!("conv2d_winograd4_input"),
     shader!("conv2d_winograd4_output"),
     shader!("gather_forward"),
@@ -173,4 +168,22 @@ pub const SHADERS: &[Shader] = &[
     shader!("shortcut_backward"),
     shader!("shortcut_forward"),
     shader!("softmax_forward"),
+    Tile::Tiled128x64.shader(false),
+    Tile::Tiled128x64.shader(true),
+    Tile::Tiled64x64.shader(false),
+    Tile::Tiled64x64.shader(true),
+    Tile::Tiled64x32.shader(false),
+    Tile::Tiled64x32.shader(true),
+    Tile::Tiled128x16.shader(false),
+    Tile::Tiled128x16.shader(true),
+    Tile::Tiled32x32.shader(false),
+    Tile::Tiled32x32.shader(true),
+    WeightTile::Tiled128x64.shader(false),
+    WeightTile::Tiled128x64.shader(true),
+    WeightTile::Tiled64x64.shader(false),
+    WeightTile::Tiled64x64.shader(true),
+    WeightTile::Tiled64x32.shader(false),
+    WeightTile::Tiled64x32.shader(true),
+    WeightTile::Tiled128x16.shader(false),
+    WeightTile::Tiled128x16.shader(true),
 ];

@@ -30,19 +30,23 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The case's values are what `stored` can hold, and lie in `precision` on the device.
-fn run(ctx: &Device, kernel: ConvKernel, case: &Case, stored: Precision, precision: Precision) -> Vec<f32> {
-    let out = case.conv.output_shape(case.input);
-    let stored = |v: Vec<f32>| stored.decode(&stored.encode(&v));
-    let conv = &case.conv;
-    let input = stored(values(elements(case.input), 1));
-    let weight = stored(values(conv.out_channels * conv.in_channels * conv.kernel * conv.kernel, 2));
-    let residual = stored(values(elements(out), 4));
+/// Input, weights and residual of a case, as `stored` can hold them.
+fn operands(case: &Case, stored: Precision) -> [Vec<f32>; 3] {
+    let Case { input, conv, .. } = case;
+    let weights = conv.out_channels * conv.in_channels * conv.kernel * conv.kernel;
+    [(elements(*input), 1), (weights, 2), (elements(conv.output_shape(*input)), 4)]
+        .map(|(count, seed)| stored.decode(&stored.encode(&values(count, seed))))
+}
 
+/// The operands lie in `precision` on the device.
+fn run(ctx: &Device, kernel: ConvKernel, case: &Case, operands: &[Vec<f32>; 3], precision: Precision) -> Vec<f32> {
+    let out = case.conv.output_shape(case.input);
+    let conv = &case.conv;
+    let [input, weight, residual] = operands;
     let bias = slice(ctx, &values(conv.out_channels, 3));
-    let weight = Slice::with_bytes(ctx, "weight", &precision.encode(&kernel.pack(conv, &weight))).unwrap();
-    let input = Tensor::from_nchw(ctx, "input", case.input, precision, &input).unwrap();
-    let residual = Tensor::from_nchw(ctx, "residual", out, precision, &residual).unwrap();
+    let weight = Slice::with_bytes(ctx, "weight", &precision.encode(&kernel.pack(conv, weight))).unwrap();
+    let input = Tensor::from_nchw(ctx, "input", case.input, precision, input).unwrap();
+    let residual = Tensor::from_nchw(ctx, "residual", out, precision, residual).unwrap();
     let output = Tensor::from_nchw(ctx, "output", out, precision, &vec![7.0; elements(out)]).unwrap();
     let scratch: Vec<Slice> = kernel
         .scratch(conv, case.input, precision)
@@ -79,9 +83,10 @@ fn check(precision: Precision, tolerance: f32) {
     let used = |kernel: &ConvKernel| precision == Precision::F32 || kernel.method == Method::Direct;
     for case in cases() {
         let direct = ConvKernel::choose_for_training(processor(), &case.conv, case.input);
-        let expected = run(processor(), direct, &case, precision, Precision::F32);
+        let operands = operands(&case, precision);
+        let expected = run(processor(), direct, &case, &operands, Precision::F32);
         for kernel in ConvKernel::all().filter(|kernel| kernel.supports(&case.conv) && used(kernel)) {
-            let got = run(ctx, kernel, &case, precision, precision);
+            let got = run(ctx, kernel, &case, &operands, precision);
             assert_near(&format!("{kernel:?} {:?} on {:?}", case.conv, case.input), &got, &expected, tolerance);
         }
     }
@@ -95,4 +100,56 @@ fn every_kernel_agrees_with_the_processors() {
 #[test]
 fn every_kernel_agrees_with_the_processors_from_f16_storage() {
     check(Precision::F16, 1e-3);
+}
+
+/// What a tile reads beside its own values and weights is multiplied by zero or not stored: neither may let a NaN through.
+#[test]
+fn no_nan_leaks_from_beside_a_tile() {
+    let ctx = &contexts()[0];
+    let conv = |in_channels, kernel, stride| Conv2d {
+        in_channels,
+        out_channels: 136,
+        kernel,
+        stride,
+        padding: Padding::Symmetric,
+        bias: true,
+    };
+    // Depths that no step of a kernel divides.
+    for conv in [conv(5, 1, 1), conv(3, 3, 1), conv(9, 3, 2)] {
+        let case = Case { input: Shape::new(3, conv.in_channels, 7, 9), conv, residual: false, relu: false };
+        let out = conv.output_shape(case.input);
+        let clean = operands(&case, Precision::F32);
+        let direct = ConvKernel::choose_for_training(processor(), &conv, case.input);
+        let expected = run(processor(), direct, &case, &clean, Precision::F32);
+        let mut dirty = clean.clone();
+        let image = elements(case.input) / 3;
+        dirty[0][..image].fill(f32::NAN);
+        let filter = dirty[1].len() / 136;
+        dirty[1][64 * filter..72 * filter].fill(f32::NAN);
+        for kernel in ConvKernel::all().filter(|kernel| kernel.supports(&conv)) {
+            let got = run(ctx, kernel, &case, &dirty, Precision::F32);
+            let plane = out.h * out.w;
+            for at in 0..got.len() {
+                let (image, channel) = (at / plane / 136, at / plane % 136);
+                if image > 0 && !(64..72).contains(&channel) {
+                    let (got, expected) = (got[at], expected[at]);
+                    let what = format!("{kernel:?} of {conv:?}, image {image}, channel {channel}");
+                    assert!((got - expected).abs() < 1e-4, "{what}: {got} instead of {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn winograd_is_taken_for_many_channels_and_pictures_in_f32() {
+    let method = |pictures, channels, precision| {
+        let padding = Padding::Symmetric;
+        let conv = Conv2d { in_channels: channels, out_channels: channels, kernel: 3, stride: 1, padding, bias: false };
+        ConvKernel::choose(&contexts()[0], &conv, Shape::new(pictures, channels, 14, 14), precision).method
+    };
+    assert_eq!(method(32, 256, Precision::F32), Method::Winograd4);
+    assert_eq!(method(32, 256, Precision::F16), Method::Direct);
+    assert_eq!(method(1, 256, Precision::F32), Method::Direct);
+    assert_eq!(method(32, 64, Precision::F32), Method::Direct);
 }

@@ -107,7 +107,7 @@ fn a_gpu_fault_is_reported_once_and_the_model_goes_on() {
     block_on(async {
         let mut engine = engine().await;
         let before = engine.logits(&[picture(64)]).await.unwrap();
-        engine.context().gpu().unwrap().kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
+        engine.context().gpu().unwrap().kernel(Shader::new("broken", "no WGSL"), Precision::F32, &[]);
         assert!(matches!(engine.logits(&[picture(64)]).await, Err(Error::Gpu { .. })));
         assert_eq!(engine.logits(&[picture(64)]).await.unwrap(), before);
     });
@@ -119,10 +119,10 @@ fn a_kernel_that_failed_to_compile_is_not_kept() {
         let engine = engine().await;
         let ctx = engine.context().gpu().unwrap();
         for time in ["first", "second"] {
-            ctx.kernel(Shader { name: "broken", source: "no WGSL" }, Precision::F32, &[]);
+            ctx.kernel(Shader::new("broken", "no WGSL"), Precision::F32, &[]);
             assert!(matches!(ctx.check(), Err(Error::Gpu { .. })), "the {time} time");
         }
-        ctx.kernel(Shader { name: "broken", source: "@compute @workgroup_size(1) fn main() {}" }, Precision::F32, &[]);
+        ctx.kernel(Shader::new("broken", "@compute @workgroup_size(1) fn main() {}"), Precision::F32, &[]);
         ctx.check().unwrap();
     });
 }

@@ -14,7 +14,7 @@ use std::{
 #[test]
 fn every_file_is_a_kernel_of_the_program() {
     let files: BTreeSet<String> = wgsl(&dir()).iter().map(|p| p.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
-    let listed: BTreeSet<String> = SHADERS.iter().map(|shader| shader.name.to_owned()).collect();
+    let listed: BTreeSet<String> = SHADERS.iter().map(|shader| shader.file.to_owned()).collect();
     assert_eq!(files, listed, "left: files in shaders/; right: ops::SHADERS, which these tests and the program go by");
 }
 
@@ -86,7 +86,7 @@ fn dir() -> PathBuf {
 
 /// A kernel's file as it was written: the program has it without comments.
 fn file(shader: &Shader) -> String {
-    let path = dir().join(shader.name).with_extension("wgsl");
+    let path = dir().join(shader.file).with_extension("wgsl");
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 

@@ -3,18 +3,17 @@
 //! `d_input[n, i, y, x] = sum over o, ky, kx of d_output[n, o, (y + pad - ky) / s, (x + pad - kx) / s] * weight[o, i, ky, kx]`,
 //! over those kernel positions whose quotients are whole (Dumoulin and Visin 2016, arXiv:1603.07285, chapter 4). With the kernel
 //! flipped that is a convolution, which the forward kernels compute. With a stride `s` a row `y` meets only every `s`-th kernel
-//! row, the same ones for all rows with the same `(y + pad) % s`: the gradient falls apart into `s * s` such convolutions
-//! without stride, so that no product with a zero is computed, and a last dispatch interleaves them.
+//! row, the same ones for all rows with the same `y % s`: the gradient falls apart into `s * s` such convolutions
+//! without stride, its phases, so that no product with a zero is computed. One dispatch computes them all, each in its pixels.
 
 use super::tiling::Call;
 use super::tiling::Tiling;
 use super::weight_gradient::WeightGradient;
-use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, Params};
+use super::{ADD_RESIDUAL, Blocking, Conv2d, ConvKernel, Method, PHASES, Params, Work};
 use crate::Result;
 use crate::cpu::{ConvMethod, Step};
 use crate::device::{Device, Recorder, Shape, Slice, Tensor};
 use crate::gpu::{Gpu, Shader, shader};
-use crate::ops::grid;
 
 /// How the gradients of one convolution are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +73,6 @@ pub struct ConvWeightGradient<'a> {
 }
 
 const REVERSE_WEIGHTS: Shader = shader!("conv2d_reverse_weights");
-const JOIN_PHASES: Shader = shader!("conv2d_join_phases");
 
 /// conv2d_reverse_weights' `Params`.
 #[repr(C)]
@@ -90,30 +88,8 @@ struct ReverseParams {
     phase: u32,
 }
 
-/// conv2d_join_phases' `Params`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct JoinParams {
-    count: u32,
-    height: u32,
-    width: u32,
-    c4: u32,
-    phase_h: u32,
-    phase_w: u32,
-    phase: u32,
-    kernel: u32,
-    stride: u32,
-    pad_top: u32,
-    pad_left: u32,
-    add: u32,
-}
-
 /// Bytes of a vec4 of f32.
 const VEC4_BYTES: u64 = 16;
-
-/// Phases lie one behind the other in a buffer and are bound one by one: in vec4s, WebGPU's alignment of a binding's offset,
-/// which no adapter exceeds.
-const PHASE_ALIGNMENT: usize = 256 / VEC4_BYTES as usize;
 
 impl ConvBackward {
     /// The kernels for this layer on this device. `forward` is the kernel in whose packing the weights are.
@@ -126,7 +102,7 @@ impl ConvBackward {
         Self(match (forward.blocking, device.gpu()) {
             (Blocking::Gpu(forward), Some(gpu)) => Way::Gpu(GpuBackward {
                 forward,
-                input: Tiling::choose(gpu, input.n * input.h * input.w, input.c),
+                input: Tiling::choose(gpu, Phases::new(conv, input).work()),
                 weight: WeightGradient::choose(gpu, conv, input, forward),
             }),
             (Blocking::Cpu { panel }, None) => Way::Cpu(ConvMethod { method: crate::cpu::Method::Direct, panel }),
@@ -163,11 +139,8 @@ impl ConvBackward {
     pub fn input_scratch(&self, conv: &Conv2d, input: Shape) -> Vec<u64> {
         let Way::Gpu(kernels) = self.0 else { return Vec::new() };
         let phases = Phases::new(conv, input);
-        let weights = (phases.count() * phases.weight_vec4s(conv, kernels.input)) as u64 * VEC4_BYTES;
-        if conv.stride == 1 {
-            return vec![weights];
-        }
-        vec![weights, (phases.count() * phases.vec4s()) as u64 * VEC4_BYTES]
+        let weights = (phases.kernels() * phases.weight_vec4s(kernels.input)) as u64 * VEC4_BYTES;
+        [weights].into_iter().chain(kernels.input.partials(phases.depth(), input.vec4s())).collect()
     }
 
     /// Bytes of each temporary buffer that [`record_weight`](Self::record_weight) needs.
@@ -235,138 +208,99 @@ impl GpuBackward {
         let (conv, d_input, d_output) = (call.conv, call.d_input, call.d_output);
         let (input, precision) = (d_input.shape, d_input.precision);
         let phases = Phases::new(conv, input);
-        let [weights, parts @ ..] = call.scratch else {
+        let [weights, partials @ ..] = call.scratch else {
             unreachable!("the caller passes the buffers that `input_scratch` asked for");
         };
 
-        let (channels, tile) = (input.c4(), self.input.tile().1 / 4);
+        let (channels, tile) = (input.c4(), self.input.tile.size().1 / 4);
+        let forward = self.forward.tile.size().1;
         let reversed_tiles = channels.div_ceil(tile);
+        let phase = phases.weight_vec4s(self.input) as u32;
         let params = ReverseParams {
             kernel: conv.kernel as u32,
             stride: conv.stride as u32,
             in_c4: channels as u32,
             out_c4: d_output.shape.c4() as u32,
-            tile_c4: (self.forward.tile().1 / 4) as u32,
+            tile_c4: (forward / 4) as u32,
             reversed_c4: tile as u32,
             reversed_tiles: reversed_tiles as u32,
-            phase: phases.weight_vec4s(conv, self.input) as u32,
+            phase,
         };
-        let tiles = d_output.shape.c.div_ceil(self.forward.tile().1);
-        let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, tiles as u32];
+        let blocks = [(reversed_tiles * tile).div_ceil(64) as u32, conv.taps() as u32, d_output.shape.c4() as u32];
         let kernel = gpu.kernel(REVERSE_WEIGHTS, precision, &[]);
         recorder.dispatch(gpu, call.label, kernel, &[call.weight, weights], params, blocks, 0)?;
 
-        let cost = conv.multiply_adds(input) / (phases.count() as u64);
-        for row in 0..phases.side {
-            for column in 0..phases.side {
-                let index = row * phases.side + column;
-                let part = |slice: &Slice, vec4s: usize| {
-                    let bytes = (vec4s * 4 * precision.bytes()) as u64;
-                    slice.part(index as u64 * bytes, bytes)
-                };
-                let ((kernel_h, pad_top), (kernel_w, pad_left)) = phases.windows(conv, row, column);
-                // With one phase this is the whole gradient, and the other path's is added here.
-                let (output, residual) = match parts {
-                    [] => (d_input.slice.clone(), call.accumulate),
-                    [parts, ..] => (part(parts, phases.vec4s()), None),
-                };
-                let params = Params {
-                    batch: input.n as u32,
-                    in_h: d_output.shape.h as u32,
-                    in_w: d_output.shape.w as u32,
-                    in_c4: d_output.shape.c4() as u32,
-                    out_h: phases.shape.h as u32,
-                    out_w: phases.shape.w as u32,
-                    out_c4: channels as u32,
-                    kernel_h,
-                    kernel_w,
-                    stride: 1,
-                    pad_top,
-                    pad_left,
-                    finish: if residual.is_some() { ADD_RESIDUAL } else { 0 },
-                    unused: [0; 3],
-                };
-                let weight = part(weights, phases.weight_vec4s(conv, self.input));
-                let call = Call {
-                    label: call.label,
-                    precision,
-                    count: 1,
-                    input: &d_output.slice,
-                    weight: &weight,
-                    // There is none; its binding still needs a buffer.
-                    bias: &weight,
-                    residual: residual.map(|tensor| &tensor.slice),
-                    output: &output,
-                    cost,
-                };
-                self.input.record(recorder, gpu, &call, params)?;
-            }
-        }
-
-        let [parts, ..] = parts else { return Ok(()) };
         let (pad_top, pad_left) = conv.pads(input);
-        let params = JoinParams {
-            count: input.vec4s() as u32,
-            height: input.h as u32,
-            width: input.w as u32,
-            c4: channels as u32,
-            phase_h: phases.shape.h as u32,
-            phase_w: phases.shape.w as u32,
-            phase: phases.vec4s() as u32,
-            kernel: conv.kernel as u32,
-            stride: conv.stride as u32,
+        let add = if call.accumulate.is_some() { ADD_RESIDUAL } else { 0 };
+        let params = Params {
+            in_h: d_output.shape.h as u32,
+            in_w: d_output.shape.w as u32,
+            in_c4: d_output.shape.c4() as u32,
+            out_h: input.h as u32,
+            out_w: input.w as u32,
+            out_c4: channels as u32,
             pad_top: pad_top as u32,
             pad_left: pad_left as u32,
-            add: u32::from(call.accumulate.is_some()),
+            phase,
+            ..Params::new(conv, input, d_output.shape, PHASES | add)
         };
-        let addend = call.accumulate.map_or(parts, |tensor| &tensor.slice);
-        let kernel = gpu.kernel(JOIN_PHASES, precision, &[]);
-        let slices = [parts, addend, &d_input.slice];
-        recorder.dispatch(gpu, call.label, kernel, &slices, params, grid(gpu, input.vec4s()), 0)
+        let product = Call {
+            label: call.label,
+            precision,
+            count: phases.work().count,
+            input: &d_output.slice,
+            weight: weights,
+            // There is none; its binding still needs a buffer.
+            bias: weights,
+            residual: call.accumulate.map(|tensor| &tensor.slice),
+            output: &d_input.slice,
+            partials: partials.first(),
+            cost: conv.multiply_adds(input),
+        };
+        self.input.record(recorder, gpu, &product, params)
     }
 }
 
-/// The convolutions without stride into which an input gradient falls apart, numbered by `(y + pad) % s`, `(x + pad) % s`.
-struct Phases {
-    /// Phases of each axis: those remainders that some kernel position has.
-    side: usize,
-    /// Of the result of one phase.
-    shape: Shape,
-    /// Padding of the forward convolution: above and on the left.
-    pads: (usize, usize),
+/// The convolutions without stride into which an input gradient falls apart, numbered by `y % s`, `x % s`.
+struct Phases<'a> {
+    conv: &'a Conv2d,
+    input: Shape,
 }
 
-impl Phases {
-    fn new(conv: &Conv2d, input: Shape) -> Self {
-        let shape = Shape { h: input.h.div_ceil(conv.stride), w: input.w.div_ceil(conv.stride), ..input };
-        Self { side: conv.kernel.min(conv.stride), shape, pads: conv.pads(input) }
+impl<'a> Phases<'a> {
+    fn new(conv: &'a Conv2d, input: Shape) -> Self {
+        Self { conv, input }
     }
 
-    fn count(&self) -> usize {
-        self.side * self.side
+    /// Kernel positions of the longest phase.
+    fn taps(&self) -> usize {
+        self.conv.kernel.div_ceil(self.conv.stride).pow(2)
     }
 
-    /// vec4s from one phase's result to the next.
-    fn vec4s(&self) -> usize {
-        self.shape.vec4s().next_multiple_of(PHASE_ALIGNMENT)
+    /// vec4s of a sum of the longest phase.
+    fn depth(&self) -> usize {
+        self.taps() * self.conv.out_channels.div_ceil(4)
+    }
+
+    /// With the depth that the phases have on average.
+    fn work(&self) -> Work {
+        let Self { conv, input } = self;
+        let count = conv.stride * conv.stride;
+        Work {
+            pixels: input.n * input.h.div_ceil(conv.stride) * input.w.div_ceil(conv.stride),
+            channels: conv.in_channels,
+            depth: (conv.taps() * conv.out_channels.div_ceil(4)).div_ceil(count),
+            count,
+        }
+    }
+
+    /// Phases that have weights: all but those of a stride larger than the kernel.
+    fn kernels(&self) -> usize {
+        self.conv.kernel.min(self.conv.stride).pow(2)
     }
 
     /// vec4s from one phase's weights to the next.
-    fn weight_vec4s(&self, conv: &Conv2d, tiling: Tiling) -> usize {
-        let taps = conv.kernel.div_ceil(conv.stride).pow(2);
-        (tiling.packed_len(conv.in_channels, conv.out_channels, taps) / 4).next_multiple_of(PHASE_ALIGNMENT)
-    }
-
-    /// `(kernel height, padding above)` and `(kernel width, padding on the left)` of one phase. A padding may be negative:
-    /// it wraps, and the kernels' index arithmetic wraps back.
-    fn windows(&self, conv: &Conv2d, row: usize, column: usize) -> ((u32, u32), (u32, u32)) {
-        let window = |remainder: usize, pad: usize| {
-            let size = (conv.kernel - 1 - remainder) / conv.stride + 1;
-            // The first pixel of the phase is the `first`-th of the axis, and meets this kernel position last.
-            let first = (remainder + conv.stride - pad % conv.stride) % conv.stride;
-            let last = (first + pad - remainder) / conv.stride;
-            (size as u32, (size as u32).wrapping_sub(1).wrapping_sub(last as u32))
-        };
-        (window(row, self.pads.0), window(column, self.pads.1))
+    fn weight_vec4s(&self, tiling: Tiling) -> usize {
+        tiling.packed_len(self.conv.in_channels, self.conv.out_channels, self.taps()) / 4
     }
 }

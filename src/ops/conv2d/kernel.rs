@@ -1,13 +1,14 @@
 //! The choice of a kernel, and its dispatches.
 
+use super::figures::moved;
 use super::tiling::{Call, Tiling};
-use super::{ADD_BIAS, ADD_RESIDUAL, Conv2d, Params, RELU};
+use super::{ADD_BIAS, ADD_RESIDUAL, Conv2d, Params, RELU, Work};
 use crate::Result;
 use crate::cpu::{ConvMethod, Purpose, Step};
-use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
+use crate::device::{Device, Family, Precision, Recorder, Shape, Slice, Tensor};
 use crate::gpu::Gpu;
 use crate::ops::grid;
-use crate::ops::winograd::Winograd;
+use crate::ops::winograd::{self, PRODUCTS};
 
 /// A way to compute a convolution: what is multiplied, and how the products are cut up.
 ///
@@ -41,15 +42,15 @@ impl Default for Blocking {
 /// What a convolution multiplies.
 ///
 /// In f16 storage Winograd's intermediate values lose too much (F(4x4) most). No GPU was measured yet, so [`ConvKernel::choose`]
-/// takes it on the processor only; elsewhere it must be asked for.
+/// takes F(4x4) there only where its transforms are small beside the products: many channels, many pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Method {
     /// Every weight with every value under it, in one dispatch.
     #[default]
     Direct,
-    /// Winograd's F(2x2, 3x3): 2.25 times fewer products, three dispatches, 1.8 times the weights.
+    /// Winograd's F(2x2, 3x3), on the processor alone: 2.25 times fewer products, 1.8 times the weights.
     Winograd2,
-    /// Winograd's F(4x4, 3x3): 4 times fewer products, three dispatches, 4 times the weights.
+    /// Winograd's F(4x4, 3x3): 4 times fewer products, on a GPU three dispatches, 4 times the weights.
     Winograd4,
 }
 
@@ -77,10 +78,13 @@ pub struct ConvCall<'a> {
 }
 
 impl ConvKernel {
-    /// The kernel for this layer on this device.
-    pub fn choose(device: &Device, conv: &Conv2d, input: Shape) -> Self {
+    /// The kernel for this layer on this device, in a forward pass of this precision.
+    pub fn choose(device: &Device, conv: &Conv2d, input: Shape, precision: Precision) -> Self {
         match device.gpu() {
-            Some(gpu) => GpuKernel::direct(gpu, conv, input).into(),
+            Some(gpu) => {
+                let winograd = (precision == Precision::F32).then(|| GpuKernel::winograd(gpu, conv, input)).flatten();
+                winograd.unwrap_or_else(|| GpuKernel::direct(gpu, conv, input)).into()
+            }
             None => ConvMethod::choose(&conv.on(input), Purpose::Inference).into(),
         }
     }
@@ -104,9 +108,12 @@ impl ConvKernel {
 
     /// Every kernel of a GPU, for the test that compares them all with a reference.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Method::Direct, Method::Winograd2, Method::Winograd4]
+        [Method::Direct, Method::Winograd4]
             .into_iter()
-            .flat_map(|method| Tiling::ALL.iter().map(move |&tiling| GpuKernel { method, tiling }.into()))
+            .flat_map(|method| Tiling::ALL.iter().map(move |&tiling| GpuKernel { method, tiling }))
+            // Winograd's products are short, and many.
+            .filter(|kernel| kernel.method == Method::Direct || kernel.tiling.parts == 1)
+            .map(Self::from)
     }
 
     /// Whether the device can run the kernel.
@@ -228,6 +235,10 @@ impl From<Method> for crate::cpu::Method {
     }
 }
 
+/// Fewer channels or pictures, and the transforms eat what Winograd saves.
+const WINOGRAD_CHANNELS: usize = 256;
+const WINOGRAD_BATCH: usize = 8;
+
 /// A way to compute a convolution on a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct GpuKernel {
@@ -239,36 +250,64 @@ impl GpuKernel {
     /// The direct kernel for this layer on this adapter.
     fn direct(gpu: &Gpu, conv: &Conv2d, input: Shape) -> Self {
         let output = conv.output_shape(input);
-        Self { method: Method::Direct, tiling: Tiling::choose(gpu, output.n * output.h * output.w, output.c) }
+        let depth = conv.taps() * input.c4();
+        let work = Work { pixels: output.n * output.h * output.w, channels: output.c, depth, count: 1 };
+        Self { method: Method::Direct, tiling: Tiling::choose(gpu, work) }
+    }
+
+    /// Winograd's F(4x4) where it should be clearly faster on a graphics card.
+    fn winograd(gpu: &Gpu, conv: &Conv2d, input: Shape) -> Option<Self> {
+        let method = Method::Winograd4;
+        let possible = Self { method, tiling: Tiling::default() }.supports(conv);
+        let few = conv.in_channels.min(conv.out_channels) < WINOGRAD_CHANNELS || input.n < WINOGRAD_BATCH;
+        if gpu.family() == Family::Cpu || few || !possible {
+            return None;
+        }
+        let (output, limit) = (conv.output_shape(input), gpu.limits().storage_binding_bytes);
+        let tiles = winograd::tiles(output);
+        let bytes = |vec4s: usize| 16 * vec4s as u64;
+        let [values, sums] = [input.c4(), output.c4()].map(|c4| bytes(PRODUCTS * tiles * c4));
+        if values.max(sums) > limit {
+            return None;
+        }
+        let direct =
+            Work { pixels: output.n * output.h * output.w, channels: output.c, depth: conv.taps() * input.c4(), count: 1 };
+        let product = Work { pixels: tiles, depth: input.c4(), count: PRODUCTS, ..direct };
+        // In one part.
+        let (tiling, cycles) = Tiling::for_cards(product, 0);
+        let transforms = moved(bytes(input.vec4s()) + values) + moved(sums + bytes(output.vec4s()));
+        let (_, direct) = Tiling::for_cards(direct, limit);
+        (10 * (cycles + transforms) < 9 * direct).then_some(Self { method, tiling })
     }
 
     fn supports(self, conv: &Conv2d) -> bool {
         match self.method {
             Method::Direct => true,
-            Method::Winograd2 | Method::Winograd4 => conv.kernel == 3 && conv.stride == 1,
+            Method::Winograd2 => false,
+            Method::Winograd4 => conv.kernel == 3 && conv.stride == 1,
         }
     }
 
     fn pack(self, conv: &Conv2d, weight: &[f32]) -> Vec<f32> {
         let (outputs, inputs) = (conv.out_channels, conv.in_channels);
-        match self.method.winograd() {
-            None => self.tiling.pack(outputs, inputs, conv.taps(), weight),
-            Some(winograd) => {
-                let matrices = winograd.weights(weight);
-                matrices.chunks(outputs * inputs).flat_map(|m| self.tiling.pack(outputs, inputs, 1, m)).collect()
-            }
+        if self.method == Method::Direct {
+            return self.tiling.pack(outputs, inputs, conv.taps(), weight);
         }
+        let matrices = winograd::weights(weight);
+        matrices.chunks(outputs * inputs).flat_map(|m| self.tiling.pack(outputs, inputs, 1, m)).collect()
     }
 
     fn packed_len(self, conv: &Conv2d) -> usize {
-        let matrices = self.method.winograd().map_or(conv.taps(), Winograd::products);
+        let matrices = if self.method == Method::Direct { conv.taps() } else { PRODUCTS };
         self.tiling.packed_len(conv.out_channels, conv.in_channels, matrices)
     }
 
     fn scratch(self, conv: &Conv2d, input: Shape, precision: Precision) -> Vec<u64> {
         let output = conv.output_shape(input);
-        let Some(winograd) = self.method.winograd() else { return Vec::new() };
-        let vec4s = winograd.products() * winograd.tiles(output);
+        if self.method == Method::Direct {
+            return self.tiling.partials(conv.taps() * input.c4(), output.vec4s()).into_iter().collect();
+        }
+        let vec4s = PRODUCTS * winograd::tiles(output);
         [input.c4(), output.c4()].map(|c4| (vec4s * c4 * 4 * precision.bytes()) as u64).to_vec()
     }
 
@@ -287,36 +326,27 @@ impl GpuKernel {
             bias: call.bias,
             residual,
             output: &call.output.slice,
+            partials: None,
             cost: call.conv.multiply_adds(input),
         };
-        let Some(winograd) = self.method.winograd() else {
-            return self.tiling.record(recorder, gpu, &direct, params);
-        };
+        if self.method == Method::Direct {
+            return self.tiling.record(recorder, gpu, &Call { partials: call.scratch.first(), ..direct }, params);
+        }
         let [values, sums] = call.scratch else {
             unreachable!("the caller passes the two buffers that `scratch` asked for");
         };
-        let tiles = winograd.tiles(output);
-        let kernel = gpu.kernel(winograd.input_shader(), precision, &[]);
+        let tiles = winograd::tiles(output);
+        let kernel = gpu.kernel(winograd::INPUT, precision, &[]);
         let threads = grid(gpu, tiles * input.c4());
         recorder.dispatch(gpu, call.label, kernel, &[&call.input.slice, values], params, threads, 0)?;
 
-        let product = Call { count: winograd.products(), input: values, residual: None, output: sums, ..direct };
+        let product = Call { count: PRODUCTS, input: values, residual: None, output: sums, ..direct };
         self.tiling.record(recorder, gpu, &product, Params::product(tiles, input.c4(), output.c4()))?;
 
-        let kernel = gpu.kernel(winograd.output_shader(), precision, &[]);
+        let kernel = gpu.kernel(winograd::OUTPUT, precision, &[]);
         let threads = grid(gpu, tiles * output.c4());
         // Without a residual the binding still needs a buffer.
         let slices = [sums, residual.unwrap_or(sums), call.bias, &call.output.slice];
         recorder.dispatch(gpu, call.label, kernel, &slices, params, threads, 0)
-    }
-}
-
-impl Method {
-    fn winograd(self) -> Option<Winograd> {
-        match self {
-            Self::Direct => None,
-            Self::Winograd2 => Some(Winograd::F2),
-            Self::Winograd4 => Some(Winograd::F4),
-        }
     }
 }

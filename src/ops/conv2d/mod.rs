@@ -7,13 +7,16 @@
 //! product over all pixels.
 
 mod backward;
+mod figures;
 mod kernel;
 mod tiling;
 mod weight_gradient;
 
 pub use backward::{ConvBackward, ConvInputGradient, ConvWeightGradient};
 pub use kernel::{Blocking, ConvCall, ConvKernel, Method};
-pub use tiling::Tiling;
+use tiling::Work;
+pub use tiling::{Tile, Tiling};
+pub(in crate::ops) use weight_gradient::WeightTile;
 
 use super::layer::{
     Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail, Values,
@@ -129,9 +132,9 @@ impl Layer for Conv2d {
         }
     }
 
-    fn kernel(&self, ctx: &Device, input: Shape, wanted: Option<ConvKernel>) -> ConvKernel {
+    fn kernel(&self, ctx: &Device, input: Shape, precision: Precision, wanted: Option<ConvKernel>) -> ConvKernel {
         let wanted = wanted.filter(|kernel| kernel.supports(self));
-        wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input))
+        wanted.unwrap_or_else(|| ConvKernel::choose(ctx, self, input, precision))
     }
 
     fn training_kernel(&self, ctx: &Device, input: Shape) -> ConvKernel {
@@ -176,7 +179,8 @@ impl Layer for Conv2d {
             TrainingStep::Backward(Gradient::Weight) => backward().weight_scratch(self, input),
             TrainingStep::Backward(Gradient::Bias) => vec![channel_sum_scratch_bytes(ctx, self.output_shape(input))],
             TrainingStep::Backward(Gradient::Input) => backward().input_scratch(self, input),
-            TrainingStep::Forward | TrainingStep::Backward(Gradient::All) => Vec::new(),
+            TrainingStep::Forward => kernel.scratch(self, input, Precision::F32),
+            TrainingStep::Backward(Gradient::All) => Vec::new(),
         }
     }
 
@@ -243,13 +247,19 @@ struct Params {
     pad_top: u32,
     pad_left: u32,
     finish: u32,
-    unused: [u32; 3],
+    /// vec4s of the reduction that a part has, and the number of convolutions; [`Tiling::record`] fills both in.
+    chunk: u32,
+    count: u32,
+    /// vec4s from one phase's weights to the next.
+    phase: u32,
 }
 
 /// Bits of `Params::finish`. A uniform, not constants: one pipeline of each shader does for every layer.
 const ADD_BIAS: u32 = 1;
 const RELU: u32 = 2;
 const ADD_RESIDUAL: u32 = 4;
+/// The convolutions are the phases of an input gradient: see `backward`.
+const PHASES: u32 = 8;
 
 impl Params {
     fn new(conv: &Conv2d, input: Shape, output: Shape, finish: u32) -> Self {
@@ -268,7 +278,9 @@ impl Params {
             pad_top: pad_top as u32,
             pad_left: pad_left as u32,
             finish,
-            unused: [0; 3],
+            chunk: 0,
+            count: 0,
+            phase: 0,
         }
     }
 
@@ -288,7 +300,31 @@ impl Params {
             pad_top: 0,
             pad_left: 0,
             finish: 0,
-            unused: [0; 3],
+            chunk: 0,
+            count: 0,
+            phase: 0,
         }
+    }
+
+    /// Whether there is one kernel position and no padding.
+    fn is_point(&self) -> bool {
+        [self.kernel_h, self.kernel_w, self.pad_top, self.pad_left] == [1, 1, 0, 0]
+    }
+
+    /// The stride of the phases, 1 without phases.
+    fn spread(&self) -> usize {
+        if self.finish & PHASES != 0 { self.stride as usize } else { 1 }
+    }
+
+    /// Output pixels of one convolution.
+    fn pixels(&self) -> usize {
+        let of = |size: u32| (size as usize).div_ceil(self.spread());
+        self.batch as usize * of(self.out_h) * of(self.out_w)
+    }
+
+    /// vec4s of a sum; of the longest one for phases.
+    fn depth(&self) -> usize {
+        let of = |size: u32| (size as usize).div_ceil(self.spread());
+        of(self.kernel_h) * of(self.kernel_w) * self.in_c4 as usize
     }
 }

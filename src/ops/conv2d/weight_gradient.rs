@@ -5,6 +5,8 @@
 //! each output channel. It is small where the sums are longest (a first layer of 64 channels: 147 x 64 over all pixels), so the
 //! pixels are cut into chunks, summed side by side, until there are enough workgroups; a last dispatch adds the partial sums.
 
+use super::figures::Figures;
+use super::tiling::{ACCUMULATE, SUM, SumParams};
 use super::{Conv2d, ConvWeightGradient, Tiling};
 use crate::Result;
 use crate::device::{Family, Recorder, Shape};
@@ -14,17 +16,23 @@ use crate::ops::grid;
 /// A kernel, and how many pixels each of its workgroups sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WeightGradient {
-    tiling: WeightTiling,
+    tile: WeightTile,
     chunk: usize,
 }
 
-/// How the sums are spread over invocations.
+/// Sums of a workgroup: rows x channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WeightTiling {
-    /// 8 rows x 8 channels an invocation, in registers.
+pub(in crate::ops) enum WeightTile {
+    /// 8 rows x 8 channels an invocation, in registers: software adapters.
     Registers,
-    /// Tiles of 64 x 64 in workgroup memory: GPUs.
-    Tiled,
+    /// In workgroup memory, 8 x 8 an invocation.
+    Tiled128x64,
+    /// In workgroup memory, 8 x 4 an invocation.
+    Tiled64x64,
+    /// In workgroup memory, 8 x 4 an invocation: 32 channels.
+    Tiled64x32,
+    /// In workgroup memory, 8 x 4 an invocation: 16 channels.
+    Tiled128x16,
 }
 
 /// The shaders' `Params`.
@@ -49,16 +57,6 @@ struct Params {
     add: u32,
 }
 
-/// conv2d_d_weight_sum's `Params`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct SumParams {
-    count: u32,
-    chunks: u32,
-}
-
-const SUM: Shader = shader!("conv2d_d_weight_sum");
-
 /// Chunks end at multiples of this: what the tiled kernel takes a step.
 const CHUNK_STEP: usize = 16;
 
@@ -68,9 +66,6 @@ const MIN_CHUNK: usize = 64;
 /// The longest sum of one invocation: the error of a sum in order grows with its length.
 const MAX_CHUNK: usize = 32_768;
 
-/// Workgroups that keep a GPU busy.
-const GPU_WORKGROUPS: usize = 256;
-
 /// Workgroups that keep a software adapter's cores busy to the end.
 const CPU_WORKGROUPS: usize = 16;
 
@@ -79,23 +74,32 @@ const PARTIAL_BYTES: usize = 16 << 20;
 
 impl WeightGradient {
     pub(super) fn choose(gpu: &Gpu, conv: &Conv2d, input: Shape, forward: Tiling) -> Self {
-        let (tiling, wanted) = match gpu.family() {
-            Family::Gpu => (WeightTiling::Tiled, GPU_WORKGROUPS),
-            Family::Cpu => (WeightTiling::Registers, CPU_WORKGROUPS),
-        };
         let matrix = Matrix::new(conv, forward);
-        let [x, y] = tiling.tiles(matrix);
-        let most = PARTIAL_BYTES.min(gpu.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16);
+        let most = (PARTIAL_BYTES.min(gpu.limits().storage_binding_bytes as usize) / (matrix.vec4s() * 16)).max(1);
         let pixels = pixels(conv, input);
-        let chunks = wanted.div_ceil(x * y).min(pixels / MIN_CHUNK).max(pixels.div_ceil(MAX_CHUNK)).clamp(1, most.max(1));
-        Self { tiling, chunk: pixels.div_ceil(chunks).next_multiple_of(CHUNK_STEP) }
+        let least = pixels.div_ceil(MAX_CHUNK).min(most);
+        // In whole steps of the kernels.
+        let chunk =
+            |chunks: usize| pixels.div_ceil(chunks.min(pixels / MIN_CHUNK).clamp(least, most)).next_multiple_of(CHUNK_STEP);
+        if gpu.family() == Family::Cpu {
+            let [x, y] = WeightTile::Registers.tiles(matrix);
+            return Self { tile: WeightTile::Registers, chunk: chunk(CPU_WORKGROUPS.div_ceil(x * y)) };
+        }
+        let tiles = [WeightTile::Tiled128x64, WeightTile::Tiled64x64, WeightTile::Tiled64x32, WeightTile::Tiled128x16];
+        let counts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+        let all = tiles.into_iter().flat_map(|tile| counts.map(|chunks| Self { tile, chunk: chunk(chunks) }));
+        let cycles = |way: &Self| {
+            let ([x, y], chunks) = (way.tile.tiles(matrix), pixels.div_ceil(way.chunk).max(1));
+            let [groups, steps, chunks, values] = [x * y * chunks, way.chunk / CHUNK_STEP, chunks, matrix.vec4s() * 4];
+            way.tile.figures().cycles(groups as u64, steps as u64, chunks as u64, values as u64)
+        };
+        all.min_by_key(cycles).unwrap_or(Self { tile: WeightTile::Tiled64x64, chunk: chunk(1) })
     }
 
     /// Every kernel, with one chunk and with many.
     pub(super) fn all(conv: &Conv2d, input: Shape) -> Vec<Self> {
         let whole = pixels(conv, input).next_multiple_of(CHUNK_STEP);
-        let tilings = [WeightTiling::Registers, WeightTiling::Tiled];
-        tilings.into_iter().flat_map(|tiling| [CHUNK_STEP, whole].map(|chunk| Self { tiling, chunk })).collect()
+        WeightTile::ALL.into_iter().flat_map(|tile| [CHUNK_STEP, whole].map(|chunk| Self { tile, chunk })).collect()
     }
 
     fn chunks(self, conv: &Conv2d, input: Shape) -> usize {
@@ -122,6 +126,7 @@ impl WeightGradient {
         let matrix = Matrix::new(conv, forward);
         let chunks = self.chunks(conv, input);
         let (pad_top, pad_left) = conv.pads(input);
+        let point = [conv.kernel, conv.stride, pad_top, pad_left] == [1, 1, 0, 0];
         let params = Params {
             batch: input.n as u32,
             in_h: input.h as u32,
@@ -145,36 +150,82 @@ impl WeightGradient {
             [partials, ..] => Some(partials),
             [] => unreachable!("the caller passes the buffer that `weight_scratch` asked for"),
         };
-        let kernel = gpu.kernel(self.tiling.shader(), precision, &[]);
-        let [x, y] = self.tiling.tiles(matrix);
+        let kernel = gpu.kernel(self.tile.shader(point), precision, &[]);
+        let [x, y] = self.tile.tiles(matrix);
         let blocks = [x as u32, y as u32, chunks as u32];
         let (cost, target) = (conv.multiply_adds(input), partials.unwrap_or(call.d_weight));
         let slices = [&call.input.slice, &call.d_output.slice, target];
         recorder.dispatch(gpu, call.label, kernel, &slices, params, blocks, cost)?;
 
         let Some(partials) = partials else { return Ok(()) };
-        let params = SumParams { count: matrix.vec4s() as u32, chunks: chunks as u32 };
-        let kernel = gpu.kernel(SUM, precision, &[]);
-        recorder.dispatch(gpu, call.label, kernel, &[partials, call.d_weight], params, grid(gpu, matrix.vec4s()), 0)
+        let params = SumParams { count: matrix.vec4s() as u32, parts: chunks as u32, out_c4: 1, finish: ACCUMULATE };
+        let kernel = gpu.kernel(Shader { sums: true, ..SUM }, precision, &[]);
+        // There is neither bias nor residual.
+        let slices = [partials, partials, partials, call.d_weight];
+        recorder.dispatch(gpu, call.label, kernel, &slices, params, grid(gpu, matrix.vec4s()), 0)
     }
 }
 
-impl WeightTiling {
-    fn shader(self) -> Shader {
+impl WeightTile {
+    const ALL: [Self; 5] = [Self::Registers, Self::Tiled128x64, Self::Tiled64x64, Self::Tiled64x32, Self::Tiled128x16];
+
+    /// `point` for a kernel of one position without stride and padding; direct sums know no difference.
+    pub(in crate::ops) const fn shader(self, point: bool) -> Shader {
+        const TILED: Shader = shader!("conv2d_d_weight_tiled");
+        macro_rules! tiled {
+            ($name:literal, $sizes:expr) => {
+                if point {
+                    TILED.sized(concat!("conv2d_d_weight_", $name, "_1x1"), const { &sizes($sizes, true) })
+                } else {
+                    TILED.sized(concat!("conv2d_d_weight_", $name), const { &sizes($sizes, false) })
+                }
+            };
+        }
         match self {
             Self::Registers => shader!("conv2d_d_weight_direct"),
-            Self::Tiled => shader!("conv2d_d_weight_tiled"),
+            Self::Tiled128x64 => tiled!("128x64", [32, 16, 2, 2, 4, 2]),
+            Self::Tiled64x64 => tiled!("64x64", [16, 16, 2, 1, 2, 2]),
+            Self::Tiled64x32 => tiled!("64x32", [16, 8, 2, 1, 4, 2]),
+            Self::Tiled128x16 => tiled!("128x16", [32, 4, 2, 1, 8, 1]),
         }
+    }
+
+    fn figures(self) -> Figures {
+        Figures(match self {
+            Self::Registers | Self::Tiled64x64 => [2, 7, 1138, 3002],
+            Self::Tiled128x64 => [2, 4, 2202, 4108],
+            Self::Tiled64x32 => [1, 5, 1178, 2988],
+            Self::Tiled128x16 => [1, 4, 1222, 3082],
+        })
     }
 
     /// Workgroups over the rows and over the columns.
     fn tiles(self, matrix: Matrix) -> [usize; 2] {
-        match self {
+        let [rows, columns] = match self {
             // 64 invocations of 2 x 2 vec4s each, in one dimension.
-            Self::Registers => [(matrix.rows.div_ceil(2) * matrix.columns / 2).div_ceil(64), 1],
-            Self::Tiled => [matrix.rows.div_ceil(16), matrix.columns.div_ceil(16)],
-        }
+            Self::Registers => return [(matrix.rows.div_ceil(2) * matrix.columns / 2).div_ceil(64), 1],
+            Self::Tiled128x64 => [32, 16],
+            Self::Tiled64x64 => [16, 16],
+            Self::Tiled64x32 => [16, 8],
+            Self::Tiled128x16 => [32, 4],
+        };
+        [matrix.rows.div_ceil(rows), matrix.columns.div_ceil(columns)]
     }
+}
+
+/// conv2d_d_weight_tiled's sizes. An invocation's loads follow from the others: vec4s of a tile times 16 pixels by invocations.
+const fn sizes(values: [u32; 6], point: bool) -> [(&'static str, u32); 8] {
+    let [rows4, channels4, tr, tc, value_loads, gradient_loads] = values;
+    [
+        ("ROWS4", rows4),
+        ("CHANNELS4", channels4),
+        ("TR", tr),
+        ("TC", tc),
+        ("VALUE_LOADS", value_loads),
+        ("GRADIENT_LOADS", gradient_loads),
+        ("POINT", point as u32),
+        ("WINDOW", !point as u32),
+    ]
 }
 
 /// The gradient as a matrix in the forward kernel's packing, rows and columns in fours.
@@ -188,7 +239,7 @@ struct Matrix {
 
 impl Matrix {
     fn new(conv: &Conv2d, forward: Tiling) -> Self {
-        let (_, tile) = forward.tile();
+        let (_, tile) = forward.tile.size();
         Self {
             rows: conv.taps() * conv.in_channels.div_ceil(4),
             columns: conv.out_channels.next_multiple_of(tile) / 4,
