@@ -575,7 +575,7 @@ async fn plan(
     };
     let mut builder = PlanBuilder::new(ctx, graph, options)?;
     let mut pixels = Preprocessor::new(ctx, preset.clone(), builder.input().clone())?;
-    // The first picture would wait for the driver to compile; now it does so while weights are packed.
+    // The first picture would wait for the driver to compile, and its time would be the compiler's; now it does so while weights are packed.
     pixels.run(ctx, &[&RgbaImage { width: 1, height: 1, pixels: vec![0; 4] }])?;
     builder.warm_up(ctx)?;
     let mut turn = Instant::now();
@@ -585,6 +585,11 @@ async fn plan(
             web::yield_now().await;
             turn = Instant::now();
         }
+    }
+    if batch == 1 {
+        // What was compiled is only known to be done when something comes back.
+        let last = graph.nodes.last().map_or("", |node| node.name.as_str());
+        builder.plan().read(ctx, last).await?;
     }
     ctx.check()?;
     progress(1.0);

@@ -18,9 +18,13 @@ pub const HISTORY: &str = "history.json";
 pub const RUNS: &str = "runs";
 /// Folder of the separate test set's classes.
 const TEST: &str = "test-set";
+/// And that of the second one's.
+const SECOND_TEST: &str = "test-set-2";
 
 const FORMAT: &str = "reslab-project";
-const VERSION: u32 = 1;
+/// The newest there is, and the one that pages before it read too.
+const VERSION: u32 = 2;
+const USUAL: u32 = 1;
 
 /// What `project.json` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,11 +56,16 @@ impl Manifest {
             let folder = match picture.role {
                 Role::Example => safe(&class.name),
                 Role::Test => format!("{TEST}/{}", safe(&class.name)),
+                Role::SecondTest => format!("{SECOND_TEST}/{}", safe(&class.name)),
             };
             let path = free(&mut taken, &folder, &with_ending(&safe(&picture.name), &picture.kind));
             Some(Kept { path, picture: picture.clone() })
         });
-        Self { format: FORMAT.into(), version: VERSION, project: project.clone(), pictures: kept.collect() }
+        let pictures: Vec<Kept> = kept.collect();
+        // An older page does not know of a second test set, and would say that it cannot read the file.
+        let newer = pictures.iter().any(|kept| kept.picture.role == Role::SecondTest);
+        let version = if newer { VERSION } else { USUAL };
+        Self { format: FORMAT.into(), version, project: project.clone(), pictures }
     }
 
     /// The manifest as a file.
@@ -156,6 +165,7 @@ mod tests {
             picture(3, dog, "b.heic", "image/jpeg", Role::Example),
             picture(4, dog, "..", "image/png", Role::Test),
             picture(5, 99, "lost.png", "image/png", Role::Test),
+            picture(6, cat, "a.jpg", "image/jpeg", Role::SecondTest),
         ];
         (project, pictures)
     }
@@ -165,7 +175,12 @@ mod tests {
         let (project, pictures) = project();
         let manifest = Manifest::new(&project, &pictures);
         let paths: Vec<&str> = manifest.pictures.iter().map(|kept| &*kept.path).collect();
-        assert_eq!(paths, ["cat_tiger/a.jpg", "cat_tiger/A 2.JPG", "犬/b.heic.jpg", "test-set/犬/_.png"]);
+        assert_eq!(
+            paths,
+            ["cat_tiger/a.jpg", "cat_tiger/A 2.JPG", "犬/b.heic.jpg", "test-set/犬/_.png", "test-set-2/cat_tiger/a.jpg"]
+        );
+        assert_eq!(manifest.version, VERSION);
+        assert_eq!(Manifest::new(&project, &pictures[..5]).version, USUAL, "an older page reads what it knows");
     }
 
     #[test]

@@ -48,9 +48,6 @@ pub struct Project {
     /// The run whose network is used; the newest one where none was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
-    /// Its pictures were drawn by the page: nobody can take more of them.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub drawn: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -82,6 +79,15 @@ pub enum Role {
     Example,
     /// Only ever judged: the separate test set.
     Test,
+    /// Only ever judged: a second test set, of another place, day or camera than the first.
+    SecondTest,
+}
+
+impl Role {
+    /// Whether such pictures are never learnt from.
+    pub fn is_test(self) -> bool {
+        self != Self::Example
+    }
 }
 
 /// A picture of a project.
@@ -174,7 +180,6 @@ impl Project {
             trashed: false,
             settings: Settings::default(),
             run: None,
-            drawn: false,
         }
     }
 
@@ -424,7 +429,7 @@ mod tests {
         let text = r#"{"id":5,"name":"p","created_ms":1.0,"changed_ms":2.0,"classes":[{"id":0,"name":"a","colour":0,"enabled":true}],"next_class":1}"#;
         let project: Project = serde_json::from_str(text).unwrap();
         assert_eq!(project.settings, Settings::default());
-        assert!(!project.trashed && project.run.is_none() && !project.drawn && !project.classes[0].placeholder);
+        assert!(!project.trashed && project.run.is_none() && !project.classes[0].placeholder);
     }
 
     #[test]
@@ -436,7 +441,7 @@ mod tests {
         assert_eq!(project.settings.depth, TrainDepth::FromStage(3));
         // And that page reads what this one writes, as long as nobody asks for what it does not know.
         let written = serde_json::to_string(&Project::new(1, "p", 0.0)).unwrap();
-        for key in ["run", "drawn", "mirrored", "epochs", "placeholder"] {
+        for key in ["run", "mirrored", "epochs", "placeholder"] {
             assert!(!written.contains(&format!("\"{key}\"")), "{written}");
         }
     }

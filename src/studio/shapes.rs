@@ -10,6 +10,8 @@ use crate::train::recipe::TrainDepth;
 
 /// Pictures of each class in a project that is made of a set.
 pub const PICTURES: u32 = 60;
+/// Pictures of each class that are drawn to test with: none that was learnt from.
+pub const TEST_PICTURES: std::ops::Range<u32> = PICTURES..PICTURES + 20;
 /// Side of a picture in pixels.
 pub const SIDE: u32 = 96;
 
@@ -40,6 +42,18 @@ impl ExampleSet {
             Self::Shapes => &["circle", "square", "triangle"],
             Self::Patterns => &["stripes", "checks", "dots"],
         }
+    }
+
+    /// The class that a drawn picture's file is of: `circle-12.png`.
+    pub fn of_file(name: &str) -> Option<(Self, usize)> {
+        let (key, number) = name.strip_suffix(".png")?.rsplit_once('-')?;
+        number.parse::<u32>().ok()?;
+        Self::ALL.into_iter().find_map(|set| Some((set, set.classes().iter().position(|class| *class == key)?)))
+    }
+
+    /// The file's name of picture `number` of a class.
+    pub fn file(self, class: usize, number: u32) -> String {
+        format!("{}-{}.png", self.classes()[class], number + 1)
     }
 
     /// Picture `number` of a class. The same numbers always give the same picture.
@@ -130,6 +144,18 @@ mod tests {
                     assert!(seen.insert(picture.pixels), "{set:?} {class} {number} was drawn before");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_file_tells_its_class() {
+        for set in ExampleSet::ALL {
+            for class in 0..set.classes().len() {
+                assert_eq!(ExampleSet::of_file(&set.file(class, 7)), Some((set, class)));
+            }
+        }
+        for name in ["circle.png", "circle-x.png", "hexagon-1.png", "circle-1.jpg", "camera-1.png"] {
+            assert_eq!(ExampleSet::of_file(name), None, "{name}");
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Pick {
     pub choose: Callback<usize>,
 }
 
-/// The most probable classes, best first.
+/// The most probable classes, best first, under the names they have here.
 #[component]
 pub fn Bars(top: Vec<Prediction>, #[prop(optional)] pick: Option<Pick>) -> impl IntoView {
     view! {
@@ -62,7 +62,7 @@ pub fn Bars(top: Vec<Prediction>, #[prop(optional)] pick: Option<Pick>) -> impl 
 fn row(prediction: &Prediction) -> impl IntoView + use<> {
     let share = if prediction.probability.is_finite() { prediction.probability.clamp(0.0, 1.0) } else { 0.0 };
     view! {
-        <span class="bars__label">{format::label(&prediction.label)}</span>
+        <span class="bars__label">{prediction.label.clone()}</span>
         <span class="bars__value">{format::percent(prediction.probability)}</span>
         <span class="bars__track" aria-hidden="true">
             <span class="bars__bar" style:width=format!("{:.2}%", share * 100.0)></span>

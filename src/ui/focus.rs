@@ -55,7 +55,7 @@ fn mend() {
         return;
     }
     let main = document.get_element_by_id("main");
-    let near = trail.iter().skip(1).filter(|around| around.is_connected() && around.tag_name() != "BODY");
+    let near = trail.iter().skip(1).filter(|around| around.is_connected() && !matches!(&*around.tag_name(), "BODY" | "HTML"));
     let inside = near.take_while(|around| Some(*around) != main.as_ref()).find_map(first_inside);
     let heading = || main.as_ref()?.query_selector("h1").ok().flatten();
     if let Some(element) = inside.or_else(heading) {
@@ -86,6 +86,13 @@ pub fn focus(selector: &'static str) {
             }
         });
     });
+}
+
+/// Gives the focus to the element of this id: the one that had it is gone.
+pub fn focus_on(id: &str) {
+    if let Some(element) = document().and_then(|document| document.get_element_by_id(id)) {
+        give(&element);
+    }
 }
 
 fn give(element: &Element) {

@@ -2,6 +2,8 @@
 
 use rust_i18n::t;
 
+use crate::engine::{ModelInfo, Origin};
+
 /// A probability as a percentage whose digits say no more than the value does: `98.2 %`, `0.04 %`, never `100 %` for
 /// anything below one half of the last digit. Bounds lie half a digit lower, since 0.01 has no exact f32.
 pub fn percent(probability: f32) -> String {
@@ -56,6 +58,15 @@ pub fn count(count: usize) -> String {
         return t!("format.large", count = format!("{:.1}", count as f64 / unit)).into_owned();
     }
     if count >= 1_000 { format!("{},{:03}", count / 1_000, count % 1_000) } else { count.to_string() }
+}
+
+/// A class of a network as people read it: those of the network that ships with the page in the page's language, all others as their file
+/// or project names them.
+pub fn class(model: &ModelInfo, name: &str) -> String {
+    match model.origin {
+        Origin::Bundled => t!(format!("look.class_{name}")).into_owned(),
+        _ => label(name),
+    }
 }
 
 /// Class names as files write them (`tabby_cat`) in words.

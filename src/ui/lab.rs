@@ -159,6 +159,8 @@ pub struct Lab {
     /// Names of hub models that are kept on this device.
     pub kept: RwSignal<Vec<String>>,
     pub shots: RwSignal<Vec<Shot>>,
+    /// What was cleared last, until another picture comes.
+    pub cleared: RwSignal<Vec<Shot>>,
     pub selected: RwSignal<Option<u64>>,
     /// Pictures that wait or are worked on.
     pub remaining: RwSignal<usize>,
@@ -212,6 +214,7 @@ impl Lab {
             picture_error: RwSignal::new(None),
             kept: RwSignal::new(Vec::new()),
             shots: RwSignal::new(Vec::new()),
+            cleared: RwSignal::new(Vec::new()),
             selected: RwSignal::new(None),
             remaining: RwSignal::new(0),
             layers: RwSignal::new(Layers::None),
@@ -326,6 +329,8 @@ impl Lab {
                 }
                 self.settle();
                 if asked {
+                    // It was another network that answered.
+                    self.forget_cleared();
                     self.classify_again();
                 }
                 self.pump();
@@ -413,10 +418,10 @@ impl Lab {
         let Some(request) = self.take_request(request) else { return };
         let Some(shot) = self.find(request.shot) else { return };
         let Some(model) = self.model.get_untracked() else { return };
-        let best = result
-            .top
-            .first()
-            .map(|best| format!("{}: {}, {}.", shot.name, format::label(&best.label), format::percent(best.probability)));
+        let best = result.top.first().map(|best| {
+            let name = format::class(&model, &best.label);
+            format!("{}: {name}, {}.", shot.name, format::percent(best.probability))
+        });
         shot.answer.set(Some(Answer { result, model, decode_ms: request.decode_ms }));
         shot.status.set(Status::Done);
         self.pump();

@@ -3,10 +3,13 @@
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use super::focus::focus_on;
 use crate::web;
 
 /// A language with its name in itself.
 const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("zh", "中文")];
+/// The choice on the page.
+const SELECT: &str = "language";
 /// Key of the choice in the browser's local storage.
 const KEPT_AS: &str = "reslab-language";
 
@@ -33,12 +36,14 @@ pub fn LanguageSwitch(language: RwSignal<&'static str>) -> impl IntoView {
             web::remember(KEPT_AS, code);
             apply(code);
             language.set(code);
+            // The choice had the focus, and is another element now.
+            request_animation_frame(|| focus_on(SELECT));
         }
     };
     view! {
         <label class="language">
             <span class="hidden">{t!("shell.language")}</span>
-            <select class="language__select" data-testid="language" prop:value=move || language.get() on:change=choose>
+            <select id=SELECT class="language__select" data-testid="language" prop:value=move || language.get() on:change=choose>
                 {LANGUAGES
                     .map(|(code, name)| {
                         view! { <option value=code lang=code selected=move || language.get() == code>{name}</option> }

@@ -49,7 +49,7 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 tabindex="-1"
                 multiple
                 accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip,.onnx,.h5,.hdf5,.keras"
-                aria-label=t!("model.open")
+                aria-hidden="true"
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)
             />

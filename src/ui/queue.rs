@@ -6,9 +6,9 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
-use wasm_bindgen::JsCast;
 
 use super::csv;
+use super::focus::focus_on;
 use super::lab::{Lab, Request, Shot, Status};
 use super::notice;
 use crate::Error;
@@ -20,8 +20,45 @@ use crate::web;
 const AT_ONCE: usize = 2;
 
 impl Lab {
-    /// Adds pictures to the tray; the first is shown and comes first.
+    /// Adds pictures to the tray; the first is shown and comes first. One that is there already is shown, not added.
     pub(super) fn add(self, pictures: Vec<(web_sys::File, Option<String>)>) {
+        spawn_local(async move {
+            let (mut new, mut known) = (Vec::new(), None);
+            for (file, alt) in pictures {
+                match self.twin(&file).await {
+                    None => new.push((file, alt)),
+                    id => known = known.or(id),
+                }
+            }
+            if let Some(known) = known.filter(|_| new.is_empty()) {
+                self.selected.set(Some(known));
+                self.watching.set(false);
+                self.spoken.set(t!("look.said_known").into_owned());
+            }
+            self.add_new(new);
+        });
+    }
+
+    /// The picture that was made of the same file.
+    async fn twin(self, file: &web_sys::File) -> Option<u64> {
+        let alike = |other: &web_sys::File| other.name() == file.name() && other.size() == file.size();
+        let alike: Vec<_> = self.files.with_value(|files| {
+            files
+                .iter()
+                .filter(|(id, other)| alike(other) && self.find(**id).is_some())
+                .map(|(id, other)| (*id, other.clone()))
+                .collect()
+        });
+        for (id, other) in alike {
+            // A name and a size may be chance: what is in them is not.
+            if web::read_file(&other).await.ok()? == web::read_file(file).await.ok()? {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    fn add_new(self, pictures: Vec<(web_sys::File, Option<String>)>) {
         let mut ids = Vec::new();
         let (alone, before) = (pictures.len() == 1, self.selected.get_untracked());
         for (file, alt) in pictures {
@@ -43,6 +80,7 @@ impl Lab {
             ids.push(id);
         }
         let Some(&first) = ids.first() else { return };
+        self.forget_cleared();
         self.selected.set(Some(first));
         // Who gives a picture wants to see it.
         self.watching.set(false);
@@ -162,20 +200,31 @@ impl Lab {
         self.spoken.set(t!("look.said_stopped").into_owned());
     }
 
-    /// Empties the tray.
+    /// Empties the tray. Until another picture is given, that can be undone.
     pub fn clear(self) {
         self.cancel();
+        self.forget_cleared();
         self.selected.set(None);
         self.picture_error.set(None);
-        self.files.update_value(std::collections::HashMap::clear);
+        self.cleared.set(self.shots.get_untracked());
         self.shots.update(Vec::clear);
         self.spoken.set(t!("look.said_empty").into_owned());
-        // The button that had the focus is gone with the tray.
-        let choose = document().get_element_by_id("choose").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok());
-        if let Some(choose) = choose {
-            // Without focus nothing is lost but comfort.
-            let _ = choose.focus();
-        }
+        focus_on("choose");
+    }
+
+    /// Brings back what was cleared.
+    pub fn bring_back(self) {
+        let shots = std::mem::take(&mut *self.cleared.write());
+        self.selected.set(shots.first().map(|shot| shot.id));
+        self.shots.set(shots);
+        self.count();
+        focus_on("choose");
+    }
+
+    /// What was cleared is gone for good.
+    pub(super) fn forget_cleared(self) {
+        let gone = std::mem::take(&mut *self.cleared.write());
+        self.files.update_value(|files| files.retain(|id, _| gone.iter().all(|shot| shot.id != *id)));
     }
 
     /// Puts cancelled pictures back.

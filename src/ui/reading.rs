@@ -84,7 +84,10 @@ fn Shown(lab: Lab, shot: Shot) -> impl IntoView {
 #[component]
 fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
     let looked = answer.clone();
-    let Answer { result, model, decode_ms } = answer;
+    let Answer { mut result, model, decode_ms } = answer;
+    for one in &mut result.top {
+        one.label = format::class(&model, &one.label);
+    }
     let Some(best) = result.top.first().cloned() else {
         return view! {
             <h2 class="eyebrow">{t!("look.reading")}</h2>
@@ -103,7 +106,7 @@ fn Answered(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
         <p class="reading__best" data-testid="best">
             {if best.probability >= SURE {
                 view! {
-                    <span class="reading__label">{format::label(&best.label)}</span>
+                    <span class="reading__label">{best.label}</span>
                     <span class="reading__share">{format::percent(best.probability)}</span>
                 }
                     .into_any()
@@ -147,7 +150,8 @@ fn few_classes(lab: Lab, model: &ModelInfo) -> Option<impl IntoView + use<>> {
     let count = model.labels.len();
     let own = model.origin == Origin::Trained;
     (1..=FEW_CLASSES).contains(&count).then(|| {
-        let names = model.labels.iter().map(|label| format::label(label)).collect::<Vec<_>>().join(", ");
+        let names =
+            model.labels.iter().map(|label| format::class(model, label)).collect::<Vec<_>>().join(&*t!("format.between"));
         let other = (!own).then(|| hub::recommended(lab.graphics_card())).flatten();
         view! {
             <div class="few" data-testid="few-classes">

@@ -108,7 +108,7 @@ pub fn Stage(lab: Lab) -> impl IntoView {
                     accept="image/*"
                     multiple
                     tabindex="-1"
-                    aria-label=t!("look.choose")
+                    aria-hidden="true"
                     data-testid="file-input"
                     on:change=move |event| lab.take_input(&event)
                 />

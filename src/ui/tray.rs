@@ -27,6 +27,12 @@ pub fn Tray(lab: Lab) -> impl IntoView {
         }
     };
     view! {
+        <Show when=move || lab.cleared.with(|shots| !shots.is_empty())>
+            <p class="tray__cleared" data-testid="cleared">
+                {move || t!("look.cleared", count = lab.cleared.with(Vec::len))}
+                <button type="button" class="button" data-testid="undo-clear" on:click=move |_| lab.bring_back()>{t!("look.undo")}</button>
+            </p>
+        </Show>
         <Show when=many>
             <section class="tray" aria-labelledby="tray-title" data-testid="tray">
                 <div class="tray__head">
@@ -100,8 +106,9 @@ fn Tile(lab: Lab, shot: Shot) -> impl IntoView {
                         (_, Some(answer)) => {
                             let best = answer.result.top.first().cloned();
                             view! {
-                                <span class="tile__label">{best.as_ref().map(|best| format::label(&best.label))}</span>
+                                <span class="tile__label">{best.as_ref().map(|best| format::class(&answer.model, &best.label))}</span>
                                 <span class="tile__value">{best.map(|best| format::percent(best.probability))}</span>
+                                <span class="tile__name">{name.clone()}</span>
                             }
                                 .into_any()
                         }

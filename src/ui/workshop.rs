@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 
 use super::benchmark::{Bench, screen};
 use super::focus::guard_focus;
-use super::lab::Lab;
+use super::lab::{Busy, Lab};
 use super::part::{Opening, Part, coming, failed};
 use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, follow_step};
 use super::texts;
@@ -127,11 +127,23 @@ impl Workshop {
         };
         workshop.follow_training();
         workshop.tell_where();
+        workshop.stay_awake();
         workshop
     }
 }
 
 impl Workshop {
+    /// A device that falls asleep trains nothing, and breaks off a download.
+    fn stay_awake(self) {
+        let busy = Memo::new(move |_| {
+            let fetching = self.lab.busy.with(|busy| matches!(busy, Some(Busy::Fetching { .. })));
+            let judging = self.judging.busy.with(Option::is_some);
+            let adding = self.studio.adding.with(Option::is_some);
+            self.training.busy() || fetching || judging || adding || self.studio.filming.with(Option::is_some)
+        });
+        Effect::new(move |_| web::keep_awake("work", busy.get()));
+    }
+
     /// Keeps the window's title and the way back into the studio.
     fn tell_where(self) {
         let name = move || self.studio.project.with(|project| project.as_ref().map(|project| project.name.clone()));

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::{Either, select};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::{Clamped, JsCast, JsValue, closure::Closure};
 use web_sys::{
@@ -13,7 +14,9 @@ use web_sys::{
 };
 
 use super::decode::canvas;
+use super::frame::next_frame;
 use super::js::{call, get, wait, window, words};
+use super::task::sleep;
 use crate::data::RgbaImage;
 use crate::{Error, Result};
 
@@ -113,6 +116,48 @@ pub async fn cameras() -> Vec<CameraInfo> {
         })
         .collect()
 }
+
+/// Calls back whenever a camera is connected or goes, until it is dropped.
+pub struct CameraWatch {
+    devices: MediaDevices,
+    heard: Closure<dyn Fn()>,
+}
+
+impl CameraWatch {
+    /// Begins to watch; `None` where the browser lends no camera at all.
+    pub fn new(then: impl Fn() + 'static) -> Option<Self> {
+        let devices = media_devices().ok()?;
+        let heard = Closure::<dyn Fn()>::new(then);
+        devices.add_event_listener_with_callback(CHANGED, heard.as_ref().unchecked_ref()).ok()?;
+        Some(Self { devices, heard })
+    }
+}
+
+impl Drop for CameraWatch {
+    fn drop(&mut self) {
+        if self.devices.remove_event_listener_with_callback(CHANGED, self.heard.as_ref().unchecked_ref()).is_err() {
+            log::debug!("cameras are watched still");
+        }
+    }
+}
+
+/// The event of [`CameraWatch`].
+const CHANGED: &str = "devicechange";
+
+/// Whether frames still come: false once there was none for [`SILENT_MS`] in a tab that is looked at. A call, a locked phone or a cover can
+/// hold a camera up that is on.
+pub async fn frame_comes(video: &HtmlVideoElement) -> bool {
+    let frame = std::pin::pin!(next_frame(video));
+    let late = std::pin::pin!(sleep(SILENT_MS));
+    match select(frame, late).await {
+        Either::Left(_) => true,
+        // A hidden tab gets no frames.
+        Either::Right(_) => window().ok().and_then(|window| window.document()).is_some_and(|document| document.hidden()),
+    }
+}
+
+/// Milliseconds without a frame after which a camera is silent.
+const SILENT_MS: f64 = 3000.0;
 
 /// A frame to keep.
 #[derive(Debug, Clone)]

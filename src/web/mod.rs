@@ -3,6 +3,8 @@
 #[cfg(target_arch = "wasm32")]
 mod archive;
 #[cfg(target_arch = "wasm32")]
+mod awake;
+#[cfg(target_arch = "wasm32")]
 mod camera;
 #[cfg(target_arch = "wasm32")]
 mod decode;
@@ -42,7 +44,8 @@ pub mod vault;
 #[cfg(target_arch = "wasm32")]
 pub use self::{
     archive::{Archive, ArchiveBuilder, Entry, is_archive},
-    camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, DIGEST_PX, Facing, Still, cameras},
+    awake::keep_awake,
+    camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, CameraWatch, DIGEST_PX, Facing, Still, cameras, frame_comes},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, is_secure, now_ms, webgpu_available},
     fetch::{CancelToken, Progress, fetch_bytes, fetch_whole},
@@ -51,7 +54,7 @@ pub use self::{
         folders_from_input, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes,
         save_text,
     },
-    frame::{FrameBitmap, VideoSource, next_frame},
+    frame::{FrameBitmap, VideoSource},
     hub::Fetched,
     js::meta,
     settings::{copy_text, languages, query, recall, reload_without_query, remember, set_page_language},

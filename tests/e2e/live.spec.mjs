@@ -1,12 +1,12 @@
 // The live view with Chromium's fake camera, which plays a video made here: three seconds of a cat, three of a ship.
 
 import { expect, test } from '@playwright/test';
-import axe from 'axe-core';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import config from './playwright.config.mjs';
 import { watch } from './pages/app.mjs';
+import { audit } from './pages/audit.mjs';
 import { Lab, picture } from './pages/lab.mjs';
 
 // A motion JPEG is its pictures one after another; the camera plays 20 a second, again and again. Its reader takes baseline JPEGs
@@ -70,12 +70,6 @@ class Live extends Lab {
   }
 }
 
-async function audit(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => window.axe.run());
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`)).toEqual([]);
-}
-
 test('says what the camera shows, where it looks, and pauses while nobody looks', async ({ page }) => {
   const seen = watch(page);
   const live = new Live(page);
@@ -105,7 +99,7 @@ test('says what the camera shows, where it looks, and pauses while nobody looks'
     return { size: [canvas.width, canvas.height], opaque: data.filter((_, i) => i % 4 === 3 && data[i] > 0).length };
   });
   expect(painted).toEqual({ size: [8, 8], opaque: 64 });
-  await audit(page);
+  await audit(page, 'a map over the camera');
 
   const hide = (hidden) =>
     page.evaluate((hidden) => {
@@ -143,7 +137,7 @@ test('a camera that is not to be had gets a sentence and a way on', async ({ pag
   const live = new Live(page);
   await live.start();
   await expect(live.trouble).toContainText('may not use the camera');
-  await audit(page);
+  await audit(page, 'no permission');
   const again = page.getByTestId('live-again');
   for (const [name, words] of [
     ['NotFoundError', 'No camera was found'],
@@ -162,6 +156,74 @@ test('a camera that is not to be had gets a sentence and a way on', async ({ pag
   await expect(live.trouble).toContainText('went away');
   await again.click();
   await expect(live.view).toHaveAttribute('data-phase', 'on');
+});
+
+test('cameras that come, go, fail and fall silent: told, and the picture goes on by itself', async ({ page }) => {
+  // Cameras whose frames the test draws, or does not.
+  await page.addInitScript(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+    const context = canvas.getContext('2d');
+    globalThis.drawing = true;
+    globalThis.cameras = ['inside', 'microscope', 'broken'];
+    let hue = 0;
+    setInterval(() => {
+      if (!globalThis.drawing) return;
+      context.fillStyle = `hsl(${(hue += 7)} 80% 50%)`;
+      context.fillRect(0, 0, 64, 48);
+    }, 100);
+    const { mediaDevices } = navigator;
+    mediaDevices.enumerateDevices = async () =>
+      globalThis.cameras.map((label) => ({ kind: 'videoinput', deviceId: label, label, groupId: '' }));
+    mediaDevices.getUserMedia = async ({ video }) => {
+      const wanted = video.deviceId?.exact ?? 'inside';
+      if (wanted === 'broken') throw new DOMException('', 'NotReadableError');
+      if (!globalThis.cameras.includes(wanted)) throw new DOMException('', 'OverconstrainedError');
+      const stream = canvas.captureStream(10);
+      stream.getVideoTracks()[0].getSettings = () => ({ deviceId: wanted });
+      return stream;
+    };
+  });
+  const live = new Live(page);
+  await live.start();
+  const list = page.getByTestId('live-camera');
+  await expect(list.locator('option')).toHaveText(['inside', 'microscope', 'broken']);
+  await list.selectOption('microscope');
+  await expect(live.view).toHaveAttribute('data-phase', 'on');
+  await list.selectOption('broken');
+  await expect(page.getByTestId('live-error')).toContainText('another program or tab');
+  await expect(live.view).toHaveAttribute('data-phase', 'on');
+  await expect(list).toHaveValue('microscope');
+  await page.evaluate(() => {
+    globalThis.cameras = ['inside', 'microscope', 'stand'];
+    navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+  });
+  await expect(list.locator('option')).toHaveText(['inside', 'microscope', 'stand']);
+
+  await live.read(2);
+  await page.evaluate(() => (globalThis.drawing = false));
+  await expect(live.view).toHaveAttribute('data-phase', 'silent');
+  await expect(live.best).toContainText('No picture comes from the camera');
+  await audit(page, 'a silent camera');
+  await page.evaluate(() => (globalThis.drawing = true));
+  await expect(live.view).toHaveAttribute('data-phase', 'on');
+  await expect(live.best).not.toContainText('No picture');
+
+  // The camera that was chosen is the one that is opened elsewhere, and there silence is told as well.
+  await page.getByTestId('screen-teach').click();
+  await page.getByTestId('new-project').click();
+  await page.getByTestId('open-camera').first().click();
+  await expect(page.getByTestId('record-camera')).toHaveValue('microscope');
+  await page.getByTestId('record-length').selectOption('15');
+  await page.getByTestId('hands-free').click();
+  await audit(page, 'a countdown');
+  await expect(page.getByTestId('class-count').first()).toHaveText(/^[1-9]\d* pictures?$/);
+  await audit(page, 'a recording');
+  await page.getByTestId('record-camera').selectOption('stand');
+  await expect(page.getByTestId('hold')).toBeVisible();
+  await page.evaluate(() => (globalThis.drawing = false));
+  await expect(page.getByTestId('camera-silent')).toBeVisible();
+  await page.evaluate(() => (globalThis.drawing = true));
+  await expect(page.getByTestId('camera-silent')).toHaveCount(0);
 });
 
 // Frames that are counted: every one makes the same objects, so a few show what 1,000 would. RESLAB_E2E_FRAMES=1000 takes as
@@ -222,7 +284,7 @@ test('a picture shows where the network looks, for any class and layer', async (
   await page.getByText('Advanced: another layer').click();
   await page.getByTestId('looks-layer').selectOption('layer2');
   await expect(map).not.toHaveAttribute('href', second);
-  await audit(page);
+  await audit(page, 'a map of another layer');
   await live.looks.click();
   await expect(map).toHaveCount(0);
 });

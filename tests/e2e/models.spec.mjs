@@ -22,7 +22,7 @@ test('f16 can be chosen exactly where the adapter has it', async ({ page }) => {
   const choice = page.getByTestId('precision-f16');
   if (!f16) {
     await expect(choice).toBeDisabled();
-    await expect(page.getByTestId('precision-note')).toContainText('no 16-bit numbers');
+    await expect(page.getByTestId('precision-note')).toContainText('not available');
     await expect(page.getByTestId('precision-f32')).toBeChecked();
     return;
   }
@@ -46,6 +46,12 @@ test('a weights file of one\'s own is dropped like a picture', async ({ page }) 
   // The picture is read again by the new model.
   await expect(page.getByTestId('read-by')).toContainText('my-net.safetensors on');
   await expect(lab.best).toHaveText(before);
+  // A picture of what a network does not know is not offered to it.
+  const toads = (await bundledModel()).toString('latin1').replace('\\"frog\\"', '\\"toad\\"');
+  await lab.drop(file('toads.safetensors', '', Buffer.from(toads, 'latin1')));
+  await expect(lab.modelName).toHaveText('toads.safetensors');
+  await expect(page.getByTestId('sample').filter({ has: page.getByAltText(/cat/) })).toBeVisible();
+  await expect(page.getByAltText('A green frog')).toBeHidden();
 });
 
 test('a wrong weights file says why, beside the model, and the old model goes on', async ({ page }) => {

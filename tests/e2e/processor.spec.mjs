@@ -68,6 +68,26 @@ test('the device is chosen in words, kept, and `gpu` where there is none is an e
   await expect(lab.best).toContainText('frog');
 });
 
+test('a network is ready when its shaders are compiled: no picture waits for them, and its time is its own', async ({ page }) => {
+  await page.addInitScript(() => {
+    // What the graphics card gives back comes when the test lets it: so a driver that compiles for long looks from here.
+    const real = GPUBuffer.prototype.mapAsync;
+    GPUBuffer.prototype.mapAsync = function (...rest) {
+      if (globalThis.released) return real.apply(this, rest);
+      return new Promise((go) => (globalThis.release = () => go(real.apply(this, rest))));
+    };
+  });
+  await page.goto('/?device=software');
+  await page.waitForFunction(() => globalThis.release);
+  await expect(page.getByTestId('busy')).toBeVisible();
+  await expect(page.getByTestId('model-name')).toHaveCount(0);
+  await page.evaluate(() => {
+    globalThis.released = true;
+    globalThis.release();
+  });
+  await expect(page.getByTestId('model-name')).toBeVisible();
+});
+
 test('a device that is lost twice without an answer between gives way to the processor', async ({ page }) => {
   // Every device of WebGPU is lost as soon as it is asked to work.
   await page.addInitScript(() => {

@@ -153,15 +153,23 @@ test('a project as an older page stored it opens with its one run', async ({ pag
   await expect(page.getByTestId('run')).toHaveCount(2);
 });
 
-test('one epoch can be trained, and the estimates are there', async ({ page }) => {
+test('one epoch can be trained, the estimates are there, and the screen stays on meanwhile', async ({ page }) => {
+  await page.addInitScript(() => {
+    globalThis.locks = { asked: 0, released: 0 };
+    const lock = { released: false, release: async () => (globalThis.locks.released += 1) };
+    Object.defineProperty(navigator, 'wakeLock', { value: { request: async () => ((globalThis.locks.asked += 1), { ...lock }) } });
+  });
   await new Lab(page).open();
   await project(page);
   await page.getByTestId('step-train').click();
   await page.getByTestId('train-epochs').fill('1');
   await page.getByTestId('train-epochs').press('Tab');
   for (const depth of ['head', 'stage', 'all']) await expect(page.getByTestId(`depth-${depth}-takes`)).toContainText('about');
+  const { asked } = await page.evaluate(() => globalThis.locks);
   await page.getByTestId('train-start').click();
   await expect(page.getByTestId('train-words')).toContainText('Done after 1 epoch.');
+  await expect.poll(() => page.evaluate(() => globalThis.locks.asked)).toBeGreaterThan(asked);
+  await expect.poll(() => page.evaluate(() => globalThis.locks.asked - globalThis.locks.released)).toBe(0);
   await expect(page.getByTestId('train-error')).toHaveCount(0);
 });
 
@@ -275,6 +283,18 @@ test('the focus is on the way on when a training ends', async ({ page }) => {
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('train-words')).toContainText('Done after 1 epoch.');
   await expect.poll(() => focused(page)).not.toBe('BODY');
+});
+
+test('another language leaves the focus on its choice', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  for (const code of ['zh', 'en']) {
+    await page.getByTestId('language').focus();
+    await page.getByTestId('language').selectOption(code);
+    await expect(page.locator('html')).toHaveAttribute('lang', code);
+    await expect(page.getByTestId('language')).toBeFocused();
+  }
 });
 
 test('the way back leads where one was, and the title says where one is', async ({ page }) => {

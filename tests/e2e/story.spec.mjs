@@ -100,10 +100,45 @@ test('many pictures become a grid and a table', async ({ page }) => {
   expect(lines[7]).toMatch(/^"notes, ""mine"".txt",,/);
   expect(lines[7]).toContain('This is not a picture');
 
+  // A tile says which file it is; the same file again is the same tile.
+  await expect(lab.tiles.nth(4)).toContainText(`${names[4]}.webp`);
+  await lab.choose(pictures[2]);
+  await expect(lab.fileName).toHaveText(`${names[2]}.webp`);
+  await expect(lab.tiles).toHaveCount(7);
+  await lab.choose({ ...pictures[2], buffer: Buffer.concat([pictures[2].buffer.subarray(0, -1), Buffer.from([7])]) });
+  await expect(lab.tiles, 'another one of the same name and size').toHaveCount(8);
+
   await page.getByTestId('clear').click();
   await expect(lab.tiles).toHaveCount(0);
   await expect(lab.best).toHaveCount(0);
   await expect(page.getByTestId('choose')).toBeFocused();
+  await page.getByTestId('undo-clear').click();
+  await expect(lab.tiles).toHaveCount(8);
+  await expect(lab.fileName).toHaveText(`${names[0]}.webp`);
+  await expect(lab.best).toBeVisible();
+  await page.getByTestId('clear').click();
+  await lab.choose(await picture('truck'));
+  await expect(lab.fileName).toHaveText('truck.webp');
+  await expect(page.getByTestId('cleared'), 'what comes next is a new beginning').toHaveCount(0);
+});
+
+test('the classes of the network that ships with the page are named in its language', async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId('language').selectOption('zh');
+  await expect(page).toHaveTitle(/这张图片里是什么/);
+  await expect(page.getByTestId('few-classes')).toContainText('飞机、汽车、鸟、猫、鹿、狗、青蛙、马、船、卡车');
+  await lab.drop(await picture('frog'), await picture('ship'));
+  await expect(lab.best).toContainText('青蛙');
+  await expect(lab.predictions.first()).toContainText('青蛙');
+  await expect(lab.tiles.nth(1)).toContainText('船');
+  await expect(lab.tiles.nth(1)).toContainText('ship.webp');
+  // What is taken away has the file's own names.
+  const saving = page.waitForEvent('download');
+  await page.getByTestId('csv').click();
+  expect(await readFile(await (await saving).path(), 'utf8')).toContain('frog.webp,frog,');
+  await page.getByTestId('language').selectOption('en');
+  await expect(lab.best).toContainText('frog');
 });
 
 test('the rest of many pictures can be stopped and taken up again', async ({ page }) => {
@@ -169,6 +204,11 @@ for (const width of [320, 390, 768, 1280]) {
     await lab.open();
     await lab.choose(await picture('deer', `a-very-long-name-${'x'.repeat(80)}.jpg`), await picture('horse'));
     await expect(lab.tiles.filter({ hasText: '%' })).toHaveCount(2);
+    if (width >= 390) {
+      // The picture, what to do next and the answer are on the first screenful.
+      const answer = await lab.best.boundingBox();
+      expect(answer.y + answer.height).toBeLessThanOrEqual(844);
+    }
     await page.getByTestId('model-picker').locator('summary').click();
     await page.getByTestId('layers').locator('summary').click();
     await expect(page.getByTestId('layers').getByText(/Measure again|cannot time/)).toBeVisible();

@@ -3,6 +3,7 @@
 import { expect, test } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
 import { watch } from './pages/app.mjs';
+import { Lab } from './pages/lab.mjs';
 import { folder, stripes } from './pages/pictures.mjs';
 import { Studio, zip } from './pages/studio.mjs';
 
@@ -37,6 +38,54 @@ test('pictures from folders, archives and files; what is no picture or there alr
   await page.getByTestId('upload-input').first().setInputFiles({ name: 'cut.zip', mimeType: 'application/zip', buffer: archive.subarray(0, 90) });
   await expect(studio.error).toContainText('no zip archive');
   expect(seen.errors.filter((error) => !error.includes('cut.zip'))).toEqual([]);
+});
+
+test('a class takes ready-made pictures, leaves as a ZIP of its own, and there are two test sets', async ({ page }) => {
+  await new Lab(page).open();
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  for (const [nth, key] of ['stripes', 'dots'].entries()) {
+    // A class that has pictures offers none any more.
+    await studio.classes.nth(nth).getByTestId('ready-made').selectOption(key);
+    await expect(studio.counts.nth(nth)).toHaveText('60 pictures');
+  }
+  expect(await studio.names()).toEqual(['stripes', 'dots']);
+  await studio.saved();
+  await studio.classes.last().getByTestId('menu').click();
+  const saving = page.waitForEvent('download');
+  await page.getByTestId('export-class').click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toBe('dots.zip');
+  const archive = await readFile(await saved.path());
+
+  await page.getByTestId('next').click();
+  await page.getByTestId('train-epochs').fill('1');
+  await page.getByTestId('train-epochs').press('Tab');
+  await page.getByTestId('train-start').click();
+  await page.getByTestId('train-judge').click();
+  await expect(page.getByTestId('judge-accuracy')).toContainText('%');
+  await expect(page.getByTestId('set-second-test')).toHaveCount(0);
+  await page.getByTestId('test-draw').click();
+  await expect(page.getByTestId('set-test')).toContainText('40');
+  await page.getByTestId('second-test').click();
+  await page.getByTestId('second-test-files-0-input').setInputFiles([1, 2].map((n) => ({ name: `${n}.png`, mimeType: 'image/png', buffer: stripes('flat', n) })));
+  await expect(page.getByTestId('set-second-test')).toContainText('2');
+  await page.getByTestId('set-second-test').click();
+  await expect(page.getByTestId('judge-interval')).toContainText(/of 2 pictures/);
+  await page.getByTestId('test-remove').click();
+  await expect(page.getByTestId('set-test')).toBeDisabled();
+  await page.getByTestId('undo').click();
+  await expect(page.getByTestId('set-test')).toContainText('40');
+  // None of it is learnt from.
+  await studio.step('collect');
+  await expect(studio.counts).toHaveText(['60 pictures', '60 pictures']);
+
+  await page.getByTestId('all-projects').click();
+  await page.getByTestId('new-project').click();
+  await page.getByTestId('add-zip-input').setInputFiles({ name: 'dots.zip', mimeType: 'application/zip', buffer: archive });
+  await expect(studio.counts).toHaveText('60 pictures');
+  expect(await studio.names()).toEqual(['dots']);
 });
 
 test('every deletion can be undone, and a reload finds everything', async ({ page }) => {

@@ -52,8 +52,13 @@ pub fn run() -> Result<ExitCode> {
 
 fn make_smaller(dir: &Path) -> Result<()> {
     let entries = fs::read_dir(dir).map_err(|e| format!("{} cannot be read: {e}", dir.display()))?;
-    let mut files: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
+    let paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let ending = |end: &'static str| paths.iter().filter(move |path| path.extension().is_some_and(|e| e == end));
+    for style in ending("css") {
+        let lean = fs::read_to_string(style).and_then(|text| fs::write(style, lean_style(&text)));
+        lean.map_err(|e| format!("{} cannot be made smaller: {e}", style.display()))?;
+    }
+    let mut files: Vec<&PathBuf> = ending("wasm").collect();
     // One after the other they take minutes. The largest first, so that none is left over at the end.
     files.sort_by_key(|path| fs::metadata(path).map_or(0, |m| m.len()));
     let wasm_opt = tools::find_wasm_opt();
@@ -61,7 +66,7 @@ fn make_smaller(dir: &Path) -> Result<()> {
     let next = || files.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let worker = || {
         while let Some(wasm) = next() {
-            make_one_smaller(wasm_opt.as_deref(), &wasm)?;
+            make_one_smaller(wasm_opt.as_deref(), wasm)?;
         }
         Ok(())
     };
@@ -268,6 +273,19 @@ fn without_comments(glue: &str) -> String {
     code.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// A style sheet without its comments and its indentation; no text in one of ours holds what begins a comment.
+fn lean_style(style: &str) -> String {
+    let mut code = String::with_capacity(style.len());
+    let mut rest = style;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+    }
+    code.push_str(rest);
+    let lines = code.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Function names and the like, which the compiler leaves for [`optimise`] to sort by.
 fn drop_custom_sections(wasm: &Path) -> Result<()> {
     let bytes = fs::read(wasm).map_err(|e| format!("{} cannot be read: {e}", wasm.display()))?;
@@ -375,6 +393,13 @@ wasm.__wbindgen_start();
         let lean = "export class A {\n    free(): void;\n}\n\nexport type InitOutput = object;\n\nexport default 1;\n";
         assert_eq!(without_insides(types), lean);
         assert_eq!(without_insides("export class A {}\n"), "export class A {}\n");
+    }
+
+    #[test]
+    fn styles_lose_what_is_for_people_alone() {
+        let style = "/* All. */\n\n.a,\n.b {\n  /* Why:\n     so. */\n  margin: 0 auto;\n}\n";
+        assert_eq!(lean_style(style), ".a,\n.b {\nmargin: 0 auto;\n}\n");
+        assert_eq!(lean_style("a { b: c } /* no end"), "a { b: c }\n");
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub fn PictureLooks(lab: Lab, shot: Shot, answer: Answer) -> impl IntoView {
     let labels = answer.model.clone();
     let name = move || {
         let class = looks.class.get().or(best)?;
-        labels.labels.get(class).map(|label| format::label(label))
+        labels.labels.get(class).map(|name| format::class(&labels, name))
     };
     view! {
         <div class="looks">

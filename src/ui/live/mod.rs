@@ -28,6 +28,6 @@ pub use self::{
     looks::{Looks, PictureLooks},
     overlay::address,
     screen::look_live,
-    state::{Live, Phase},
+    state::{Live, Phase, keep_camera, open_first, usual_cameras},
     view::{Actions, LiveReading, LiveStage, camera_name, live_view},
 };

@@ -35,8 +35,44 @@ pub enum Phase {
     On,
     /// Nobody looks: the tab is hidden, or the view is scrolled away.
     Paused,
+    /// The camera is on, but no frame comes from it; it may begin again at any time.
+    Silent,
     /// There is no picture, and why.
     Trouble(CameraTrouble),
+}
+
+impl Phase {
+    /// Whether there is a picture of the camera, if only an old one.
+    pub fn shows(&self) -> bool {
+        matches!(self, Self::On | Self::Paused | Self::Silent)
+    }
+}
+
+/// The camera the person chose last, in the browser's local storage.
+const KEPT_AS: &str = "reslab-camera";
+
+/// The cameras to try where the person has named none now: the one they chose before, then `usual`.
+pub fn usual_cameras(usual: &[CameraChoice]) -> Vec<CameraChoice> {
+    web::recall(KEPT_AS).map(CameraChoice::Device).into_iter().chain(usual.iter().cloned()).collect()
+}
+
+/// Remembers a camera that was chosen from the list.
+pub fn keep_camera(choice: &CameraChoice) {
+    if let CameraChoice::Device(id) = choice {
+        web::remember(KEPT_AS, id);
+    }
+}
+
+/// Opens the first of these that is there.
+pub async fn open_first(video: &HtmlVideoElement, choices: Vec<CameraChoice>) -> Result<Camera, CameraTrouble> {
+    let mut opened = Err(CameraTrouble::NoCamera);
+    for choice in choices {
+        opened = Camera::open(video, choice).await;
+        if !matches!(opened, Err(CameraTrouble::NoSuchCamera)) {
+            break;
+        }
+    }
+    opened
 }
 
 /// How fast it goes, smoothed.
@@ -121,27 +157,42 @@ impl Live {
             }
         });
         on_cleanup(move || listener.remove());
+        let watch = web::CameraWatch::new(move || {
+            // Before one was allowed, browsers hide them.
+            if live.cameras.try_with_untracked(Vec::is_empty) == Some(false) {
+                spawn_local(async move { drop(live.cameras.try_set(web::cameras().await)) });
+            }
+        });
+        let watch = StoredValue::new_local(watch);
+        on_cleanup(move || {
+            drop(watch.try_update_value(Option::take));
+            web::keep_awake("camera", false);
+        });
+        Effect::new(move |_| web::keep_awake("camera", live.phase.with(Phase::shows)));
         live
     }
 
     /// Opens the camera that suits: on phones and tablets the one that looks away, for things; elsewhere the browser's choice.
     pub fn open_usual(self) {
         let is_handheld = window().match_media("(pointer: coarse)").ok().flatten().is_some_and(|query| query.matches());
-        self.open_or(if is_handheld { vec![CameraChoice::Back, CameraChoice::Any] } else { vec![CameraChoice::Any] });
+        let usual = if is_handheld { &[CameraChoice::Back, CameraChoice::Any][..] } else { &[CameraChoice::Any] };
+        self.open_or(usual_cameras(usual), None);
     }
 
-    /// Opens this camera in place of the one that is open.
+    /// Opens this camera in place of the one that is open; that one goes on where this one cannot be had.
     pub fn open(self, choice: CameraChoice) {
-        self.open_or(vec![choice]);
+        keep_camera(&choice);
+        let before = self.phase.with_untracked(Phase::shows).then(|| self.device.get_untracked()).flatten();
+        self.open_or(vec![choice], before.map(CameraChoice::Device));
     }
 
-    fn open_or(self, choices: Vec<CameraChoice>) {
+    fn open_or(self, choices: Vec<CameraChoice>, before: Option<CameraChoice>) {
         let Some(video) = self.video.get_untracked() else { return };
         self.release();
         self.error.set(None);
         self.phase.set(Phase::Opening);
         let turn = self.turn.get_value();
-        spawn_local(self.start(turn, video, choices));
+        spawn_local(self.start(turn, video, choices, before));
     }
 
     /// Turns the camera off.
@@ -182,13 +233,15 @@ impl Live {
         self.turn.try_get_value() == Some(turn)
     }
 
-    async fn start(self, turn: u64, video: HtmlVideoElement, choices: Vec<CameraChoice>) {
-        let mut opened = Err(CameraTrouble::NoCamera);
-        for choice in choices {
-            opened = Camera::open(&video, choice).await;
-            if !matches!(opened, Err(CameraTrouble::NoSuchCamera)) {
-                break;
-            }
+    async fn start(self, turn: u64, video: HtmlVideoElement, choices: Vec<CameraChoice>, before: Option<CameraChoice>) {
+        let mut opened = open_first(&video, choices).await;
+        let mut failed = None;
+        if let (Err(trouble), Some(before)) = (&opened, before)
+            && self.is_turn(turn)
+        {
+            failed = Some(trouble.sentence());
+            keep_camera(&before);
+            opened = Camera::open(&video, before).await;
         }
         // The person may have left meanwhile, and the view with its signals: the camera is dropped.
         if !self.is_turn(turn) {
@@ -207,6 +260,7 @@ impl Live {
         self.frames.set(0);
         self.speed.set(None);
         self.phase.set(Phase::On);
+        self.error.set(failed);
         self.camera.set_value(Some(camera));
         let cameras = web::cameras().await;
         if self.is_turn(turn) {
@@ -223,9 +277,17 @@ impl Live {
         let source = VideoSource::new(video.clone());
         let mut reader = Reader::default();
         loop {
-            web::next_frame(&video).await;
+            let comes = web::frame_comes(&video).await;
             if !self.is_turn(turn) {
                 return;
+            }
+            if !comes {
+                // What was said last is of a picture that nobody sees any more.
+                self.phase.set(Phase::Silent);
+                self.top.set(Vec::new());
+                self.heatmap.set(None);
+                reader = Reader::default();
+                continue;
             }
             let phase = if is_watched(&video) { Phase::On } else { Phase::Paused };
             let paused = phase == Phase::Paused;
@@ -248,6 +310,7 @@ impl Live {
                 Err(Error::Cancelled) => {}
                 Err(error) => {
                     // A model that names no classes fails at every frame: it is said once.
+                    reader.failed = true;
                     let sentence = Some(error.to_string());
                     if self.error.get_untracked() != sentence {
                         self.error.set(sentence);
@@ -265,7 +328,7 @@ impl Live {
         }
         let values = reader.smoother.add(&reading.probabilities, now_ms);
         let prediction = |class: usize| {
-            let label = model.labels.get(class)?.clone();
+            let label = format::class(&model, model.labels.get(class)?);
             Some(Prediction { class, label, probability: values[class] })
         };
         let best: Vec<Prediction> = top(values, TOP).into_iter().filter_map(prediction).collect();
@@ -273,7 +336,7 @@ impl Live {
         if reader.announcer.hear(sure.map(|best| best.class), now_ms).is_some()
             && let Some(best) = sure
         {
-            self.lab.spoken.set(t!("live.spoken", name = format::label(&best.label)).into_owned());
+            self.lab.spoken.set(t!("live.spoken", name = best.label).into_owned());
         }
         self.top.set(best);
         // Whether it is still wanted when it arrives.
@@ -292,9 +355,11 @@ impl Live {
         if self.way.get_untracked() != Some(reading.way) {
             self.way.set(Some(reading.way));
         }
-        if self.error.with_untracked(Option::is_some) {
+        // That a camera could not be had is said until the person closes it.
+        if reader.failed && self.error.with_untracked(Option::is_some) {
             self.error.set(None);
         }
+        reader.failed = false;
         self.frames.update(|frames| *frames += 1);
     }
 }
@@ -306,6 +371,8 @@ struct Reader {
     smoother: Smoother,
     announcer: Announcer,
     last_ms: Option<f64>,
+    /// The last frame could not be read.
+    failed: bool,
 }
 
 /// Whether the tab is in front and some of the element on the screen.

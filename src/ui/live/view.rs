@@ -61,7 +61,7 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
         ready
     });
     let phase = live.phase;
-    let shows = move || matches!(phase.get(), Phase::On | Phase::Paused);
+    let shows = move || phase.with(Phase::shows);
     let is_mirrored = move || live.mirrored.get().unwrap_or(live.facing.get() != Some(Facing::Back));
     let ratio = move || {
         let (width, height) = live.size.get();
@@ -107,6 +107,7 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
                     Phase::Paused => {
                         view! { <p class="live__badge" data-testid="live-paused">{t!("live.paused")}</p> }.into_any()
                     }
+                    Phase::Silent => view! { <p class="live__badge" role="status" data-testid="live-silent">{t!("live.silent")}</p> }.into_any(),
                     Phase::Trouble(trouble) => view! { <Trouble live trouble /> }.into_any(),
                     Phase::On => ().into_any(),
                 }}
@@ -158,13 +159,12 @@ pub fn LiveStage(live: Live, #[prop(optional, into)] on_close: Option<Callback<(
 #[component]
 fn Caption(live: Live) -> impl IntoView {
     let best = Memo::new(move |_| live.top.with(|top| top.first().cloned()));
-    let shows = move || matches!(live.phase.get(), Phase::On | Phase::Paused);
     view! {
-        <Show when=move || shows() && best.with(Option::is_some)>
+        <Show when=move || live.phase.with(Phase::shows) && best.with(Option::is_some)>
             <p class="live__caption" aria-hidden="true" data-testid="live-caption">
                 {move || match best.get() {
                     Some(best) if best.probability >= live.threshold.get() => {
-                        format!("{} {}", format::label(&best.label), format::percent(best.probability))
+                        format!("{} {}", best.label, format::percent(best.probability))
                     }
                     _ => t!("live.not_sure").into_owned(),
                 }}
@@ -179,6 +179,7 @@ fn phase_name(phase: &Phase) -> &'static str {
         Phase::Opening => "opening",
         Phase::On => "on",
         Phase::Paused => "paused",
+        Phase::Silent => "silent",
         Phase::Trouble(_) => "trouble",
     }
 }
@@ -212,7 +213,7 @@ fn edges(field: Field) -> impl IntoView + use<> {
 /// Which camera: a list where there are several, and a button where they look both ways.
 #[component]
 fn Cameras(live: Live) -> impl IntoView {
-    let is_on = move || matches!(live.phase.get(), Phase::On | Phase::Paused | Phase::Opening);
+    let is_on = move || live.phase.with(|phase| phase.shows() || *phase == Phase::Opening);
     let several = move || is_on() && live.cameras.with(|cameras| cameras.len() > 1);
     let faces = |cameras: &[CameraInfo], facing: Facing| cameras.iter().any(|camera| camera.facing == Some(facing));
     let both = move || is_on() && live.cameras.with(|all| faces(all, Facing::Front) && faces(all, Facing::Back));
@@ -267,12 +268,12 @@ pub fn camera_name(camera: &CameraInfo, place: usize) -> String {
 pub fn LiveReading(live: Live) -> impl IntoView {
     let best = Memo::new(move |_| live.top.with(|top| top.first().cloned()));
     let sure = move || best.get().filter(|best| best.probability >= live.threshold.get());
-    let shows = move || matches!(live.phase.get(), Phase::On | Phase::Paused | Phase::Opening);
+    let shows = move || live.phase.with(|phase| phase.shows() || *phase == Phase::Opening);
     let looks = live.lab.looks.on;
     let mapped = move || {
         let class = live.heatmap.with(|map| map.as_ref().map(|map| map.class))?;
         let model = live.lab.model.get()?;
-        Some(t!("live.looks_for", name = format::label(model.labels.get(class)?)).into_owned())
+        Some(t!("live.looks_for", name = format::class(&model, model.labels.get(class)?)).into_owned())
     };
     view! {
         <section class="card reading" aria-label=t!("live.reading") data-testid="live-reading">
@@ -280,8 +281,9 @@ pub fn LiveReading(live: Live) -> impl IntoView {
             <p class="reading__best" data-testid="live-best" class:live__unsure=move || sure().is_none()>
                 <span class="reading__label">
                     {move || match (best.get(), sure()) {
-                        (_, Some(best)) => format::label(&best.label),
+                        (_, Some(best)) => best.label,
                         (Some(_), None) => t!("live.not_sure").into_owned(),
+                        (None, None) if live.phase.get() == Phase::Silent => t!("live.silent").into_owned(),
                         (None, None) if shows() => t!("live.waiting").into_owned(),
                         (None, None) => t!("live.no_camera").into_owned(),
                     }}
@@ -332,7 +334,7 @@ fn Row(live: Live, rank: usize) -> impl IntoView {
         let share = one.with(|one| one.as_ref().map_or(0.0, |one| one.probability));
         format!("{:.1}%", share.clamp(0.0, 1.0) * 100.0)
     };
-    let label = move || one.with(|one| one.as_ref().map(|one| format::label(&one.label)));
+    let label = move || one.with(|one| one.as_ref().map(|one| one.label.clone()));
     let value = move || one.with(|one| one.as_ref().map(|one| format::percent(one.probability)));
     let bar = move || {
         view! {

@@ -11,8 +11,8 @@ use super::intake::Heap;
 use super::state::{Adding, Studio};
 use super::train::Record;
 use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, RUNS, safe};
-use crate::studio::{Picture, ProjectId};
-use crate::web::{self, ArchiveBuilder, Run};
+use crate::studio::{ClassId, Picture, ProjectId, Role};
+use crate::web::{self, ArchiveBuilder, Run, Vault};
 use crate::{Error, Result};
 
 impl Studio {
@@ -26,6 +26,26 @@ impl Studio {
         });
     }
 
+    /// Saves the examples of a class as an archive of one folder, which can be added to any project.
+    pub fn export_class(self, class: ClassId) {
+        spawn_local(async move {
+            if let Err(error) = self.export_class_now(class).await {
+                self.fail(&error);
+            }
+        });
+    }
+
+    async fn export_class_now(self, class: ClassId) -> Result<()> {
+        let vault = self.vault()?;
+        let Some(project) = self.project.get_untracked() else { return Ok(()) };
+        let Some(name) = project.class(class).map(|class| class.name.clone()) else { return Ok(()) };
+        let wanted = |picture: &&Picture| picture.class == class && picture.role == Role::Example;
+        let pictures: Vec<Picture> = self.pictures.with_untracked(|all| all.iter().filter(wanted).cloned().collect());
+        let mut archive = ArchiveBuilder::default();
+        add_pictures(&mut archive, &vault, &Manifest::new(&project, &pictures)).await?;
+        web::save_blob(&format!("{}.zip", safe(&name)), &archive.finish()?)
+    }
+
     async fn export_now(self, id: ProjectId) -> Result<()> {
         let vault = self.vault()?;
         let Some(project) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
@@ -35,10 +55,7 @@ impl Studio {
         let manifest = Manifest::new(&project, &pictures);
         let mut archive = ArchiveBuilder::default();
         archive.add_bytes(MANIFEST, &manifest.write()?)?;
-        for kept in &manifest.pictures {
-            let file = vault.file(kept.picture.id).await?;
-            archive.add(&kept.path, &file, kept.picture.crc32, kept.picture.bytes)?;
-        }
+        add_pictures(&mut archive, &vault, &manifest).await?;
         // The run in use where every page looks for it, the others in folders of their own.
         let runs: Vec<Run> = vault.runs(id).await?.into_iter().filter(|run| !Record::is_trashed(&run.history)).collect();
         let used = runs.iter().find(|run| Some(run.id) == project.run).or(runs.last()).map(|run| run.id);
@@ -124,4 +141,13 @@ impl Studio {
         self.skipped.set(skipped);
         Ok(())
     }
+}
+
+/// From the browser's storage into the archive, without being read here.
+async fn add_pictures(archive: &mut ArchiveBuilder, vault: &Vault, manifest: &Manifest) -> Result<()> {
+    for kept in &manifest.pictures {
+        let file = vault.file(kept.picture.id).await?;
+        archive.add(&kept.path, &file, kept.picture.crc32, kept.picture.bytes)?;
+    }
+    Ok(())
 }

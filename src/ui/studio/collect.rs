@@ -15,6 +15,7 @@ use super::recorder::recorder;
 use super::state::Studio;
 use super::step::Step;
 use crate::Error;
+use crate::studio::shapes::ExampleSet;
 use crate::studio::{Class, ClassId, Role};
 use crate::ui::focus::focus;
 use crate::ui::part::Part;
@@ -52,14 +53,16 @@ pub fn Collect(lab: Workshop) -> impl IntoView {
                 >
                     {t!("studio.add_class")}
                 </button>
-                <FolderButton label=t!("studio.add_folder") testid="add-folder" chosen=folders />
+                <span class="mouse">
+                    <FolderButton label=t!("studio.add_folder") testid="add-folder" chosen=folders />
+                </span>
                 <FileButton
                     pick=Pick::Archive
                     label=t!("studio.add_zip")
                     testid="add-zip"
                     chosen=archives
                 />
-                <p class="collect__hint">{t!("studio.drop_hint")}</p>
+                <p class="collect__hint mouse">{t!("studio.drop_hint")}</p>
             </div>
             <Balance studio classes />
             <Selection studio classes />
@@ -138,6 +141,7 @@ fn Balance(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
             // Nothing has begun: the cards say what to do.
             _ if most == 0 => None,
             0 => Some(t!("studio.advice_none", name = name).into_owned()),
+            1 => Some(t!("studio.advice_one", name = name, wanted = FEW).into_owned()),
             few if few < FEW => Some(t!("studio.advice_few", name = name, count = few, wanted = FEW).into_owned()),
             few if few * 3 < most => Some(t!("studio.advice_uneven", name = name, count = few, most = most).into_owned()),
             _ => None,
@@ -233,6 +237,8 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
     };
     let upload = move |files: Vec<File>| studio.add_files(files, id, Role::Example);
     let said = move |what: &str| format!("{what}: {}", name.get());
+    let filmed = move || studio.filming.get() == Some(id);
+    let webcam = move || if filmed() { t!("camera.close") } else { t!("camera.title") };
     view! {
         <li
             class="class card"
@@ -276,11 +282,11 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
                     type="button"
                     class="button"
                     data-testid="open-camera"
-                    aria-label=move || said(&t!("camera.title"))
-                    aria-expanded=move || (studio.filming.get() == Some(id)).to_string()
+                    aria-label=move || said(&webcam())
+                    aria-expanded=move || filmed().to_string()
                     on:click=move |_| studio.filming.update(|filming| *filming = if *filming == Some(id) { None } else { Some(id) })
                 >
-                    {move || if studio.filming.get() == Some(id) { t!("camera.close") } else { t!("camera.title") }}
+                    {webcam}
                 </button>
                 <FileButton
                     pick=Pick::Files
@@ -306,6 +312,17 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
                     >
                         {t!("studio.select_all")}
                     </button>
+                    <Show when=move || count.get() != 0>
+                        <button
+                            type="button"
+                            class="menu__item"
+                            role="menuitem"
+                            data-testid="export-class"
+                            on:click=move |_| studio.export_class(id)
+                        >
+                            {t!("studio.save_zip")}
+                        </button>
+                    </Show>
                     <button
                         type="button"
                         class="menu__item menu__item--danger"
@@ -317,15 +334,42 @@ fn ClassCard(studio: Studio, classes: Memo<Vec<Class>>, id: ClassId) -> impl Int
                     </button>
                 </Menu>
             </div>
-            <Show when=move || studio.filming.get() == Some(id)>
+            <Show when=filmed>
                 <Part fetch=|| recorder().boxed_local() show=move |recorder| recorder(studio, id) />
             </Show>
             <Show
                 when=move || count.get() != 0
-                fallback=|| view! { <p class="class__empty">{t!("studio.class_empty")}</p> }
+                fallback=move || view! { <Empty studio id /> }
             >
                 <Gallery studio ids label=Signal::derive(move || said(&t!("studio.pictures"))) />
             </Show>
         </li>
+    }
+}
+
+/// What a class without pictures says: how to get some.
+#[component]
+fn Empty(studio: Studio, id: ClassId) -> impl IntoView {
+    let ready = || {
+        ExampleSet::ALL.into_iter().flat_map(|set| set.classes().iter().enumerate().map(move |(class, key)| (set, class, *key)))
+    };
+    let add = move |event: web_sys::Event| {
+        let wanted = event_target_value(&event);
+        if let Some((set, class, _)) = ready().find(|(.., key)| *key == wanted) {
+            studio.add_drawn(id, set, class);
+        }
+    };
+    view! {
+        <div class="class__empty">
+            <p class="mouse">{t!("studio.class_empty")}</p>
+            <p class="touch">{t!("studio.class_empty_touch")}</p>
+            <label>
+                <span class="hidden">{t!("studio.ready_made")}</span>
+                <select class="select" data-testid="ready-made" on:change=add>
+                    <option value="">{t!("studio.ready_made")}</option>
+                    {ready().map(|(_, _, key)| view! { <option value=key>{t!(format!("studio.example_{key}"))}</option> }).collect_view()}
+                </select>
+            </label>
+        </div>
     }
 }

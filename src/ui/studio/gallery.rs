@@ -10,8 +10,10 @@ use wasm_bindgen::JsCast;
 use super::state::Studio;
 use crate::studio::PictureId;
 
-/// Side of a tile with the gap to the next, in CSS pixels; see `.gallery__tile`.
+/// Side of a tile with the gap to the next, in CSS pixels, about: a row of tiles is as wide as the box.
 const PITCH: f64 = 92.0;
+/// Between two tiles.
+const GAP: f64 = 8.0;
 /// Rows kept above and below what is in sight.
 const SPARE: usize = 2;
 
@@ -42,12 +44,13 @@ pub fn Gallery(
     let resized = window_event_listener(leptos::ev::resize, move |_| measure());
     on_cleanup(move || resized.remove());
 
-    let columns = Memo::new(move |_| ((width.get() / PITCH) as usize).max(1));
+    let columns = Memo::new(move |_| (((width.get() + GAP) / PITCH).round() as usize).max(1));
+    let pitch = Memo::new(move |_| if width.get() > 0.0 { (width.get() + GAP) / columns.get() as f64 } else { PITCH });
     let rows = move || ids.with(Vec::len).div_ceil(columns.get());
     // First and last tile in the document.
     let sight = Memo::new(move |_| {
-        let first = ((top.get() / PITCH) as usize).saturating_sub(SPARE);
-        let last = ((top.get() + height.get()) / PITCH) as usize + 1 + SPARE;
+        let first = ((top.get() / pitch.get()) as usize).saturating_sub(SPARE);
+        let last = ((top.get() + height.get()) / pitch.get()) as usize + 1 + SPARE;
         (first * columns.get(), (last * columns.get()).min(ids.with(Vec::len)))
     });
     let shown = move || {
@@ -92,9 +95,10 @@ pub fn Gallery(
         active.set(to);
         let Some(frame) = frame.get_untracked() else { return };
         // Into sight first: what is out of it is not in the document.
-        let (top, height) = ((to / columns) as f64 * PITCH, f64::from(frame.client_height()));
+        let pitch = pitch.get_untracked();
+        let (top, height) = ((to / columns) as f64 * pitch, f64::from(frame.client_height()));
         let now = f64::from(frame.scroll_top());
-        frame.set_scroll_top(top.min(now).max(top + PITCH - height) as i32);
+        frame.set_scroll_top(top.min(now).max(top + pitch - height) as i32);
         measure();
         request_animation_frame(move || {
             let tile = frame.query_selector("[tabindex='0']").ok().flatten();
@@ -105,14 +109,19 @@ pub fn Gallery(
     };
     view! {
         <div class="gallery" node_ref=frame on:keydown=move_on on:scroll=move |_| measure() data-testid="gallery">
-            <ul class="gallery__sheet" aria-label=label style:height=move || format!("{}px", rows() as f64 * PITCH)>
+            <ul
+                class="gallery__sheet"
+                aria-label=label
+                style:height=move || format!("{}px", rows() as f64 * pitch.get())
+                style:--tile=move || format!("{}px", pitch.get() - GAP)
+            >
                 <For
                     each=shown
                     key=|(id, index)| (*id, *index)
                     children=move |(id, index)| {
                         let place = move || {
                             let (row, column) = (index / columns.get(), index % columns.get());
-                            format!("translate({}px, {}px)", column as f64 * PITCH, row as f64 * PITCH)
+                            format!("translate({}px, {}px)", column as f64 * pitch.get(), row as f64 * pitch.get())
                         };
                         view! {
                             <li class="gallery__tile" style:transform=place>

@@ -17,7 +17,7 @@ use crate::data::text::nfc;
 use crate::data::{Format, RgbaImage, npy};
 use crate::studio::archive::{MANIFEST, Manifest};
 use crate::studio::folders::{self, Placed, Placing, Skipped};
-use crate::studio::shapes::{ExampleSet, PICTURES};
+use crate::studio::shapes::{ExampleSet, PICTURES, TEST_PICTURES};
 use crate::studio::{ClassId, Picture, Project, Role};
 use crate::ui::intake::is_weights;
 use crate::ui::workshop::Workshop;
@@ -80,7 +80,7 @@ impl Studio {
             self.skipped.update(|all| all.push(one));
         }
         let source = |placed: Placed| {
-            let role = if role == Role::Test { role } else { placed.role };
+            let role = if role.is_test() { role } else { placed.role };
             let source = match &heap.things[placed.file] {
                 Thing::File(file) => Source::File(file.clone()),
                 Thing::Entry(archive, entry) => Source::Entry(archive.clone(), entry.clone()),
@@ -169,15 +169,39 @@ impl Studio {
             ExampleSet::Patterns => t!("studio.patterns"),
         };
         self.create(&title);
-        self.change(|project| {
-            project.drawn = true;
-            project.settings = set.settings();
-        });
+        self.change(|project| project.settings = set.settings());
         let drawn = set.classes().iter().enumerate().flat_map(|(class, key)| {
             let name = t!(format!("studio.example_{key}")).into_owned();
             (0..PICTURES).map(move |number| (Target::Named(name.clone()), Source::Drawn(set, class, number), Role::Example))
         });
         self.add(drawn.collect());
+    }
+
+    /// Adds ready-made pictures to a class, which takes their name while it has none of its own.
+    pub fn add_drawn(self, id: ClassId, set: ExampleSet, class: usize) {
+        let name = t!(format!("studio.example_{}", set.classes()[class])).into_owned();
+        let placeholder = |project: &Project| project.class(id).is_some_and(|class| class.placeholder);
+        if self.project.with_untracked(|project| project.as_ref().is_some_and(placeholder))
+            && let Err(error) = self.rename_class(id, &name)
+        {
+            // Another class has the name already: this one keeps its own.
+            log::debug!("{error}");
+        }
+        self.add((0..PICTURES).map(|number| (Target::Class(id), Source::Drawn(set, class, number), Role::Example)).collect());
+    }
+
+    /// The ready-made class that a class's pictures are of, as their names tell.
+    pub fn drawn(self, class: ClassId) -> Option<(ExampleSet, usize)> {
+        self.pictures.with(|pictures| pictures.iter().filter(|p| p.class == class).find_map(|p| ExampleSet::of_file(&p.name)))
+    }
+
+    /// Draws pictures to test with, of those classes that are ready-made.
+    pub fn draw_test(self, classes: &[ClassId]) {
+        let drawn = classes.iter().filter_map(|id| Some((*id, untrack(|| self.drawn(*id))?)));
+        let sources = drawn.flat_map(|(id, (set, class))| {
+            TEST_PICTURES.map(move |number| (Target::Class(id), Source::Drawn(set, class, number), Role::Test))
+        });
+        self.add(sources.collect());
     }
 
     /// Adds a picture that is ready, to the open project. False when it is there already.
@@ -367,7 +391,7 @@ impl Source {
             Self::File(file) => file.name(),
             Self::Entry(_, entry) => entry.name.rsplit('/').next().unwrap_or(&entry.name).to_owned(),
             Self::Array(arrays, index) => format!("{}-{index}.png", arrays.name),
-            Self::Drawn(set, class, number) => format!("{}-{}.png", set.classes()[*class], number + 1),
+            Self::Drawn(set, class, number) => set.file(*class, *number),
         }
     }
 

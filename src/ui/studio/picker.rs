@@ -49,7 +49,7 @@ pub fn FileButton(
             accept=accept
             multiple=many
             tabindex="-1"
-            aria-label=label
+            aria-hidden="true"
             data-testid=format!("{testid}-input")
             on:change=take
         />
@@ -79,7 +79,7 @@ pub fn FolderButton(
             type="file"
             multiple
             tabindex="-1"
-            aria-label=label
+            aria-hidden="true"
             data-testid=format!("{testid}-input")
             prop:webkitdirectory=true
             on:change=take

@@ -13,8 +13,8 @@ use crate::Result;
 use crate::split::in_page_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
-use crate::ui::live::camera_name;
-use crate::web::{self, Camera, CameraChoice, CameraInfo, Facing, Still};
+use crate::ui::live::{camera_name, keep_camera, open_first, usual_cameras};
+use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraWatch, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
 pub(super) const FRAME_PX: u32 = 512;
@@ -23,6 +23,8 @@ const RATES: [u32; 5] = [1, 2, 5, 10, 15];
 /// Seconds of the countdown, and those of the recording after it that can be chosen.
 const COUNTDOWN_S: u32 = 3;
 const LENGTHS: [u32; 4] = [2, 4, 8, 15];
+/// Milliseconds without a new picture after which a recording says why.
+const SAME_MS: f64 = 2000.0;
 
 /// What the recorder is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,10 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let rate = RwSignal::new(5_u32);
     let length = RwSignal::new(4_u32);
     let taken = RwSignal::new(0_u32);
+    // No frame comes; all that come are there already.
+    let (silent, same) = (RwSignal::new(false), RwSignal::new(false));
+    // Width by height of the camera's picture.
+    let ratio = RwSignal::new(4.0 / 3.0);
     // A second try, or leaving, makes the answer to the first one void.
     let attempt = StoredValue::new(0_u32);
     // Only the newest recording goes on: an older one may still be asleep between two frames.
@@ -78,20 +84,39 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
         }
         opening.set(false);
         on.set(false);
+        silent.set(false);
     };
+    let watch = StoredValue::new_local(CameraWatch::new(move || {
+        spawn_local(async move {
+            let known = web::cameras().await;
+            if on.try_get_untracked() == Some(true) {
+                cameras.set(known);
+            }
+        });
+    }));
     on_cleanup(move || {
+        drop(watch.try_update_value(Option::take));
         if let Some(camera) = camera.try_update_value(Option::take).flatten() {
             camera.stop();
         }
     });
-    let open = move |choice: CameraChoice| {
+    let open = move |choices: Vec<CameraChoice>| {
+        // Where the new one cannot be had, the one before goes on.
+        let before = device.get_untracked().filter(|_| on.get_untracked()).map(CameraChoice::Device);
         close();
         let Some(video) = video.get_untracked() else { return };
         trouble.set(None);
         opening.set(true);
         let mine = attempt.get_value();
         spawn_local(async move {
-            let opened = Camera::open(&video, choice).await;
+            let mut opened = open_first(&video, choices).await;
+            if let (Err(why), Some(before)) = (&opened, before)
+                && attempt.try_get_value() == Some(mine)
+            {
+                trouble.set(Some(why.sentence()));
+                keep_camera(&before);
+                opened = Camera::open(&video, before).await;
+            }
             if attempt.try_get_value() != Some(mine) {
                 return;
             }
@@ -112,6 +137,12 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     if attempt.try_get_value() == Some(mine) {
                         cameras.set(known);
                     }
+                    while attempt.try_get_value() == Some(mine) {
+                        let comes = web::frame_comes(&video).await;
+                        if attempt.try_get_value() == Some(mine) && silent.get_untracked() == comes {
+                            silent.set(!comes);
+                        }
+                    }
                 }
                 Err(why) => trouble.set(Some(why.sentence())),
             }
@@ -122,7 +153,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     Effect::new(move |opened: Option<bool>| {
         let ready = video.get().is_some();
         if ready && opened != Some(true) {
-            open(CameraChoice::Any);
+            open(usual_cameras(&[CameraChoice::Any]));
         }
         ready
     });
@@ -131,6 +162,8 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let record = move |until: Option<f64>| {
         let Some(camera) = camera.get_value() else { return };
         taken.set(0);
+        same.set(false);
+        let mut last_new = web::now_ms();
         let now = Doing::Recording { held: until.is_none() };
         doing.set(now);
         let mine = recording.try_update_value(|recording| {
@@ -147,7 +180,13 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                 let kept = async { keep_still(studio, camera.still(FRAME_PX).await?, class).await };
                 match kept.await {
                     // A frame that equals one before (a covered lens) is one picture.
-                    Ok(new) => taken.update(|taken| *taken += u32::from(new)),
+                    Ok(true) => {
+                        taken.update(|taken| *taken += 1);
+                        last_new = begun;
+                        same.set(false);
+                    }
+                    Ok(false) if begun - last_new > SAME_MS => same.set(true),
+                    Ok(false) => {}
                     Err(error) => {
                         doing.set(Doing::Nothing);
                         trouble.set(Some(error.to_string()));
@@ -194,7 +233,12 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let is_recording = move || matches!(doing.get(), Doing::Recording { .. });
     view! {
         <section class="recorder" aria-label=t!("camera.title") data-testid="recorder">
-            <div class="recorder__frame" class:recorder__frame--on=move || on.get() class:recorder__frame--live=is_recording>
+            <div
+                class="recorder__frame"
+                class:recorder__frame--on=move || on.get()
+                class:recorder__frame--live=is_recording
+                style:--ratio=move || format!("{:.4}", ratio.get())
+            >
                 <video
                     node_ref=video
                     class="recorder__video"
@@ -204,7 +248,13 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     prop:muted=true
                     aria-label=t!("camera.preview")
                     data-testid="recorder-video"
+                    on:resize=move |_| {
+                        if let Some(video) = video.get_untracked() {
+                            ratio.set(f64::from(video.video_width().max(1)) / f64::from(video.video_height().max(1)));
+                        }
+                    }
                 ></video>
+                <span class="recorder__crop" aria-hidden="true"></span>
                 {move || match doing.get() {
                     Doing::Counting(left) => view! { <span class="recorder__count" role="status">{left}</span> }.into_any(),
                     Doing::Recording { .. } => {
@@ -214,12 +264,18 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                 }}
             </div>
             <div class="recorder__tools">
+                <Show when=move || silent.get()>
+                    <p class="recorder__trouble" role="status" data-testid="camera-silent">{t!("live.silent")}</p>
+                </Show>
+                <Show when=move || same.get() && is_recording() && !silent.get()>
+                    <p class="recorder__trouble" role="status" data-testid="camera-same">{t!("camera.same")}</p>
+                </Show>
                 {move || trouble.get().map(|trouble| view! { <p class="recorder__trouble" role="alert" data-testid="camera-trouble">{trouble}</p> })}
                 <Show when=move || opening.get()>
                     <p class="train__hint" role="status">{t!("camera.opening")}</p>
                 </Show>
                 <Show when=move || !on.get() && !opening.get()>
-                    <button type="button" class="button" data-testid="camera-again" on:click=move |_| open(CameraChoice::Any)>
+                    <button type="button" class="button" data-testid="camera-again" on:click=move |_| open(usual_cameras(&[CameraChoice::Any]))>
                         {t!("live.try_again")}
                     </button>
                 </Show>
@@ -240,6 +296,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     >
                         {t!("camera.hold")}
                     </button>
+                    <p class="train__hint">{t!("camera.crop")}</p>
                     <div class="recorder__row">
                         <button type="button" class="button" data-testid="hands-free" on:click=hands_free>
                             {move || match doing.get() {
@@ -287,7 +344,11 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                                 <select
                                     class="select"
                                     data-testid="record-camera"
-                                    on:change=move |event| open(CameraChoice::Device(event_target_value(&event)))
+                                    on:change=move |event| {
+                                        let choice = CameraChoice::Device(event_target_value(&event));
+                                        keep_camera(&choice);
+                                        open(vec![choice]);
+                                    }
                                 >
                                     {move || {
                                         cameras

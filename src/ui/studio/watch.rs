@@ -81,7 +81,7 @@ fn Wrong(studio: Studio, live: Live) -> impl IntoView {
     share_threshold(studio, live);
     let said = RwSignal::new(String::new());
     let classes = move || studio.project.with(|project| project.as_ref().map(|p| p.classes.clone()).unwrap_or_default());
-    let on = Memo::new(move |_| matches!(live.phase.get(), Phase::On | Phase::Paused));
+    let on = Memo::new(move |_| live.phase.with(Phase::shows));
     let add = move |class: ClassId, name: String| {
         spawn_local(async move {
             let kept = async { keep_still(studio, live.still(super::recorder::FRAME_PX).await?, class).await };

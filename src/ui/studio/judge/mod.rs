@@ -4,6 +4,8 @@ mod matrix;
 mod state;
 mod tables;
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use rust_i18n::t;
 
@@ -18,7 +20,8 @@ use super::step::Step;
 use super::tryout::Tryout;
 use crate::studio::advice::{Advice, Known, Means, after_training};
 use crate::studio::judge::{Assessment, likely_mislabelled};
-use crate::studio::{ClassId, Role};
+use crate::studio::shapes::{ExampleSet, TEST_PICTURES};
+use crate::studio::{ClassId, Picture, Role};
 use crate::train::recipe::TrainDepth;
 use crate::ui::format;
 use crate::ui::notice::Notice;
@@ -135,7 +138,8 @@ fn Results(lab: Workshop) -> impl IntoView {
             let recipe = record.as_ref().map(|record| &record.recipe);
             (recipe.is_some_and(|recipe| recipe.augmentation.flip), recipe.map(|recipe| recipe.depth))
         });
-        let drawn = lab.studio.project.with(|project| project.as_ref().is_some_and(|project| project.drawn));
+        // Of pictures that the page draws nobody can take more.
+        let drawn = lab.studio.pictures.with(|all| all.iter().all(|picture| ExampleSet::of_file(&picture.name).is_some()));
         let place = |id: ClassId| classes.with(|classes| classes.iter().position(|class| *class == id));
         let known = Known {
             means: Means { pictures: !drawn, layers: depth != Some(TrainDepth::All) },
@@ -166,6 +170,9 @@ fn Results(lab: Workshop) -> impl IntoView {
         <div class="judge__sets" role="group" aria-label=t!("judge.sets")>
             {tab(Group::Validation, t!("judge.validation").into_owned(), "set-validation")}
             {tab(Group::Test, t!("judge.test").into_owned(), "set-test")}
+            <Show when=move || has(Group::SecondTest)>
+                {tab(Group::SecondTest, t!("judge.second_test").into_owned(), "set-second-test")}
+            </Show>
             {tab(Group::Train, t!("judge.train").into_owned(), "set-train")}
         </div>
         <div class="judge__head card">
@@ -175,7 +182,7 @@ fn Results(lab: Workshop) -> impl IntoView {
                 <p class="judge__hint">
                     {move || match set.get() {
                         Group::Validation => t!("judge.validation_hint"),
-                        Group::Test => t!("judge.test_hint"),
+                        Group::Test | Group::SecondTest => t!("judge.test_hint"),
                         Group::Train => t!("judge.train_hint"),
                     }}
                 </p>
@@ -225,27 +232,71 @@ fn interval_words(assessment: &Assessment) -> String {
 #[component]
 fn TestSet(lab: Workshop, classes: Memo<Vec<ClassId>>, names: Memo<Vec<String>>) -> impl IntoView {
     let studio = lab.studio;
-    let folders = move |folders: crate::Result<crate::web::Folders>| match folders {
-        Ok(folders) => studio.add_folders(folders, Role::Test),
-        Err(error) => studio.fail(&error),
-    };
+    let drawn = Memo::new(move |_| classes.with(|classes| classes.iter().any(|class| studio.drawn(*class).is_some())));
+    let draw = move |_| studio.draw_test(&classes.get_untracked());
     view! {
         <h2 class="judge__title">{t!("judge.test_set")}</h2>
         <p class="judge__hint">{t!("judge.test_set_hint")}</p>
+        <Show when=move || drawn.get()>
+            <button type="button" class="button judge__draw" data-testid="test-draw" on:click=draw>
+                {t!("judge.test_draw", count = TEST_PICTURES.len())}
+            </button>
+        </Show>
+        <TestPictures lab role=Role::Test name="test" classes names />
+        <details class="judge__second">
+            <summary data-testid="second-test">{t!("judge.second_test_title")}</summary>
+            <p class="judge__hint">{t!("judge.second_test_hint")}</p>
+            <TestPictures lab role=Role::SecondTest name="second-test" classes names />
+        </details>
+    }
+}
+
+/// The ways into a test set, and out of it.
+#[component]
+fn TestPictures(
+    lab: Workshop,
+    role: Role,
+    /// Begins the ids that tests ask for.
+    name: &'static str,
+    classes: Memo<Vec<ClassId>>,
+    names: Memo<Vec<String>>,
+) -> impl IntoView {
+    let studio = lab.studio;
+    let folders = move |folders: crate::Result<crate::web::Folders>| match folders {
+        Ok(folders) => studio.add_folders(folders, role),
+        Err(error) => studio.fail(&error),
+    };
+    let there = Memo::new(move |_| {
+        let of_role = |picture: &&Picture| picture.role == role;
+        studio.pictures.with(|pictures| pictures.iter().filter(of_role).map(|picture| picture.id).collect::<BTreeSet<_>>())
+    });
+    view! {
         <div class="judge__uploads">
-            <FolderButton label=t!("judge.test_folder") testid="test-folder" chosen=folders />
+            <span class="mouse">
+                <FolderButton label=t!("judge.test_folder") testid=format!("{name}-folder") chosen=folders />
+            </span>
             {move || {
                 classes
                     .get()
                     .into_iter()
                     .zip(names.get())
-                    .map(|(class, name)| {
-                        let label = t!("judge.test_files", name = name);
-                        let chosen = move |files| studio.add_files(files, class, Role::Test);
-                        view! { <FileButton pick=Pick::Files label=label testid=format!("test-files-{class}") chosen=chosen /> }
+                    .map(|(class, title)| {
+                        let label = t!("judge.test_files", name = title);
+                        let chosen = move |files| studio.add_files(files, class, role);
+                        view! { <FileButton pick=Pick::Files label=label testid=format!("{name}-files-{class}") chosen=chosen /> }
                     })
                     .collect_view()
             }}
+            <Show when=move || there.with(|there| !there.is_empty())>
+                <button
+                    type="button"
+                    class="button button--quiet"
+                    data-testid=format!("{name}-remove")
+                    on:click=move |_| studio.delete_pictures(&there.get_untracked())
+                >
+                    {move || t!("judge.test_remove", count = there.with(BTreeSet::len))}
+                </button>
+            </Show>
         </div>
     }
 }

@@ -22,6 +22,8 @@ pub enum Group {
     Train,
     /// Given for the test alone.
     Test,
+    /// Given for the second test alone.
+    SecondTest,
 }
 
 /// Answers to the pictures of each set.
@@ -30,6 +32,7 @@ pub struct Answers {
     pub validation: Vec<Judged>,
     pub train: Vec<Judged>,
     pub test: Vec<Judged>,
+    pub second_test: Vec<Judged>,
     /// The classes, in the order of the logits.
     pub classes: Vec<ClassId>,
     /// Epochs the network had when it was asked.
@@ -42,6 +45,7 @@ impl Answers {
             Group::Validation => &self.validation,
             Group::Train => &self.train,
             Group::Test => &self.test,
+            Group::SecondTest => &self.second_test,
         }
     }
 }
@@ -185,7 +189,7 @@ impl Workshop {
         for part in some.chunks(PART) {
             mirrored.extend(self.ask(number, record, part, true, events).await?);
         }
-        let all = [&answers.validation, &answers.train, &answers.test];
+        let all = [&answers.validation, &answers.train, &answers.test, &answers.second_test];
         let plain = |of: &Judged| all.iter().find_map(|set| set.iter().find(|one| one.picture == of.picture)).cloned();
         let (plain, mirrored): (Vec<Judged>, Vec<Judged>) = mirrored.into_iter().filter_map(|m| Some((plain(&m)?, m))).unzip();
         let found = mirror::by_answers(&plain, &mirrored, record.classes.len());
@@ -200,12 +204,12 @@ impl Workshop {
 
     fn sort_in(self, answers: &mut Answers, record: &Record, judged: Judged) {
         let id: PictureId = judged.picture;
-        let test = self
-            .studio
-            .pictures
-            .with_untracked(|pictures| pictures.iter().any(|picture| picture.id == id && picture.role == Role::Test));
-        if test {
+        let role = |pictures: &Vec<Picture>| pictures.iter().find(|picture| picture.id == id).map(|picture| picture.role);
+        let role = self.studio.pictures.with_untracked(role);
+        if role == Some(Role::Test) {
             answers.test.push(judged);
+        } else if role == Some(Role::SecondTest) {
+            answers.second_test.push(judged);
         } else if record.sides.train.contains(&id) {
             answers.train.push(judged);
         } else {

@@ -60,7 +60,7 @@ pub fn StrongerBase(lab: Workshop) -> impl IntoView {
                     type="file"
                     tabindex="-1"
                     multiple
-                    aria-label=t!("model.open")
+                    aria-hidden="true"
                     data-testid="stronger-input"
                     on:change=move |event| lab.begin_from(|| lab.take_weights_input(&event))
                 />

@@ -72,7 +72,7 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                 }
             >
                 <div class="train__sides">
-                    <div class="card">
+                    <div class="card train__main">
                         <p class="train__lead" data-testid="train-pictures">
                             {move || t!("train.from", pictures = lab.pictures_to_learn(), classes = counts.with(Vec::len))}
                         </p>
@@ -89,15 +89,17 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                         <Epochs lab />
                         <Actions lab />
                         <Notice text=training.error testid="train-error" />
-                        <Dials lab />
                     </div>
-                    <div class="card">
+                    <div class="card train__course">
                         <Show
                             when=move || begun.get()
                             fallback=|| view! { <p class="train__empty">{t!("train.not_begun")}</p> }
                         >
                             <Course lab />
                         </Show>
+                    </div>
+                    <div class="card train__more">
+                        <Dials lab />
                     </div>
                 </div>
                 <Runs lab />
