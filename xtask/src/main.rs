@@ -4,6 +4,7 @@
 
 mod bench;
 mod golden;
+mod kernels;
 mod offline;
 mod optimise;
 mod report;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
                                               ARGS go to the runner of the one phase named
   setup [--test]                              only install what serve (with --test: and test) needs
   bench [ARGS]                                time one network on this machine's GPU: reslab bench ARGS
+  kernels [ARGS]                              what an AMD card would make of the kernels, without one (--help)
   golden [ARGS]                               recompute the reference values in tests/golden (Python, in a venv)
 ";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("setup") => tools::setup(&args[1..]),
         Some("bench") => bench::run(&args[1..]),
         Some("golden") => golden::run(&args[1..]),
+        Some("kernels") => kernels::run(&args[1..]),
         // Called by Trunk after a build (see Trunk.toml); not for people.
         Some("optimise") => optimise::run(),
         Some("-h" | "--help" | "help") => {
