@@ -29,5 +29,5 @@ pub use self::{
     overlay::address,
     screen::look_live,
     state::{Live, Phase, keep_camera, open_first, usual_cameras},
-    view::{Actions, LiveReading, LiveStage, camera_name, live_view},
+    view::{Actions, LiveReading, LiveStage, camera_name, chosen_camera, live_view},
 };

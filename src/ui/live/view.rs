@@ -233,7 +233,7 @@ fn Cameras(live: Live) -> impl IntoView {
                 <select
                     class="select"
                     data-testid="live-camera"
-                    on:change=move |event| live.open(CameraChoice::Device(event_target_value(&event)))
+                    on:change=move |event| live.open(chosen_camera(&event, live.device))
                 >
                     {move || {
                         live.cameras
@@ -243,7 +243,7 @@ fn Cameras(live: Live) -> impl IntoView {
                             .map(|(i, camera)| {
                                 let id = camera.id.clone();
                                 let chosen = move || live.device.with(|device| device.as_ref() == Some(&id));
-                                view! { <option value=camera.id.clone() selected=chosen>{camera_name(&camera, i)}</option> }
+                                view! { <option value=camera.id.clone() prop:selected=chosen>{camera_name(&camera, i)}</option> }
                             })
                             .collect_view()
                     }}
@@ -251,6 +251,14 @@ fn Cameras(live: Live) -> impl IntoView {
             </label>
         </Show>
     }
+}
+
+/// The camera that was chosen from a list. Until it is open the list shows the one that is: it may not be had.
+pub fn chosen_camera(event: &web_sys::Event, now: RwSignal<Option<String>>) -> CameraChoice {
+    let list = event_target::<web_sys::HtmlSelectElement>(event);
+    let choice = CameraChoice::Device(list.value());
+    list.set_value(&now.get_untracked().unwrap_or_default());
+    choice
 }
 
 /// What a camera is called in a list.

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::split::in_page_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
-use crate::ui::live::{camera_name, keep_camera, open_first, usual_cameras};
+use crate::ui::live::{camera_name, chosen_camera, keep_camera, open_first, usual_cameras};
 use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraWatch, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
@@ -345,7 +345,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                                     class="select"
                                     data-testid="record-camera"
                                     on:change=move |event| {
-                                        let choice = CameraChoice::Device(event_target_value(&event));
+                                        let choice = chosen_camera(&event, device);
                                         keep_camera(&choice);
                                         open(vec![choice]);
                                     }
@@ -358,7 +358,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                                             .map(|(i, camera)| {
                                                 let id = camera.id.clone();
                                                 let chosen = move || device.with(|device| device.as_ref() == Some(&id));
-                                                view! { <option value=camera.id.clone() selected=chosen>{camera_name(&camera, i)}</option> }
+                                                view! { <option value=camera.id.clone() prop:selected=chosen>{camera_name(&camera, i)}</option> }
                                             })
                                             .collect_view()
                                     }}

@@ -16,7 +16,7 @@ pub fn Runs(lab: Workshop) -> impl IntoView {
     let runs = lab.training.runs;
     view! {
         <Show when=move || !runs.with(Vec::is_empty)>
-            <section class="card runs" aria-labelledby="runs-title" data-testid="runs">
+            <div class="card runs" data-testid="runs">
                 <h2 id="runs-title" class="judge__title">{t!("train.runs")}</h2>
                 <p class="train__hint">{t!("train.runs_hint")}</p>
                 <div class="runs__scroll" tabindex="0" role="region" aria-labelledby="runs-title">
@@ -44,7 +44,7 @@ pub fn Runs(lab: Workshop) -> impl IntoView {
                         </tbody>
                     </table>
                 </div>
-            </section>
+            </div>
         </Show>
     }
 }
