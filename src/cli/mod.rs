@@ -114,10 +114,27 @@ impl From<Error> for Stop {
 }
 
 /// Parses the process's arguments, does what they say and returns the exit code.
+/// Starts again with XDG_RUNTIME_DIR where a server has none: Mesa's driver for processors says "error: XDG_RUNTIME_DIR is invalid" on
+/// stderr as often as it is opened, and needs it for windows alone. A program may not change its own environment safely.
+#[cfg(target_os = "linux")]
+fn quiet_drivers() {
+    use std::os::unix::process::CommandExt;
+    const NAME: &str = "XDG_RUNTIME_DIR";
+    if std::env::var_os(NAME).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        // It returns only where that failed: then there is a line too much on stderr.
+        let _ = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(NAME, std::env::temp_dir()).exec();
+    }
+}
+
+/// The command line: its exit code.
 pub fn main() -> ExitCode {
     // Silent unless RUST_LOG asks: drivers and wgpu warn about things no user can change.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let Cli { global, command } = Cli::parse();
+    #[cfg(target_os = "linux")]
+    quiet_drivers();
     let done = match command {
         Command::Classify(arguments) => classify::run(&global, &arguments),
         Command::Eval(arguments) => eval::run(&global, &arguments),

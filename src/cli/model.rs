@@ -9,7 +9,7 @@ use crate::data::Preset;
 use crate::engine::{Engine, LoadOptions, ModelInfo, Origin, told_by_hub};
 use crate::model::resnet::StrideOn;
 use crate::weights::detect::Detected;
-use crate::weights::{Choices, Files, companions, load};
+use crate::weights::{self, Choices, Files, companions, load};
 use crate::{Error, Result};
 
 /// The bundled model: a ResNet-20 for CIFAR-10's classes, trained by `reslab train` (docs/learning.md).
@@ -125,8 +125,10 @@ impl ModelArgs {
     }
 }
 
-/// A weights file with what lies beside it.
+/// A weights file with what lies beside it. Of a TensorFlow checkpoint any file, the name that all have in common, or the folder.
 pub(super) fn file(path: &Path) -> Result<Source> {
+    let found = checkpoint(path);
+    let path = found.as_deref().unwrap_or(path);
     let name = path.display().to_string();
     let bytes = read_file(path)?;
     // The bytes that `--model` would load are the same model.
@@ -141,11 +143,36 @@ pub(super) fn file(path: &Path) -> Result<Source> {
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let read = |name: String| {
-        let content = std::fs::read(folder.join(&name)).ok()?;
+        let here = std::fs::read(folder.join(&name));
+        // A SavedModel keeps its configuration above its variables.
+        let above = || std::fs::read(folder.parent().filter(|_| folder.ends_with("variables"))?.join(&name)).ok();
+        let content = here.ok().or_else(above)?;
         Some((name, content))
     };
     let beside = companions(&name, &bytes).into_iter().filter_map(read).collect();
     Ok(Source { name, bytes: bytes.into(), origin: Origin::OwnFile, preset: None, beside, choices: Choices::default() })
+}
+
+/// The table of names of the TensorFlow checkpoint that a path means, where it is not the path itself.
+fn checkpoint(path: &Path) -> Option<PathBuf> {
+    let is_file = |path: PathBuf| path.is_file().then_some(path);
+    let name = path.file_name()?.to_str().unwrap_or_default();
+    if path.is_dir() {
+        let latest = || std::fs::read(path.join("checkpoint")).ok().and_then(|text| weights::latest_checkpoint(&text));
+        let indices = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut indices = indices.filter(|path| path.extension().is_some_and(|ending| ending == "index"));
+        let only = indices.next().filter(|_| indices.next().is_none());
+        return is_file(path.join("variables/variables.index"))
+            .or_else(|| is_file(path.join(latest()?)))
+            .or_else(|| only.and_then(is_file));
+    }
+    if name == "saved_model.pb" {
+        return is_file(path.with_file_name("variables").join("variables.index"));
+    }
+    if let Some(index) = weights::checkpoint_index(name) {
+        return is_file(path.with_file_name(index));
+    }
+    if path.exists() { None } else { is_file(path.with_file_name(format!("{name}.index"))) }
 }
 
 impl Source {
@@ -197,7 +224,7 @@ pub(super) fn bundled_bytes() -> u64 {
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let io = |reason: String| Error::Io { path: path.display().to_string(), reason };
     if path.is_dir() {
-        return Err(io("it is a folder; give a file".into()));
+        return Err(io("it is a folder, and holds no TensorFlow checkpoint or not one alone; give a file".into()));
     }
     std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => io("there is no such file".into()),

@@ -5,11 +5,13 @@ pub mod catalog;
 pub mod cifar;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod dataset;
+pub mod element;
 pub mod header;
 pub mod image;
 pub mod image_set;
 pub mod labels;
 pub mod npy;
+pub(crate) mod pickle;
 pub mod preset;
 pub mod random;
 pub mod resample;

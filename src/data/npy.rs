@@ -8,7 +8,7 @@ use crate::split::in_part;
 /// An array as its header tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Array {
-    /// NumPy's name of the element type, as `<f4`.
+    /// NumPy's name of the element type, as `<f4`; empty where elements have several fields.
     pub kind: String,
     /// Sizes, the slowest first.
     pub shape: Vec<u64>,
@@ -19,11 +19,29 @@ pub struct Array {
 }
 
 impl Array {
-    /// Reads the header of a `.npy` file.
+    /// Reads the header of a `.npy` file of numbers or texts, and sees that all of them are there.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let array = Self::header(bytes)?;
+        if array.kind.is_empty() {
+            return Err("its elements have several fields; expected plain numbers".into());
+        }
+        let count = array.shape.iter().try_fold(array.element_bytes()?, |count, size| count.checked_mul(*size));
+        let (wanted, there) = (count.ok_or("its header is damaged")?, (bytes.len() - array.start) as u64);
+        if there < wanted {
+            return Err(format!("it stops after {there} of {wanted} bytes; copy it again"));
+        }
+        Ok(array)
+    }
+
+    /// Reads the header of a `.npy` file: the magic `\x93NUMPY`, a version (2 bytes), the length of what follows (2 or 4 bytes), a
+    /// dictionary in Python's syntax (`{'descr': '<f4', 'fortran_order': False, 'shape': (64, 3, 7, 7), }`).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn header(bytes: &[u8]) -> Result<Self, String> {
         let damaged = || "its header is damaged".to_owned();
         if !bytes.starts_with(b"\x93NUMPY") {
             return Err("it is no NumPy array".into());
@@ -39,19 +57,13 @@ impl Array {
         // A Python dictionary of three fixed keys.
         let value = |key: &str| header.split_once(&format!("'{key}':")).map(|(_, rest)| rest.trim_start());
         let kind = value("descr").and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.split_once('\''));
-        let Some((kind, _)) = kind else { return Err("its elements have several fields; expected plain numbers".into()) };
+        let kind = kind.map_or("", |(kind, _)| kind);
         let fortran = value("fortran_order").ok_or_else(damaged)?.starts_with("True");
         let shape = value("shape").and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.split_once(')'));
         let (shape, _) = shape.ok_or_else(damaged)?;
         let sizes = shape.split(',').map(|size| size.trim().trim_end_matches('L')).filter(|size| !size.is_empty());
         let shape = sizes.map(|size| size.parse().map_err(|_| damaged())).collect::<Result<Vec<u64>, _>>()?;
-        let array = Self { kind: kind.to_owned(), shape, fortran, start };
-        let count = array.shape.iter().try_fold(1_u64, |count, size| count.checked_mul(*size)).ok_or_else(damaged)?;
-        let wanted = count.checked_mul(array.element_bytes()?).ok_or_else(damaged)?;
-        if ((bytes.len() - start) as u64) < wanted {
-            return Err(format!("it stops after {} of {wanted} bytes; copy it again", bytes.len() - start));
-        }
-        Ok(array)
+        Ok(Self { kind: kind.to_owned(), shape, fortran, start })
     }
 
     fn element_bytes(&self) -> Result<u64, String> {
@@ -167,6 +179,9 @@ impl Pictures {
 
     /// Picture `index` as RGBA.
     pub fn rgba(&self, bytes: &[u8], index: usize) -> Option<Vec<u8>> {
+        if index >= self.count {
+            return None;
+        }
         let [rows, columns, channels] = self.size;
         let mut pixels = Vec::with_capacity(rows * columns * 4);
         for row in 0..rows {

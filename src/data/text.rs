@@ -139,6 +139,16 @@ fn cp437(byte: u8) -> char {
     }
 }
 
+/// A name from a file as errors show it: at most 100 characters, control characters escaped.
+pub(crate) fn shown(name: &str) -> String {
+    let mut text: String =
+        name.chars().take(100).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    if name.chars().nth(100).is_some() {
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

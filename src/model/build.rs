@@ -123,7 +123,9 @@ impl Builder<'_> {
         for (j, &(i, o, kernel, conv_stride)) in convs.iter().enumerate() {
             let j = j + 1;
             // The shortcut comes before the last convolution, whose epilogue then does the addition.
-            if j == convs.len() && (stride != 1 || channels != stage.channels) {
+            if j == convs.len() && stride != 1 && channels == stage.channels && self.spec.stride_unit == StrideUnit::Last {
+                shortcut = self.subsample(name, input, channels, stride);
+            } else if j == convs.len() && (stride != 1 || channels != stage.channels) {
                 shortcut = self.reshaping_shortcut(name, input, channels, stage.channels, stride);
             }
             x = self.branch_conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, true);
@@ -162,15 +164,16 @@ impl Builder<'_> {
                 let source = if self.spec.order == BlockOrder::PreActivation { pre_activated } else { input };
                 shortcut = self.reshaping_shortcut(name, source, channels, stage.channels, stride);
             } else if j == convs.len() && stride != 1 {
-                shortcut = self.graph.push(
-                    format!("{name}.subsample"),
-                    ZeroPadShortcut { stride, out_channels: channels, offset: 0 },
-                    &[input],
-                );
+                shortcut = self.subsample(name, input, channels, stride);
             }
             x = self.branch_conv(&format!("{name}.conv{j}"), x, i, o, kernel, conv_stride, j < convs.len());
         }
         self.graph.push(name, Add, &[x, shortcut])
+    }
+
+    /// TF-slim's shortcut where a stage's last block halves the picture.
+    fn subsample(&mut self, name: &str, x: ValueId, channels: usize, stride: usize) -> ValueId {
+        self.graph.push(format!("{name}.subsample"), ZeroPadShortcut { stride, out_channels: channels, offset: 0 }, &[x])
     }
 
     fn reshaping_shortcut(&mut self, name: &str, x: ValueId, channels: usize, out_channels: usize, stride: usize) -> ValueId {

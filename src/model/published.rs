@@ -38,6 +38,20 @@ impl ResNetSpec {
         Ok(Self { arch: format!("resnet{depth}v1-keras"), bias: ConvBias::Always, bn_eps: 1.001e-5, ..spec })
     }
 
+    /// TF-slim's v1 net of 50, 101, 152 or 200 layers: the stride on a stage's last block, whose shortcut skips pixels; the pool is
+    /// padded as TensorFlow does.
+    pub fn slim_v1(depth: usize, classes: Option<usize>) -> Result<Self> {
+        let published = [50, 101, 152, 200].contains(&depth).then(|| v1(depth, true)).flatten();
+        let Some(mut spec) = published else {
+            return Err(Error::Spec(format!("TF-slim has v1 nets of 50, 101, 152 or 200 layers, not {depth}")));
+        };
+        for (stage, stride) in spec.stages.iter_mut().zip([2, 2, 2, 1]) {
+            stage.stride = stride;
+        }
+        spec.stem.pool = Some(StemPool { padding: Padding::Same, ..POOL });
+        Ok(Self { arch: format!("resnet{depth}v1-slim"), stride_unit: StrideUnit::Last, classes, ..spec })
+    }
+
     /// An ImageNet v2 (full pre-activation) net of 50, 101, 152 or 200 layers.
     pub fn v2(depth: usize, dialect: V2Dialect, classes: Option<usize>) -> Result<Self> {
         let blocks = match depth {
@@ -158,6 +172,7 @@ impl ResNetSpec {
             "-projection" => Self::cifar_v1(depth, CifarShortcut::Projection, Some(10)),
             "-keras" => Self::cifar_v1(depth, CifarShortcut::Keras, Some(10)),
             "v1-keras" => Self::keras_v1(depth, Some(1000)),
+            "v1-slim" => Self::slim_v1(depth, Some(1000)),
             "v2-slim" => Self::v2(depth, V2Dialect::Slim, Some(1000)),
             "v2-keras" => Self::v2(depth, V2Dialect::Keras, Some(1000)),
             "v2" => Self::cifar_v2(depth, Some(10)),

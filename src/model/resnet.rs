@@ -184,7 +184,7 @@ pub enum StrideOn {
     Conv1x1,
 }
 
-/// Which block of a stage carries the stride.
+/// Which block of a stage carries the stride. Where it is the last and the width stays, its shortcut skips pixels without weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StrideUnit {
@@ -243,6 +243,9 @@ pub const NAMED: &[&str] = &[
     "resnet101v2-slim",
     "resnet152v2-slim",
     "resnet200v2-slim",
+    "resnet50v1-slim",
+    "resnet101v1-slim",
+    "resnet152v1-slim",
     "resnet50v1-keras",
     "resnet101v1-keras",
     "resnet152v1-keras",

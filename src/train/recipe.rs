@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Init, Schedule};
 use crate::model::graph::Param;
-use crate::model::resnet::{BlockOrder, ResNetSpec};
+use crate::model::resnet::{ResNetSpec, StrideUnit};
 use crate::ops::{Augmentation, LossKind, Optimizer, Statistics};
 use crate::{Error, Result};
 
@@ -303,11 +303,11 @@ impl Recipe {
 
 /// How running statistics follow the batch's, in the framework a network comes from: PyTorch's 0.1 with the unbiased variance;
 /// Keras' 0.99, that is 0.01, with the biased one (its networks are those with an epsilon other than 1e-5); TF-slim's decay of
-/// 0.997 (`resnet_arg_scope`), unbiased because TensorFlow's fused kernel corrects what it returns for the running variance.
+/// 0.997 (`resnet_arg_scope`; its networks have the stride on a stage's last block), unbiased because TensorFlow's fused kernel corrects what it returns for the running variance.
 pub fn batch_statistics(spec: &ResNetSpec) -> Statistics {
     if spec.bn_eps != 1e-5 {
         Statistics::Batch { momentum: 0.01, unbiased: false }
-    } else if spec.order == BlockOrder::PreActivation {
+    } else if spec.stride_unit == StrideUnit::Last {
         Statistics::Batch { momentum: 0.003, unbiased: true }
     } else {
         Statistics::Batch { momentum: 0.1, unbiased: true }
@@ -453,6 +453,10 @@ mod tests {
         assert_eq!(statistics(&recipe, "resnet56v2"), batch(0.01, false));
         assert_eq!(statistics(&recipe, "resnet50v2-keras"), batch(0.01, false));
         assert_eq!(statistics(&recipe, "resnet50v2-slim"), batch(0.003, true));
+        assert_eq!(statistics(&recipe, "resnet50v1-slim"), batch(0.003, true));
+        // Pre-activation of timm's and kuangliu's is PyTorch's all the same.
+        assert_eq!(statistics(&recipe, "resnetv2_50"), batch(0.1, true));
+        assert_eq!(statistics(&recipe, "preact-resnet18"), batch(0.1, true));
         // What counts is how many images run at a time.
         recipe.accumulation = 2;
         assert_eq!(statistics(&recipe, "resnet18"), Statistics::Running);

@@ -8,11 +8,11 @@ use wasm_bindgen::JsCast;
 use super::lab::Lab;
 use super::notice;
 use crate::web;
-use crate::{Error, Result};
+use crate::{Error, Result, weights};
 
 /// Endings of networks' files, also of those that are not read: their reader says what they are and what to do. Everything else is taken
 /// for a picture.
-const WEIGHTS: [&str; 19] = [
+const WEIGHTS: [&str; 20] = [
     ".safetensors",
     ".safetensors.index.json",
     ".pth",
@@ -30,6 +30,8 @@ const WEIGHTS: [&str; 19] = [
     ".keras",
     ".tflite",
     ".pb",
+    // TensorFlow's checkpoints; `.data-00000-of-00001` is one too.
+    ".index",
     ".mlmodel",
     ".gguf",
 ];
@@ -37,17 +39,17 @@ const WEIGHTS: [&str; 19] = [
 impl Lab {
     /// Takes files of any kind: weights become the model, the rest are pictures.
     pub fn take(self, files: Vec<web_sys::File>) {
-        let (mut weights, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_weights(&file.name()));
+        let (mut nets, rest): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_weights(&file.name()));
         // A config beside weights says what they are; alone it is no picture, which the decoder says.
         let (configs, pictures): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|file| !weights.is_empty() && file.name().to_ascii_lowercase().ends_with(".json"));
+            rest.into_iter().partition(|file| !nets.is_empty() && weights::is_part(&file.name()));
         self.picture_error.set(None);
         // An index stands for its parts.
-        let index =
-            weights.iter().position(|file| file.name().ends_with(".index.json")).unwrap_or(weights.len().saturating_sub(1));
-        if !weights.is_empty() {
-            let file = weights.remove(index);
-            self.load_file(file, weights.into_iter().chain(configs).collect());
+        let is_index = |file: &web_sys::File| file.name().ends_with(".index.json") || file.name().ends_with(".index");
+        let index = nets.iter().position(is_index).unwrap_or(nets.len().saturating_sub(1));
+        if !nets.is_empty() {
+            let file = nets.remove(index);
+            self.load_file(file, nets.into_iter().chain(configs).collect());
         }
         self.add(pictures.into_iter().map(|file| (file, None)).collect());
     }
@@ -126,5 +128,5 @@ async fn fetch_sample(file: &str) -> Result<web_sys::File> {
 /// Whether a file of this name is a network rather than a picture or an archive of pictures.
 pub fn is_weights(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    WEIGHTS.iter().any(|ending| name.ends_with(ending))
+    WEIGHTS.iter().any(|ending| name.ends_with(ending)) || weights::checkpoint_index(&name).is_some()
 }

@@ -48,7 +48,7 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 type="file"
                 tabindex="-1"
                 multiple
-                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip,.onnx,.h5,.hdf5,.keras"
+                accept=".safetensors,.json,.pth,.pth.tar,.tar,.pt,.pt2,.th,.bin,.ckpt,.pkl,.npz,.zip,.onnx,.h5,.hdf5,.keras,.pb,.index,.data-00000-of-00001"
                 aria-hidden="true"
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)

@@ -23,7 +23,8 @@ const MAX_FILE_BYTES: f64 = 1.5 * 1024.0 * 1024.0 * 1024.0;
 /// How long a download's address stays valid after the click; some browsers start late.
 const SAVE_GRACE_MS: i32 = 60_000;
 
-/// The files of a drop: those dropped as such, and the pictures in folders, at any depth.
+/// The files of a drop: those dropped as such, and the pictures in folders, at any depth; where there are none, the files of a network
+/// (a TensorFlow checkpoint, Hugging Face's folder).
 ///
 /// The event's data is taken at once (a browser takes it away when the event is over); the future walks the folders.
 ///
@@ -285,10 +286,17 @@ async fn walk(dropped: Vec<Dropped>) -> Result<Vec<File>> {
             Dropped::Entry(folder) => {
                 let mut found = Folders::default();
                 walk_folder(&folder, &mut found).await?;
-                if found.pictures.is_empty() {
-                    return Err(no_pictures(&folder.name(), found.others.len()));
+                let Folders { mut pictures, mut others } = found;
+                let count = others.len();
+                if pictures.is_empty() {
+                    // A network in several files.
+                    others.retain(|(path, _)| crate::weights::is_part(path));
+                    pictures = others;
                 }
-                found.pictures.into_iter().try_for_each(|(_, file)| push(&mut files, file))?;
+                if pictures.is_empty() {
+                    return Err(no_pictures(&folder.name(), count));
+                }
+                pictures.into_iter().try_for_each(|(_, file)| push(&mut files, file))?;
             }
         }
     }

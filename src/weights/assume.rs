@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::{Facts, KerasForm};
+use super::contents::{Facts, Form};
 use super::known::{self, Config, Named};
 use super::shapes::{same_shapes, with_ends_of};
 use crate::model::published::POOL;
@@ -63,13 +63,15 @@ pub(super) fn settle(
     if let Some(name) = &choices.named {
         spec = chosen(name, &spec)?;
         told.net = true;
-    } else if let Some(form) = facts.keras {
-        let (net, known) = keras(&spec, form)?;
+    } else if let Some(form) = facts.form {
+        let (net, known) = of_form(&spec, form)?;
         (spec, told.net) = (net, known);
         if !known && choices.is_empty() {
-            let sentence = "its layers have Keras Applications' names, but it is none of its nets: strides, pools and epsilon were taken \
-                            as theirs";
-            return Ok((spec, vec![sentence.into()]));
+            let whose = whose(form);
+            let sentence = format!(
+                "its layers have {whose} names, but it is none of its nets: strides, pools and epsilon were taken as theirs"
+            );
+            return Ok((spec, vec![sentence]));
         }
     } else if let Some(net) = hinted(&spec, config, facts, notes)? {
         spec = net;
@@ -126,38 +128,45 @@ fn chosen(name: &str, spec: &ResNetSpec) -> Result<ResNetSpec> {
     }
 }
 
-/// The table of Keras Applications' form with these shapes, and whether it is one of its nets.
-fn keras(spec: &ResNetSpec, form: KerasForm) -> Result<(ResNetSpec, bool)> {
-    let depth = spec.depth();
+fn whose(form: Form) -> &'static str {
+    if form.is_keras() { "Keras Applications'" } else { "TF-slim's" }
+}
+
+/// The table of this form with these shapes, and whether it is one of its published nets.
+fn of_form(spec: &ResNetSpec, form: Form) -> Result<(ResNetSpec, bool)> {
+    let post = spec.order == BlockOrder::PostActivation;
     let fits = match form {
-        KerasForm::V1 => spec.order == BlockOrder::PostActivation && spec.bias == ConvBias::Always,
-        KerasForm::V2 => spec.order == BlockOrder::PreActivation && spec.bias == ConvBias::WithoutNorm && spec.final_norm,
+        Form::KerasV1 => post && spec.bias == ConvBias::Always,
+        Form::SlimV1 => post && spec.bias == ConvBias::Never,
+        Form::KerasV2 | Form::SlimV2 => {
+            spec.order == BlockOrder::PreActivation && spec.bias == ConvBias::WithoutNorm && spec.final_norm
+        }
     };
     if !fits || spec.stages.iter().any(|stage| stage.bottleneck.is_none()) || spec.groups != 1 {
-        return Err(Error::UnknownArchitecture(
-            "its layers have the names of Keras Applications' ResNets, but not their biases, norms and bottleneck blocks: a net of \
-             another kind, which is not supported"
-                .into(),
-        ));
+        return Err(Error::UnknownArchitecture(format!(
+            "its layers have the names of {} ResNets, but not their biases, norms and bottleneck blocks: a net of another kind, which is \
+             not supported",
+            whose(form)
+        )));
     }
-    let published = match form {
-        KerasForm::V1 => ResNetSpec::keras_v1(depth, None),
-        KerasForm::V2 => ResNetSpec::v2(depth, V2Dialect::Keras, None),
+    let published = |depth: usize| match form {
+        Form::KerasV1 => ResNetSpec::keras_v1(depth, None),
+        Form::KerasV2 => ResNetSpec::v2(depth, V2Dialect::Keras, None),
+        Form::SlimV1 => ResNetSpec::slim_v1(depth, None),
+        Form::SlimV2 => ResNetSpec::v2(depth, V2Dialect::Slim, None),
     };
-    if let Ok(net) = published
+    let depth = spec.depth();
+    if let Ok(net) = published(depth)
         && same_shapes(&net, spec)
     {
         return Ok((with_ends_of(net, spec), true));
     }
     // The same functions make nets of other sizes.
-    let like = match form {
-        KerasForm::V1 => ResNetSpec::keras_v1(50, None),
-        KerasForm::V2 => ResNetSpec::v2(50, V2Dialect::Keras, None),
-    }?;
+    let like = published(50)?;
     let last = spec.stages.len().saturating_sub(1);
     let stride = |k: usize| match form {
-        KerasForm::V1 if k == 0 => 1,
-        KerasForm::V2 if k == last => 1,
+        Form::KerasV1 if k == 0 => 1,
+        Form::KerasV2 | Form::SlimV1 | Form::SlimV2 if k == last => 1,
         _ => 2,
     };
     let stages = spec.stages.iter().enumerate().map(|(k, stage)| Stage { stride: stride(k), ..*stage }).collect();

@@ -6,9 +6,9 @@ use std::cell::Cell;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::pickle::Element;
 use super::{HostTensor, shown};
 use crate::data::Activation;
+use crate::data::element::Element;
 
 /// A file, listed.
 pub(super) struct Contents<'a> {
@@ -62,8 +62,8 @@ pub(super) struct Facts {
     pub keys: Vec<String>,
     /// What the person should know of how it was read.
     pub notes: Vec<String>,
-    /// Its layers have the names of Keras Applications' ResNets.
-    pub keras: Option<KerasForm>,
+    /// Whose nets its layers' names are.
+    pub form: Option<Form>,
     /// What its last layer makes of its outputs.
     pub activation: Option<Activation>,
     /// Factor and offset of a layer that scales pixels before the network.
@@ -72,13 +72,23 @@ pub(super) struct Facts {
     pub side: Option<u32>,
 }
 
-/// The two forms of Keras Applications' ResNets.
+/// Nets of other frameworks that names tell, but shapes do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KerasForm {
-    /// `ResNet50`, `ResNet101`, `ResNet152`: stride on the first 1x1, biases everywhere.
-    V1,
+pub(super) enum Form {
+    /// Keras Applications' `ResNet50`, `ResNet101`, `ResNet152`: stride on the first 1x1, biases everywhere.
+    KerasV1,
     /// `ResNet50V2`, ...: pre-activation, stride in a stage's last block.
-    V2,
+    KerasV2,
+    /// TF-slim's `resnet_v1_50`, ...: stride in a stage's last block, its pool padded as TensorFlow does.
+    SlimV1,
+    /// TF-slim's `resnet_v2_50`, ...
+    SlimV2,
+}
+
+impl Form {
+    pub fn is_keras(self) -> bool {
+        matches!(self, Self::KerasV1 | Self::KerasV2)
+    }
 }
 
 /// A layer of a pickled module.

@@ -25,6 +25,8 @@ pub(super) const DIALECTS: &[Dialect] = &[
     Dialect { whose: "xternalz/WideResNet-pytorch", anchors: &["block1.layer.0.conv1.weight"], rename: wide },
     Dialect { whose: "Keras Applications", anchors: &["conv2_block1_1_conv.weight"], rename: keras_v1 },
     Dialect { whose: "Keras Applications (V2)", anchors: &["conv2_block1_1_conv.weight"], rename: keras_v2 },
+    Dialect { whose: "TF-slim", anchors: &["block1.unit_1.bottleneck_v1.conv1.weight"], rename: slim_v1 },
+    Dialect { whose: "TF-slim (v2)", anchors: &["block1.unit_1.bottleneck_v2.conv1.weight"], rename: slim_v2 },
     // `nn.Sequential(*net.children())`: convolution, norm, ReLU, max pool, stages; nets for small pictures have no pool.
     Dialect { whose: "torch.nn.Sequential", anchors: &["4.0.conv1.weight"], rename: sequential::<4> },
     Dialect { whose: "torch.nn.Sequential", anchors: &["3.0.conv1.weight"], rename: sequential::<3> },
@@ -200,6 +202,50 @@ fn keras_v2(name: &str) -> Option<String> {
     }
 }
 
+/// Block and the rest of `block1.unit_1.bottleneck_v1.conv1.weight`.
+fn slim_block<'a>(name: &'a str, unit_kind: &str) -> Option<(String, &'a str)> {
+    let (stage, rest) = number(name.strip_prefix("block")?)?;
+    let (unit, rest) = number(rest.strip_prefix("unit_")?)?;
+    let rest = rest.strip_prefix(unit_kind)?.strip_prefix('.')?;
+    Some((format!("layer{stage}.{}", unit.checked_sub(1)?), rest))
+}
+
+fn slim_v1(name: &str) -> Option<String> {
+    let (block, rest) = match slim_block(name, "bottleneck_v1") {
+        Some((block, rest)) => (block + ".", rest),
+        None => (String::new(), name),
+    };
+    let (layer, part) = rest.split_once('.')?;
+    let (norm, part) = part.strip_prefix("BatchNorm.").map_or((false, part), |part| (true, part));
+    match (layer, norm, block.is_empty()) {
+        ("conv1", _, true) | ("conv1" | "conv2" | "conv3", _, false) => {
+            Some(format!("{block}{}{}.{part}", if norm { "bn" } else { "conv" }, &layer[4..]))
+        }
+        ("shortcut", _, false) => Some(format!("{block}downsample.{}.{part}", usize::from(norm))),
+        _ => None,
+    }
+}
+
+fn slim_v2(name: &str) -> Option<String> {
+    let Some((block, rest)) = slim_block(name, "bottleneck_v2") else {
+        return match name.split_once('.')? {
+            ("conv1", part) => Some(format!("conv1.{part}")),
+            ("postnorm", part) => Some(format!("norm.{part}")),
+            _ => None,
+        };
+    };
+    let (layer, part) = rest.split_once('.')?;
+    // A norm's number is that of the convolution behind it.
+    match (layer, part.strip_prefix("BatchNorm.")) {
+        ("preact", _) => Some(format!("{block}.bn1.{part}")),
+        ("conv1", Some(part)) => Some(format!("{block}.bn2.{part}")),
+        ("conv2", Some(part)) => Some(format!("{block}.bn3.{part}")),
+        ("conv1" | "conv2" | "conv3", None) => Some(format!("{block}.{layer}.{part}")),
+        ("shortcut", None) => Some(format!("{block}.downsample.0.{part}")),
+        _ => None,
+    }
+}
+
 fn sequential<const FIRST: usize>(name: &str) -> Option<String> {
     let (i, rest) = number(name)?;
     match i {
@@ -248,6 +294,14 @@ mod tests {
             ("Keras Applications (V2)", "conv5_block1_preact_bn.weight", "layer4.0.bn1.weight"),
             ("Keras Applications (V2)", "conv2_block1_2_bn.weight", "layer1.0.bn3.weight"),
             ("Keras Applications (V2)", "post_bn.running_mean", "norm.running_mean"),
+            ("TF-slim", "conv1.BatchNorm.running_var", "bn1.running_var"),
+            ("TF-slim", "block2.unit_4.bottleneck_v1.conv3.BatchNorm.bias", "layer2.3.bn3.bias"),
+            ("TF-slim", "block1.unit_1.bottleneck_v1.shortcut.weight", "layer1.0.downsample.0.weight"),
+            ("TF-slim", "block1.unit_1.bottleneck_v1.shortcut.BatchNorm.weight", "layer1.0.downsample.1.weight"),
+            ("TF-slim (v2)", "block3.unit_2.bottleneck_v2.preact.running_mean", "layer3.1.bn1.running_mean"),
+            ("TF-slim (v2)", "block3.unit_2.bottleneck_v2.conv2.BatchNorm.weight", "layer3.1.bn3.weight"),
+            ("TF-slim (v2)", "block3.unit_2.bottleneck_v2.conv3.bias", "layer3.1.conv3.bias"),
+            ("TF-slim (v2)", "postnorm.bias", "norm.bias"),
             ("torch.nn.Sequential", "4.0.conv1.weight", "layer1.0.conv1.weight"),
             ("torch.nn.Sequential", "7.1.bn2.bias", "layer4.1.bn2.bias"),
         ] {
@@ -258,9 +312,19 @@ mod tests {
             for anchor in dialect.anchors {
                 assert_eq!((dialect.rename)(anchor).as_deref(), Some("layer1.0.conv1.weight"), "{anchor}");
             }
-            for other in
-                ["", ".", "fc.weight", "layer", "layer.0", "conv1", "res.0.x", "encoder.stages.x", "stages.0", "conv_x.0"]
-            {
+            for other in [
+                "",
+                ".",
+                "fc.weight",
+                "layer",
+                "layer.0",
+                "conv1",
+                "res.0.x",
+                "encoder.stages.x",
+                "stages.0",
+                "conv_x.0",
+                "block1.unit_0.x",
+            ] {
                 let _ = (dialect.rename)(other);
             }
         }

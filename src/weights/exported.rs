@@ -5,10 +5,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::contents::{Contents, Stored};
-use super::pickle::Element;
 use super::pth::strided;
 use super::zip::Archive;
 use super::{Dtype, shown};
+use crate::data::element::Element;
 
 /// The entry with an old archive's state dict.
 pub(super) fn state(archive: &Archive<'_>) -> Option<String> {

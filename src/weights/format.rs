@@ -26,6 +26,9 @@ pub enum FileFormat {
     Onnx,
     /// Keras' `.h5` and `.weights.h5`: an HDF5 file.
     KerasH5,
+    /// A checkpoint of TensorFlow: a table of names, and mostly data files beside it; also that of a SavedModel.
+    #[serde(rename = "tensorflow")]
+    TensorFlow,
     /// Keras 3's `.keras`: a zip archive around one, with the model's configuration.
     Keras,
 }
@@ -48,6 +51,9 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<FileFormat, String> {
     }
     if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
         return Ok(FileFormat::KerasH5);
+    }
+    if super::table::is_table(bytes) {
+        return Ok(FileFormat::TensorFlow);
     }
     if super::onnx_read::is_model(bytes) {
         return Ok(FileFormat::Onnx);
@@ -109,7 +115,9 @@ fn other(bytes: &[u8]) -> String {
     } else if bytes.get(2) == Some(&0x12)
         && bytes.windows(14).take(200_000).any(|part| part == b"saved_model.pb" || part == b"serving_defaul")
     {
-        format!("it is a TensorFlow graph (saved_model.pb), which holds no weights; {HOW}")
+        "it is a TensorFlow graph (saved_model.pb), which holds no weights: give the folder or a ZIP file of it, or \
+         `variables/variables.index` with the data files beside it"
+            .into()
     } else if bytes.first() == Some(&8)
         && bytes.get(1).is_some_and(|version| (1..=64).contains(version))
         && onnx_field(bytes.get(2))
@@ -123,7 +131,7 @@ fn other(bytes: &[u8]) -> String {
         "it begins with zeros only; the download or copy may have failed".into()
     } else {
         "it is none of the files that can be read: safetensors, PyTorch's (.pth, .pt, .th, .bin, .pt2, .ckpt), NumPy's (.npz), \
-         Keras' (.keras, .h5)"
+         Keras' (.keras, .h5), TensorFlow's (.index with .data), ONNX"
             .into()
     }
 }

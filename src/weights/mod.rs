@@ -2,8 +2,9 @@
 //!
 //! [`load`] turns the bytes of a file into a network, whatever the file is called, in four steps, each a home of its own:
 //!
-//! 1. What the file is (`format`), and what is in it (`contents`): a reader for each container (`safetensors`, `pth` with `pickle` and
-//!    `objects`, `tar`, `exported`, `npy`, `keras`) lists names, shapes and types before a number is read.
+//! 1. What the file is (`format`), and what is in it (`contents`): a reader for each container (`safetensors`, `pth` with `data::pickle` and
+//!    `objects`, `tar`, `exported`, `npy`, `keras`,
+//!    `tensorflow`) lists names, shapes and types before a number is read.
 //! 2. Which of that is the network (`select`): a prefix, a dialect of names (`dialects`), a classifier (`head`). What is none of ours
 //!    is refused by its right name (`relatives`).
 //! 3. Which network that is: a table off the shapes (`shapes`), published nets by name and `config.json` (`known`), and what nobody
@@ -17,9 +18,9 @@
 //! allocates more than a small multiple of the file's own size.
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use self::detect::Detected;
+use crate::data::text::shown;
 use crate::split::in_part;
 use crate::{Error, Result};
 
@@ -33,95 +34,35 @@ mod head;
 pub mod hub;
 mod inspect;
 mod keras;
+mod keras_layers;
 mod known;
 mod npy;
 mod objects;
 pub mod onnx;
+mod onnx_preact;
 mod onnx_read;
 mod open;
-mod pickle;
 mod protobuf;
 mod pth;
 mod relatives;
 pub mod safetensors;
 mod select;
 mod shapes;
+mod table;
 mod tar;
+mod tensorflow;
 mod zip;
 
+pub use crate::data::element::Dtype;
 pub use assume::Choices;
 pub use format::FileFormat;
 pub use inspect::{Inspection, LayerInfo, inspect};
-pub use open::{Files, companions, load};
+pub use open::{Files, companions, is_part, load};
+pub use tensorflow::{index_name as checkpoint_index, latest as latest_checkpoint};
 
 /// What the names of tensors begin with that only a training run wants which goes on: optimizer state, the latest weights
 /// where others were better. [`detect`](detect::detect) passes over them.
 pub const RESUME_PREFIX: &str = "resume.";
-
-/// Element type a tensor had in its file; in memory every tensor is f32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// IEEE 754 single.
-    F32,
-    /// IEEE 754 half.
-    F16,
-    /// The upper half of a single.
-    BF16,
-    /// IEEE 754 double.
-    F64,
-}
-
-impl Dtype {
-    /// Bytes an element takes in a file.
-    pub fn size(self) -> usize {
-        match self {
-            Self::F16 | Self::BF16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-
-    /// `f32`, `f16`, `bf16`, `f64`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::BF16 => "bf16",
-            Self::F64 => "f64",
-        }
-    }
-
-    /// One little-endian element; `bytes` must hold [`Dtype::size`] of them.
-    fn element(self, bytes: &[u8]) -> f32 {
-        match (self, bytes) {
-            (Self::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
-            (Self::F16, &[a, b]) => half::f16::from_le_bytes([a, b]).to_f32(),
-            (Self::BF16, &[a, b]) => half::bf16::from_le_bytes([a, b]).to_f32(),
-            (Self::F64, &[a, b, c, d, e, f, g, h]) => f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
-            _ => unreachable!("callers cut elements of exactly {} bytes", self.size()),
-        }
-    }
-
-    /// Little-endian elements in order; a rest shorter than an element is left out.
-    fn elements(self, bytes: &[u8]) -> Vec<f32> {
-        let bytes = &bytes[..bytes.len() - bytes.len() % self.size()];
-        if self == Self::F32 && cfg!(target_endian = "little") {
-            return bytemuck::pod_collect_to_vec(bytes); // a plain copy: most files are f32, and they are large
-        }
-        bytes.chunks_exact(self.size()).map(|element| self.element(element)).collect()
-    }
-}
-
-/// A name from a file as errors show it: at most 100 characters, control characters escaped.
-fn shown(name: &str) -> String {
-    let mut text: String =
-        name.chars().take(100).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
-    if name.chars().nth(100).is_some() {
-        text.push('…');
-    }
-    text
-}
 
 /// A tensor on the CPU, row-major in torch's axis order.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,15 +1,13 @@
-//! NumPy's `.npy` arrays, and `.npz` archives of them.
-//!
-//! An array is the magic `\x93NUMPY`, a version (2 bytes), the length of its header (2 or 4 bytes), a header in Python's syntax
-//! (`{'descr': '<f4', 'fortran_order': False, 'shape': (64, 3, 7, 7), }`) and the elements.
+//! NumPy's `.npz` archives of arrays, and `.npy` arrays as tensors.
 
 use indexmap::IndexMap;
 
 use super::contents::{Contents, Stored};
 use super::objects::{Array, Raw};
-use super::pickle::{Element, numpy_element};
 use super::shown;
 use super::zip::Archive;
+use crate::data::element::{Element, numpy_element};
+use crate::data::npy;
 
 /// Every array of an archive, by its name without the ending.
 pub(super) fn list<'a>(archive: &'a Archive<'a>) -> Result<Contents<'a>, String> {
@@ -33,40 +31,19 @@ pub(super) fn list<'a>(archive: &'a Archive<'a>) -> Result<Contents<'a>, String>
 
 /// One array; `None` for elements that are no numbers.
 fn parse(bytes: &[u8]) -> Result<Option<Array<'_>>, String> {
-    const CUT: &str = "it is cut off";
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or("it is no NumPy array")?;
-    let ([major, _], rest) = rest.split_first_chunk::<2>().ok_or(CUT)?;
-    let (length, rest) = if *major == 1 {
-        let (length, rest) = rest.split_first_chunk::<2>().ok_or(CUT)?;
-        (usize::from(u16::from_le_bytes(*length)), rest)
-    } else {
-        let (length, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
-        (u32::from_le_bytes(*length) as usize, rest)
-    };
-    let (header, data) = rest.split_at_checked(length).ok_or(CUT)?;
-    let header = std::str::from_utf8(header).map_err(|_| "its header is damaged")?;
-    let value = |key: &str| {
-        let at = header.find(&format!("'{key}'"))? + key.len() + 2;
-        Some(header[at..].trim_start().strip_prefix(':')?.trim_start())
-    };
-    let descr = value("descr").and_then(|text| text.strip_prefix('\'')).and_then(|text| text.split('\'').next());
-    let Some(descr) = descr else { return Ok(None) };
-    let fortran = value("fortran_order").is_some_and(|text| text.starts_with("True"));
-    let shape = value("shape").and_then(|text| text.strip_prefix('(')).and_then(|text| text.split(')').next());
-    let shape = shape.ok_or("its header has no shape")?;
-    let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
-    let shape: Vec<usize> = sizes.map(str::parse).collect::<Result<_, _>>().map_err(|_| "its shape is damaged")?;
-    let letters = descr.trim_start_matches(['<', '>', '|', '=']);
-    let Some(element) = numpy_element(letters) else { return Ok(None) };
+    let array = npy::Array::header(bytes)?;
+    let Some(element) = numpy_element(array.kind.trim_start_matches(['<', '>', '|', '='])) else { return Ok(None) };
+    let shape: Option<Vec<usize>> = array.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
+    let shape = shape.ok_or("its shape is too large")?;
     let count = shape.iter().try_fold(element.size(), |product, &n| product.checked_mul(n));
-    let data = count.and_then(|count| data.get(..count)).ok_or(CUT)?;
-    Ok(Some(Array { element, big_endian: descr.starts_with('>'), shape, fortran, bytes: Raw::Bytes(data) }))
+    let data = count.and_then(|count| bytes.get(array.start..)?.get(..count)).ok_or("it is cut off")?;
+    Ok(Some(Array { element, big_endian: array.kind.starts_with('>'), shape, fortran: array.fortran, bytes: Raw::Bytes(data) }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Dtype;
+    use crate::data::element::Dtype;
 
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();

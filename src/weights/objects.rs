@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::contents::{Facts, Module};
-use super::pickle::{Element, Heap, Object, Value, numpy_element};
+use crate::data::element::{Element, numpy_element};
+use crate::data::pickle::{Heap, Object, Value};
 
 /// How deep containers may stand inside each other.
 const MAX_DEPTH: usize = 24;

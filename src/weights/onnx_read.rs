@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::contents::{Contents, Module, Stored};
-use super::pickle::Element;
 use super::protobuf::{Field, fields, whole};
 use super::{Dtype, shown};
+use crate::data::element::Element;
 
 /// An attribute's value, as far as it matters.
 #[derive(Debug, Default, Clone)]
@@ -29,7 +29,7 @@ struct Node<'a> {
 
 /// A constant tensor.
 #[derive(Debug, Clone)]
-struct Tensor<'a> {
+pub(super) struct Tensor<'a> {
     shape: Vec<usize>,
     element: Element,
     data: Data<'a>,
@@ -48,7 +48,7 @@ enum Data<'a> {
 }
 
 #[derive(Debug, Default)]
-struct Model<'a> {
+pub(super) struct Model<'a> {
     nodes: Vec<Node<'a>>,
     tensors: HashMap<&'a str, Tensor<'a>>,
     inputs: Vec<&'a str>,
@@ -234,11 +234,11 @@ pub(super) fn list<'a>(bytes: &'a [u8], beside: &dyn Fn(&str) -> Option<&'a [u8]
 }
 
 /// The way through the graph.
-struct Walk<'m, 'a> {
+pub(super) struct Walk<'m, 'a> {
     model: &'m Model<'a>,
     /// Nodes that read a value.
     readers: HashMap<&'a str, Vec<usize>>,
-    tensors: IndexMap<String, (Tensor<'a>, bool)>,
+    pub(super) tensors: IndexMap<String, (Tensor<'a>, bool)>,
     modules: IndexMap<String, Module>,
 }
 
@@ -254,7 +254,7 @@ struct Branch {
     add: usize,
 }
 
-fn strange(what: &str) -> String {
+pub(super) fn strange(what: &str) -> String {
     format!(
         "its graph is not a ResNet's that can be read ({what}); export the network's weights as safetensors, or with \
          `torch.save(model.state_dict(), ...)`"
@@ -275,20 +275,20 @@ impl<'m, 'a> Walk<'m, 'a> {
         Self { model, readers, tensors: IndexMap::new(), modules: IndexMap::new() }
     }
 
-    fn readers(&self, value: &str) -> &[usize] {
+    pub(super) fn readers(&self, value: &str) -> &[usize] {
         self.readers.get(value).map_or(&[], Vec::as_slice)
     }
 
-    fn output(&self, node: usize) -> &'a str {
+    pub(super) fn output(&self, node: usize) -> &'a str {
         self.model.nodes[node].outputs.first().copied().unwrap_or_default()
     }
 
-    fn op(&self, node: usize) -> &'a str {
+    pub(super) fn op(&self, node: usize) -> &'a str {
         self.model.nodes[node].op
     }
 
     /// The one node that reads a value, past those that change nothing.
-    fn only(&self, value: &'a str) -> Option<usize> {
+    pub(super) fn only(&self, value: &'a str) -> Option<usize> {
         let mut value = value;
         for _ in 0..8 {
             let &[reader] = self.readers(value) else { return None };
@@ -300,7 +300,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         None
     }
 
-    fn int(&self, node: usize, name: &str) -> Option<usize> {
+    pub(super) fn int(&self, node: usize, name: &str) -> Option<usize> {
         let ints = &self.model.nodes[node].attributes.get(name)?.ints;
         ints.first().and_then(|&n| usize::try_from(n).ok())
     }
@@ -323,11 +323,12 @@ impl<'m, 'a> Walk<'m, 'a> {
             .only(input)
             .filter(|&node| self.op(node) == "Conv")
             .ok_or_else(|| strange("it does not begin with a convolution"))?;
-        let mut value = self.stem(stem)?;
-        if let Some(pool) = self.only(value).filter(|&node| self.op(node) == "MaxPool") {
-            self.modules.insert("maxpool".into(), module("MaxPool2d", self.int(pool, "strides")));
-            value = self.output(pool);
+        if let Some(convs) = self.pre_activated(stem) {
+            self.pre_activation(&convs)?;
+            return Ok(self);
         }
+        let value = self.stem(stem)?;
+        let mut value = self.max_pool(value);
         let (mut stage, mut block) = (0, 0);
         let mut before = None;
         loop {
@@ -374,6 +375,17 @@ impl<'m, 'a> Walk<'m, 'a> {
         Ok(self)
     }
 
+    /// The value after the stem's pool, if it has one.
+    pub(super) fn max_pool(&mut self, value: &'a str) -> &'a str {
+        match self.only(value).filter(|&node| self.op(node) == "MaxPool") {
+            Some(pool) => {
+                self.modules.insert("maxpool".into(), module("MaxPool2d", self.int(pool, "strides")));
+                self.output(pool)
+            }
+            None => value,
+        }
+    }
+
     /// One convolution, or three with norms and ReLUs between; the value after the last ReLU.
     fn stem(&mut self, first: usize) -> Result<&'a str, String> {
         let mut convs = vec![first];
@@ -402,7 +414,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     }
 
     /// Whether an average pool is ResNet-D's.
-    fn is_halving(&self, pool: usize) -> Result<(), String> {
+    pub(super) fn is_halving(&self, pool: usize) -> Result<(), String> {
         let windows = [self.int(pool, "kernel_shape"), self.int(pool, "strides")];
         if windows == [Some(2); 2] && self.int(pool, "count_include_pad").unwrap_or(0) == 0 {
             return Ok(());
@@ -410,12 +422,12 @@ impl<'m, 'a> Walk<'m, 'a> {
         Err(strange("an average pool in a shortcut that is not of 2x2 with stride 2 and without its padding"))
     }
 
-    fn only_relu(&self, value: &'a str) -> Option<usize> {
+    pub(super) fn only_relu(&self, value: &'a str) -> Option<usize> {
         self.readers(value).iter().copied().find(|&node| self.op(node) == "Relu")
     }
 
     /// The norm that follows a convolution, if one does, and the value after both.
-    fn after_conv(&self, conv: usize) -> (Option<usize>, &'a str) {
+    pub(super) fn after_conv(&self, conv: usize) -> (Option<usize>, &'a str) {
         let value = self.output(conv);
         match self.only(value) {
             Some(norm) if self.op(norm) == "BatchNormalization" => (Some(norm), self.output(norm)),
@@ -423,7 +435,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    fn width(&self, conv: usize) -> Option<usize> {
+    pub(super) fn width(&self, conv: usize) -> Option<usize> {
         let weight = self.model.nodes[conv].inputs.get(1)?;
         self.model.tensors.get(weight)?.shape.first().copied()
     }
@@ -469,7 +481,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         None
     }
 
-    fn head(&mut self, value: &'a str) -> Result<(), String> {
+    pub(super) fn head(&mut self, value: &'a str) -> Result<(), String> {
         let mut at = self.only(value);
         let mut layers: Vec<(usize, Option<&'a str>)> = Vec::new();
         while let Some(node) = at {
@@ -477,7 +489,8 @@ impl<'m, 'a> Walk<'m, 'a> {
                 "GlobalAveragePool" | "ReduceMean" | "AveragePool" | "Flatten" | "Reshape" | "Squeeze" | "Relu"
                 | "Identity" | "Dropout" | "Softmax" | "LogSoftmax" | "Sigmoid" => {}
                 "GlobalMaxPool" => return Err(strange("it ends in a maximum over the picture")),
-                "Gemm" => layers.push((node, self.model.nodes[node].inputs.get(2).copied())),
+                // A classifier that is a 1x1 convolution (timm's `resnetv2_*`) has the same inputs.
+                "Gemm" | "Conv" => layers.push((node, self.model.nodes[node].inputs.get(2).copied())),
                 "MatMul" => layers.push((node, None)),
                 "Add" => {
                     let bias =
@@ -495,7 +508,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             let name = if last == 0 { "fc".to_string() } else { format!("fc.{}", 2 * i) };
             let weight = self.model.nodes[node].inputs.get(1).copied().unwrap_or_default();
             // A matrix product has (in, out), as Gemm has without `transB`.
-            let turned = self.op(node) == "MatMul" || self.int(node, "transB") != Some(1);
+            let turned = self.op(node) == "MatMul" || (self.op(node) == "Gemm" && self.int(node, "transB") != Some(1));
             self.keep(format!("{name}.weight"), weight, turned)?;
             if let Some(bias) = bias {
                 self.keep(format!("{name}.bias"), bias, false)?;
@@ -510,7 +523,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         Ok(())
     }
 
-    fn conv(&mut self, name: &str, node: usize) -> Result<(), String> {
+    pub(super) fn conv(&mut self, name: &str, node: usize) -> Result<(), String> {
         let inputs = self.model.nodes[node].inputs.clone();
         if self.int(node, "dilations").is_some_and(|dilation| dilation > 1) {
             return Err(strange(&format!("`{name}` is a dilated convolution, which is not supported")));
@@ -523,7 +536,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    fn norm(&mut self, name: &str, node: Option<usize>) -> Result<(), String> {
+    pub(super) fn norm(&mut self, name: &str, node: Option<usize>) -> Result<(), String> {
         let Some(node) = node else { return Ok(()) };
         let eps = self.model.nodes[node].attributes.get("epsilon").and_then(|value| value.float).unwrap_or(1e-5);
         let inputs = self.model.nodes[node].inputs.clone();

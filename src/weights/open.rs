@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::assume::Choices;
-use super::contents::{Contents, Facts, KerasForm};
+use super::contents::{Contents, Facts, Form};
 use super::detect::{self, Beside, Detected};
 use super::known::Config;
 use super::select::select;
+use super::table::{self, Table};
 use super::zip::Archive;
-use super::{FileFormat, StateDict, exported, format, keras, npy, onnx_read, pth, safetensors, shown, tar};
-use crate::data::{ChannelOrder, Preset};
+use super::{FileFormat, StateDict, exported, format, keras, npy, onnx_read, pth, safetensors, shown, tar, tensorflow};
+use crate::data::{ChannelOrder, Preset, Resize};
 use crate::{Error, Result};
 
 /// A weights file and the files that lie beside it.
@@ -20,7 +21,7 @@ pub struct Files<'a> {
     /// Its content.
     pub bytes: &'a [u8],
     /// Names without folders, and contents: `config.json`, `preprocessor_config.json`, lists of classes, the other parts of a file
-    /// in several.
+    /// in several, the other files of a TensorFlow checkpoint.
     pub beside: &'a [(String, Vec<u8>)],
 }
 
@@ -34,6 +35,11 @@ impl<'a> Files<'a> {
         self.beside.iter().find(|(found, _)| found == name).map(|(_, bytes)| bytes.as_slice())
     }
 
+    /// The file of this name, also the first.
+    fn any(&self, name: &str) -> Option<&'a [u8]> {
+        if base(self.name) == name { Some(self.bytes) } else { self.find(name) }
+    }
+
     fn json(&self, name: &str) -> Option<Value> {
         serde_json::from_slice(self.find(name)?).ok()
     }
@@ -42,9 +48,12 @@ impl<'a> Files<'a> {
 /// Names, without folders, of files that say more of the file called `name`; those that are there belong into [`Files::beside`]. A
 /// file in several parts needs all of its parts.
 pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
-    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let file = base(name);
     let mut names: Vec<String> = ["config.json", "preprocessor_config.json"].map(String::from).into();
-    if let Some(index) = index_of(file, bytes) {
+    if table::is_table(bytes) {
+        names.push(KERAS_METADATA.into());
+        names.extend(tensorflow::shards(file, bytes));
+    } else if let Some(index) = index_of(file, bytes) {
         names.extend(index);
     } else if onnx_read::is_model(bytes) {
         names.extend(onnx_read::external_files(bytes));
@@ -61,8 +70,25 @@ pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
     names
 }
 
+/// Whether a file of this path may belong to a network in several files.
+pub fn is_part(path: &str) -> bool {
+    let name = base(path);
+    [".json", ".index", ".pb", ".safetensors"].iter().any(|ending| name.ends_with(ending))
+        || name == CHECKPOINT
+        || tensorflow::index_name(name).is_some()
+}
+
+/// Says in a folder of checkpoints which is the latest.
+const CHECKPOINT: &str = "checkpoint";
 /// Most parts of a file that are looked for.
 const MAX_PARTS: usize = 1000;
+/// Keras 2's configuration of a model, in the folder above a SavedModel's variables.
+const KERAS_METADATA: &str = "keras_metadata.pb";
+
+/// A name without folders.
+fn base(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
 
 /// The parts that an index names, if the file is one.
 fn index_of(name: &str, bytes: &[u8]) -> Option<Vec<String>> {
@@ -115,7 +141,7 @@ pub(super) fn load_with(files: &Files<'_>, choices: &Choices, hdf5: Hdf5) -> Res
         }
         contents.join_factors();
         let selected = select(files.name, &contents, choices)?;
-        let (keras_pixels, sentence) = keras_pixels(&contents.facts).unzip();
+        let (pixels, sentence) = their_pixels(&contents.facts).unzip();
         let beside =
             Beside { choices: choices.clone(), config: config.clone(), facts: contents.facts, prefix: &selected.prefix };
         let in_file = |error| with_their_names(error, &selected.names, selected.whose);
@@ -123,7 +149,7 @@ pub(super) fn load_with(files: &Files<'_>, choices: &Choices, hdf5: Hdf5) -> Res
         found.assumed.extend(selected.assumed);
         found.assumed.extend(sentence);
         found.notes.splice(0..0, selected.notes);
-        if let Some(pixels) = keras_pixels.filter(|_| config.is_none()) {
+        if let Some(pixels) = pixels.filter(|_| config.is_none()) {
             found.preset = known_preset(&pixels);
             let json = serde_json::to_string(&pixels).expect("plain data becomes JSON");
             found.weights.metadata.entry("pixels".into()).or_insert(json);
@@ -139,13 +165,25 @@ pub(super) fn load_with(files: &Files<'_>, choices: &Choices, hdf5: Hdf5) -> Res
     loaded.ok_or_else(|| Error::WeightsFile { file: files.name.into(), reason: "nothing was read".into() })
 }
 
-/// How Keras Applications' nets want their pixels, and the sentence that says so: `load_img(target_size=...)` and
-/// `preprocess_input`, unless the model itself scales pixels.
-fn keras_pixels(facts: &Facts) -> Option<(Preset, String)> {
-    let form = facts.keras?;
-    let (name, what) = match form {
-        KerasForm::V1 => ("caffe-exact", "as `keras.applications.resnet.preprocess_input` gives them (BGR less the mean)"),
-        KerasForm::V2 => ("keras-v2-exact", "as `keras.applications.resnet_v2.preprocess_input` gives them (-1 to 1)"),
+/// How nets of these forms want their pixels, and the sentence that says so: Keras' `load_img(target_size=...)` and `preprocess_input`,
+/// unless the model itself scales pixels; TF-slim's preprocessing by its factory.
+fn their_pixels(facts: &Facts) -> Option<(Preset, String)> {
+    let (name, what) = match facts.form? {
+        Form::KerasV1 => ("caffe-exact", "as `keras.applications.resnet.preprocess_input` gives them (BGR less the mean)"),
+        Form::KerasV2 => ("keras-v2-exact", "as `keras.applications.resnet_v2.preprocess_input` gives them (-1 to 1)"),
+        Form::SlimV1 => {
+            let (channel_order, mean) = (ChannelOrder::Rgb, [123.68, 116.779, 103.939]);
+            let preset = Preset { name: "slim-vgg".into(), channel_order, mean, ..Preset::named("caffe").ok()? };
+            let what = "pixels were taken as TF-slim's `vgg_preprocessing` gives them to its v1 nets (RGB less the mean)";
+            return Some((preset, what.into()));
+        }
+        Form::SlimV2 => {
+            let (resize, crop) = (Resize::Shorter(342), (299, 299));
+            let preset = Preset { name: "slim-inception".into(), resize, crop, ..Preset::named("keras-v2").ok()? };
+            let what =
+                "pixels were taken as TF-slim's `inception_preprocessing` gives them to its v2 nets (-1 to 1), at 299 x 299";
+            return Some((preset, what.into()));
+        }
     };
     let mut preset = Preset::named(name).ok()?.with_size(facts.side.unwrap_or(224)).ok()?;
     let what = match facts.rescaling {
@@ -236,7 +274,7 @@ fn everything(file: &str, contents: &Contents<'_>) -> Result<StateDict> {
         let Some(short) = name.strip_prefix(below) else { continue };
         if stored.is_float() {
             state.tensors.insert(short.into(), contents.read(name).map_err(wrong)?);
-        } else if unreadable.is_none() && matches!(stored.element, super::pickle::Element::Unsupported(..)) {
+        } else if unreadable.is_none() && matches!(stored.element, crate::data::element::Element::Unsupported(..)) {
             unreadable = Some(name);
         }
     }
@@ -252,6 +290,10 @@ fn everything(file: &str, contents: &Contents<'_>) -> Result<StateDict> {
 /// Lists what the file holds.
 fn visit(files: &Files<'_>, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
     let wrong = |reason: String| Error::WeightsFile { file: files.name.into(), reason };
+    if let Some(index) = checkpoint(files).map_err(wrong)? {
+        let (all, config) = (|name: &str| files.any(name), files.find(KERAS_METADATA));
+        return visit_checkpoint(index, &all, config, done).map_err(wrong)?;
+    }
     let format = match format::sniff(files.bytes) {
         Ok(format) => format,
         // An index names the parts; the file itself holds nothing.
@@ -278,8 +320,64 @@ fn visit(files: &Files<'_>, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
         FileFormat::TorchTar => tar::parse(files.bytes),
         FileFormat::Pickle => pth::parse_pickle(files.bytes),
         FileFormat::Onnx => onnx_read::list(files.bytes, &|name| files.find(name)),
+        // Never: `checkpoint` knows every table.
+        FileFormat::TensorFlow => Err("it is a table without names".into()),
     };
     done(format, contents.map_err(wrong)?)
+}
+
+/// Name and content of the table of names, where the files are a TensorFlow checkpoint: whichever of them is given first. Of several
+/// that one which the folder's file `checkpoint` says is the latest.
+fn checkpoint<'a>(files: &Files<'a>) -> Result<Option<(&'a str, &'a [u8])>, String> {
+    let (name, is_table) = (base(files.name), table::is_table(files.bytes));
+    let index = tensorflow::index_name(name);
+    if !is_table && index.is_none() && name != "saved_model.pb" {
+        return Ok(None);
+    }
+    let beside = files.beside.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let mut tables: Vec<_> = beside.filter(|(name, bytes)| name.ends_with(".index") && table::is_table(bytes)).collect();
+    if is_table {
+        tables.insert(0, (name, files.bytes));
+    }
+    if let Some(index) = index {
+        let found = tables.into_iter().find(|(name, _)| *name == index);
+        return found.map(Some).ok_or_else(|| tensorflow::missing(&index));
+    }
+    choose(&tables, files.find(CHECKPOINT).and_then(tensorflow::latest).as_ref())
+}
+
+/// The table of this name, else the only one.
+fn choose<'a>(tables: &[(&'a str, &'a [u8])], name: Option<&String>) -> Result<Option<(&'a str, &'a [u8])>, String> {
+    if let Some(found) = tables.iter().find(|(found, _)| Some(base(found)) == name.map(String::as_str)) {
+        return Ok(Some(*found));
+    }
+    match tables {
+        [] => Ok(None),
+        [only] => Ok(Some(*only)),
+        several => Err(format!(
+            "there are {} TensorFlow checkpoints (`{}`, ...); choose the files of one of them",
+            several.len(),
+            shown(several[0].0)
+        )),
+    }
+}
+
+/// A checkpoint whose table of names has this name and content; `find` gives its other files.
+fn visit_checkpoint<'a>(
+    (name, index): (&str, &'a [u8]),
+    find: &dyn Fn(&str) -> Option<&'a [u8]>,
+    keras: Option<&[u8]>,
+    done: Visit<'_>,
+) -> Result<Result<()>, String> {
+    let table = Table::open(index)?;
+    let stem = name.strip_suffix(".index").unwrap_or(name);
+    let shard = |number: usize, count: usize| {
+        let name = format!("{stem}.data-{number:05}-of-{count:05}");
+        find(&name).ok_or_else(|| tensorflow::missing(&name))
+    };
+    let config = keras.and_then(tensorflow::keras_metadata);
+    let contents = tensorflow::list(&table, &shard, config.as_ref())?;
+    Ok(done(FileFormat::TensorFlow, contents))
 }
 
 /// A file in parts; an empty name stands for the file itself.
@@ -331,6 +429,14 @@ fn visit_zip(files: &Files<'_>, depth: usize, hdf5: Hdf5, done: Visit<'_>) -> Re
         let contents = hdf5(archive.bytes(entry).map_err(wrong)?, config).map_err(wrong)?;
         return done(FileFormat::Keras, contents);
     }
+    if let Some(index) = checkpoint_inside(&archive).map_err(wrong)? {
+        let bytes = |name: &str| archive.get(name).and_then(|entry| archive.bytes(entry).ok());
+        let folder = &index[..index.len() - base(&index).len()];
+        let above = folder.strip_suffix("variables/").unwrap_or(folder);
+        let (table, config) = (bytes(&index).unwrap_or_default(), bytes(&format!("{above}{KERAS_METADATA}")));
+        let find = |name: &str| bytes(&format!("{folder}{name}"));
+        return visit_checkpoint((base(&index), table), &find, config, done).map_err(wrong)?;
+    }
     if archive.names().any(|name| name.ends_with(".npy")) {
         return done(FileFormat::Npz, npy::list(&archive).map_err(wrong)?);
     }
@@ -343,7 +449,7 @@ fn visit_zip(files: &Files<'_>, depth: usize, hdf5: Hdf5, done: Visit<'_>) -> Re
         return done(FileFormat::TorchExport, exported::list(&archive).map_err(wrong)?);
     }
     let is_weights = |name: &&str| {
-        [".pth", ".pt", ".th", ".bin", ".safetensors", ".npz", ".ckpt", ".pkl", ".h5", ".keras"]
+        [".pth", ".pt", ".th", ".bin", ".safetensors", ".npz", ".ckpt", ".pkl", ".h5", ".keras", ".onnx"]
             .iter()
             .any(|ending| name.ends_with(ending))
             && !name.starts_with("__MACOSX/")
@@ -374,4 +480,13 @@ fn visit_zip(files: &Files<'_>, depth: usize, hdf5: Hdf5, done: Visit<'_>) -> Re
                 .into(),
         )),
     }
+}
+
+/// The table of names of the TensorFlow checkpoint in an archive.
+fn checkpoint_inside(archive: &Archive<'_>) -> Result<Option<String>, String> {
+    let bytes = |name: &str| archive.get(name).and_then(|entry| archive.bytes(entry).ok());
+    let names = archive.names().filter(|name| name.ends_with(".index") && !name.starts_with("__MACOSX/"));
+    let tables: Vec<_> = names.filter_map(|name| Some((name, bytes(name).filter(|bytes| table::is_table(bytes))?))).collect();
+    let latest = archive.names().find(|name| base(name) == CHECKPOINT).and_then(|name| tensorflow::latest(bytes(name)?));
+    Ok(choose(&tables, latest.as_ref())?.map(|(name, _)| name.to_string()))
 }

@@ -16,9 +16,10 @@ use indexmap::IndexMap;
 
 use super::contents::{Contents, Facts, Stored};
 use super::objects::{self, Array, Found, Raw};
-use super::pickle::{self, Element, Heap, Tensor, Value};
 use super::zip::Archive;
 use super::{Dtype, shown};
+use crate::data::element::Element;
+use crate::data::pickle::{self, Heap, Tensor, Value};
 
 /// A zip archive that `torch.save` or `torch.jit.save` wrote; `root` is the folder of its `data.pkl`.
 pub(super) fn parse_zip<'a>(archive: &'a Archive<'a>, root: &str) -> Result<Contents<'a>, String> {

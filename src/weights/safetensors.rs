@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::contents::{Contents, Stored};
-use super::pickle::Element;
 use super::{Dtype, HostTensor, StateDict};
+use crate::data::element::Element;
 use crate::{Error, Result};
 
 /// Tensors and metadata of a file, or of one in several parts.

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::contents::{Contents, is_factor};
 use super::dialects::{DIALECTS, Dialect};
 use super::head::{self, Search};
-use super::pickle::Element;
 use super::{Choices, Dtype, HostTensor, StateDict, shown};
+use crate::data::element::Element;
 use crate::{Error, Result};
 
 /// The network's tensors under torchvision's names.
@@ -338,10 +338,11 @@ fn fold_stray_biases(tensors: &mut IndexMap<String, HostTensor>) {
     }
 }
 
+/// The usual epsilon of a norm, which is added to the variance again.
+const EPS: f32 = 1e-5;
+
 /// A net whose norms were folded into its convolutions for speed: the biases become norms of mean 0 and deviation 1.
 fn unfold_norms(tensors: &mut IndexMap<String, HostTensor>) -> bool {
-    /// The usual one, which is added to the variance again.
-    const EPS: f32 = 1e-5;
     if tensors.keys().any(|name| name.ends_with(".running_mean")) || !tensors.contains_key("layer1.0.conv1.bias") {
         return false;
     }
@@ -365,8 +366,22 @@ fn unfold_norms(tensors: &mut IndexMap<String, HostTensor>) -> bool {
     true
 }
 
-/// Norms without weight and bias have ones and zeros (`affine=False`).
+/// Norms without weight and bias have ones and zeros (`affine=False`); those of which only a bias is left were folded into the
+/// convolution before (pre-activation nets of ONNX), and change nothing else.
 fn complete_norms(tensors: &mut IndexMap<String, HostTensor>) {
+    let folded = |name: &String| {
+        let norm = name.strip_suffix(".bias")?;
+        let there = |part: &str| tensors.contains_key(&format!("{norm}.{part}"));
+        let (block, last) = norm.rsplit_once('.')?;
+        let is_norm = last.starts_with("bn") || (block == "conv1" && ["1", "4"].contains(&last));
+        (is_norm && !there("weight") && !there("running_mean")).then(|| norm.to_string())
+    };
+    for norm in tensors.keys().filter_map(folded).collect::<Vec<_>>() {
+        let bias = tensors[&format!("{norm}.bias")].clone();
+        for (part, value) in [("weight", 1.0), ("running_mean", 0.0), ("running_var", 1.0 - EPS)] {
+            tensors.insert(format!("{norm}.{part}"), HostTensor { data: vec![value; bias.data.len()], ..bias.clone() });
+        }
+    }
     let means: Vec<(String, usize, Dtype)> = tensors
         .iter()
         .filter_map(|(name, mean)| Some((name.strip_suffix(".running_mean")?.to_string(), mean.data.len(), mean.dtype)))

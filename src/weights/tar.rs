@@ -12,9 +12,11 @@ use indexmap::IndexMap;
 
 use super::contents::{Contents, Stored};
 use super::objects::{self, Found};
-use super::pickle::{self, Element, Global, Value};
 use super::pth::strided;
 use super::shown;
+use crate::data::element::Element;
+use crate::data::pickle::{self, Global, Value};
+use crate::data::tar::{BLOCK, Walk};
 
 const CUT: &str = "it ends in the middle: the file was cut off";
 
@@ -71,25 +73,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Contents<'_>, String> {
 
 /// Entries of a tar archive by their last name.
 fn entries(bytes: &[u8]) -> Result<HashMap<String, &[u8]>, String> {
-    let mut entries = HashMap::new();
-    let mut rest = bytes;
-    while let Some((header, behind)) = rest.split_at_checked(512) {
-        if header.iter().all(|&byte| byte == 0) {
-            break;
+    let (mut walk, mut length) = (Walk::new(bytes.len() as u64), BLOCK);
+    while let Some((start, count)) = walk.wanted(length) {
+        // `wanted` stays within the archive.
+        match walk.take(&bytes[start as usize..][..count as usize]).map_err(|reason| format!("as a tar archive, {reason}"))? {
+            Some(next) => length = next,
+            None => break,
         }
-        let text = |range: std::ops::Range<usize>| {
-            let field = &header[range];
-            String::from_utf8_lossy(&field[..field.iter().position(|&byte| byte == 0).unwrap_or(field.len())]).into_owned()
-        };
-        let size = usize::from_str_radix(text(124..136).trim(), 8).map_err(|_| "its tar archive is damaged (a size)")?;
-        let padded = size.checked_next_multiple_of(512).ok_or(CUT)?;
-        let (contents, behind) = behind.split_at_checked(padded.min(behind.len())).ok_or(CUT)?;
-        let name = text(0..100);
-        let name = name.rsplit('/').next().unwrap_or_default().to_string();
-        entries.insert(name, contents.get(..size).ok_or(CUT)?);
-        rest = behind;
     }
-    Ok(entries)
+    let entries = std::mem::take(&mut walk.entries).into_iter().map(|entry| {
+        let name = entry.name.rsplit('/').next().unwrap_or_default().to_string();
+        (name, &bytes[entry.start as usize..][..entry.size as usize])
+    });
+    Ok(entries.collect())
 }
 
 /// A number of things, pickled.

@@ -157,16 +157,63 @@ fn keras_files_give_keras_logits() {
         let scale = if of == "transfer" { (127.5, 1.0) } else { (64.0, 2.0) };
         let cut = pixels.data.chunks(whole).enumerate().filter(|(row, _)| row % whole < side);
         let input: Vec<f32> = cut.flat_map(|(_, row)| &row[..side]).map(|v| v / scale.0 - scale.1).collect();
-        let options = PlanOptions { height: side, width: side, ..PlanOptions::new(side) };
-        for device in [&CPU, &SOFTWARE] {
-            let graph = found.spec.build().unwrap();
-            let plan = InferencePlan::new(device, &graph, &found.weights, options.clone()).unwrap();
-            plan.input().write_nchw(device, &input);
-            plan.run(device).unwrap();
-            let logits = pollster::block_on(plan.read(device, "fc")).unwrap();
-            for (ours, theirs) in logits.iter().zip(&expected.tensors[of].data) {
-                assert!((ours - theirs).abs() < 2e-4 * theirs.abs().max(1.0), "{name}: {ours} is not {theirs}");
-            }
+        gives(name, &found, &input, side, &expected.tensors[of].data);
+    }
+}
+
+/// Holds the logits of a loaded file for pictures of `side` x `side` against its framework's.
+fn gives(name: &str, found: &weights::detect::Detected, input: &[f32], side: usize, expected: &[f32]) {
+    let options = PlanOptions { height: side, width: side, ..PlanOptions::new(side) };
+    for device in [&CPU, &SOFTWARE] {
+        let graph = found.spec.build().unwrap();
+        let plan = InferencePlan::new(device, &graph, &found.weights, options.clone()).unwrap();
+        plan.input().write_nchw(device, input);
+        plan.run(device).unwrap();
+        let logits = pollster::block_on(plan.read(device, "fc")).unwrap();
+        for (ours, theirs) in logits.iter().zip(expected) {
+            assert!((ours - theirs).abs() < 2e-4 * theirs.abs().max(1.0), "{name}: {ours} is not {theirs}");
+        }
+    }
+}
+
+/// Pre-activation nets as PyTorch's exporters write them, with PyTorch's logits (`tests/fixtures/weights/make_preact.py`).
+#[test]
+fn pre_activation_nets_of_onnx_give_pytorchs_logits() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/weights/preact");
+    let expected = std::fs::read(format!("{folder}/expected.safetensors")).unwrap();
+    let expected = reslab::weights::read("expected", &expected).unwrap();
+    let pixels = &expected.tensors["input"];
+    for name in ["imagenet", "small"] {
+        for exporter in ["script", "program"] {
+            let file = format!("{name}_{exporter}.onnx.zip");
+            let bytes = std::fs::read(format!("{folder}/{file}")).unwrap();
+            let (found, _) = weights::load(&weights::Files::alone(&file, &bytes), &weights::Choices::default()).unwrap();
+            gives(&file, &found, &pixels.data, pixels.shape[2], &expected.tensors[name].data);
+        }
+    }
+}
+
+/// Checkpoints that TensorFlow wrote, with the logits it gave (`tests/fixtures/weights/make_tensorflow.py`).
+#[test]
+fn tensorflow_checkpoints_give_tensorflows_logits() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/weights/tensorflow");
+    for (part, names) in [
+        ("slim", &["slim_v1", "slim_v2", "slim_old"][..]),
+        ("keras", &["keras_v1", "keras_v2", "keras_exported", "keras_saved"]),
+        ("keras2", &["keras2", "keras2_saved"]),
+    ] {
+        let expected = std::fs::read(format!("{folder}/{part}.safetensors")).unwrap();
+        let expected = reslab::weights::read("expected", &expected).unwrap();
+        let pixels = &expected.tensors["input"];
+        for name in names {
+            let bytes = std::fs::read(format!("{folder}/{name}.zip")).unwrap();
+            let (found, _) = weights::load(&weights::Files::alone(name, &bytes), &weights::Choices::default()).unwrap();
+            let of = match *name {
+                "slim_old" => "slim_v1",
+                "keras_exported" => "keras_v1",
+                name => name,
+            };
+            gives(name, &found, &pixels.data, pixels.shape[2], &expected.tensors[of].data);
         }
     }
 }

@@ -149,3 +149,14 @@ fn resnet50_v2() {
         ten_steps("resnet50v2-slim", device);
     }
 }
+
+/// The nets with layers of their own, one block a stage: groups, stems of three with average pools, pre-activation.
+#[test]
+fn variations() {
+    for name in ["resnext14_4x4d", "resnet14d", "resnetv2_14", "preact-resnet10"] {
+        for device in [CPU, SOFTWARE] {
+            one_step(name, device);
+            ten_steps(name, device);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 // Models: what is known of the one in use, other ones, and what becomes of wrong files.
 
+import { readFile } from 'node:fs/promises';
+import { inflateRawSync } from 'node:zlib';
 import { expect, test } from '@playwright/test';
 import { watch } from './pages/app.mjs';
 import { Lab, bundledModel, file, picture } from './pages/lab.mjs';
@@ -52,6 +54,34 @@ test('a weights file of one\'s own is dropped like a picture', async ({ page }) 
   await expect(lab.modelName).toHaveText('toads.safetensors');
   await expect(page.getByTestId('sample').filter({ has: page.getByAltText(/cat/) })).toBeVisible();
   await expect(page.getByAltText('A green frog')).toBeHidden();
+});
+
+/** The entries of an archive whose sizes stand in front of each. */
+function unzip(archive) {
+  const entries = {};
+  for (let at = 0; archive.readUInt32LE(at) === 0x04034b50; ) {
+    const [packed, name, extra] = [archive.readUInt32LE(at + 18), archive.readUInt16LE(at + 26), archive.readUInt16LE(at + 28)];
+    const start = at + 30 + name + extra;
+    const contents = archive.subarray(start, start + packed);
+    entries[archive.toString('utf8', at + 30, at + 30 + name)] = archive.readUInt16LE(at + 8) === 8 ? inflateRawSync(contents) : contents;
+    at = start + packed;
+  }
+  return entries;
+}
+
+test('a TensorFlow checkpoint is dropped as its files or as an archive', async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  const archive = await readFile(new URL('../fixtures/weights/tensorflow/slim_v1.zip', import.meta.url));
+  await lab.openWeights({ name: 'slim.zip', mimeType: 'application/zip', buffer: archive });
+  await expect(lab.modelName).toHaveText('slim.zip');
+  const entries = Object.entries(unzip(archive));
+  await lab.drop(...entries.map(([name, contents]) => file(name, '', contents)));
+  await expect(lab.modelName).toHaveText('model.ckpt-100.index');
+  await expect(page.getByTestId('arch')).toContainText('v1-slim');
+  const alone = entries.find(([name]) => name.endsWith('.index'));
+  await lab.drop(file('alone.index', '', alone[1]));
+  await expect(lab.modelError).toContainText('alone.data-00000-of-00001');
 });
 
 test('a wrong weights file says why, beside the model, and the old model goes on', async ({ page }) => {

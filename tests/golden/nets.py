@@ -123,6 +123,59 @@ class SlimV2(nn.Module):
         return points
 
 
+# --- Pre-activation without biases, strides where torchvision has them: timm's `resnetv2_*`, kuangliu's PreActResNet ---
+
+
+class PreActUnit(Unit):
+    def __init__(self, c_in, c_out, width, stride):
+        if width is None:
+            sizes = ((c_in, c_out, 3, stride), (c_out, c_out, 3, 1))
+        else:
+            sizes = ((c_in, width, 1, 1), (width, width, 3, stride), (width, c_out, 1, 1))
+        convs = [nn.Conv2d(i, o, k, s, k // 2, bias=False) for i, o, k, s in sizes]
+        norms = {j: nn.BatchNorm2d(i) for j, (i, _, _, _) in enumerate(sizes, 1)}
+        changes = stride != 1 or c_in != c_out
+        projection = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False)) if changes else None
+        super().__init__(convs, norms, projection, stride)
+        self.count = len(sizes)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(x))
+        shortcut = x if self.downsample is None else self.downsample(y)
+        for j in range(1, self.count + 1):
+            y = y if j == 1 else F.relu(getattr(self, f"bn{j}")(y))
+            y = getattr(self, f"conv{j}")(y)
+        return shortcut + y
+
+
+class PreAct(nn.Module):
+    def __init__(self, blocks, bottleneck, small, classes):
+        super().__init__()
+        self.small = small
+        self.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False) if small else nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        c_in = 64
+        for k, count in enumerate(blocks):
+            width = 64 << k
+            c_out = 4 * width if bottleneck else width
+            units = []
+            for i in range(count):
+                units.append(PreActUnit(c_in, c_out, width if bottleneck else None, 2 if k > 0 and i == 0 else 1))
+                c_in = c_out
+            setattr(self, f"layer{k + 1}", nn.Sequential(*units))
+        if not small:  # kuangliu's has none
+            self.norm = nn.BatchNorm2d(c_in)
+        self.fc = nn.Linear(c_in, classes)
+
+    def forward(self, x):
+        points = {}
+        x = self.conv1(x)
+        x = x if self.small else F.max_pool2d(x, 3, 2, 1)
+        x = stages(self, x, points)
+        x = x if self.small else F.relu(self.norm(x))
+        points["logits"] = self.fc(x.mean((2, 3)))
+        return points
+
+
 # --- CIFAR v1: arXiv:1512.03385, section 4.2 ---
 
 

@@ -74,7 +74,24 @@ def cases():
             runs(0.001, SGD), tv,
         ),
         ("resnet50v2-slim", lambda: nets.SlimV2(50, classes=CLASSES), large, "1.input", SLIM, runs(0.001, SGD), ours),
+        # One block a stage: every layer of these nets, and small.
+        ("resnext14_4x4d", resnext14, large, "input", TORCH, runs(0.001, SGD), tv),
+        ("resnet14d", resnet14d, large, "input", TORCH, runs(0.001, SGD), "timm 1.0.31"),
+        ("resnetv2_14", lambda: nets.PreAct([1] * 4, True, False, CLASSES), large, "2.input", TORCH, runs(0.001, SGD), ours),
+        ("preact-resnet10", lambda: nets.PreAct([1] * 4, False, True, CLASSES), small, "1.input", TORCH, runs(0.001, SGD), ours),
     ]  # fmt: skip
+
+
+def resnext14():
+    from torchvision.models import resnet
+
+    return resnet.ResNet(resnet.Bottleneck, [1] * 4, num_classes=CLASSES, groups=4, width_per_group=4)
+
+
+def resnet14d():
+    from timm.models import resnet
+
+    return resnet.ResNet(resnet.Bottleneck, [1] * 4, num_classes=CLASSES, stem_width=32, stem_type="deep", avg_down=True)
 
 
 def condition(model):
@@ -93,7 +110,9 @@ def condition(model):
         if "norm" in norms:
             return name == "norm"
         block, _, last = name.rpartition(".")
-        return not block or last == "1" or f"{block}.bn{int(last[2:]) + 1}" not in norms
+        if block == "conv1":  # in a stem of three convolutions
+            return False
+        return not block or block.endswith("downsample") or f"{block}.bn{int(last[2:]) + 1}" not in norms
 
     for name in norms:
         weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]

@@ -2,17 +2,15 @@
 //! holds our ONNX files against them in ONNX Runtime.
 
 use crate::sh::{self, Result, command, say, which};
-use std::{fs, path::Path, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-pub fn run(args: &[String]) -> Result<ExitCode> {
-    let golden = sh::root().join("tests/golden");
-    let (inference, training) = (golden.join("generate.py"), golden.join("train_values.py"));
-    let requirements = golden.join("requirements.txt");
-    for file in [&inference, &training, &requirements] {
-        if !file.is_file() {
-            return Err(format!("{} is missing", file.display()));
-        }
-    }
+/// The Python of a virtual environment with what the scripts need; makes it where it is missing or another one.
+fn python() -> Result<PathBuf> {
+    let requirements = scripts().join("requirements.txt");
     let venv = sh::target_dir().join("golden-venv");
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = venv.join("requirements.txt");
@@ -28,6 +26,36 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         // Written last: an interrupted install is done again.
         fs::write(&stamp, &wanted).map_err(|e| format!("{} cannot be written: {e}", stamp.display()))?;
     }
+    Ok(python)
+}
+
+fn scripts() -> PathBuf {
+    sh::root().join("tests/golden")
+}
+
+/// Every check of our code against a framework's that is no test of its own; which of them passed.
+pub fn check_all() -> Result<Vec<bool>> {
+    let python = python()?;
+    let reslab = sh::target_dir().join("debug").join(format!("reslab{}", std::env::consts::EXE_SUFFIX));
+    let script = |name: &str| {
+        let mut check = command(&python);
+        check.arg(scripts().join(name));
+        check
+    };
+    let (keras, mut files) = (script("check_keras.py"), script("check_files.py"));
+    files.arg(&reslab);
+    let mut passed = Vec::new();
+    for mut check in [keras, files] {
+        say(sh::shown(&check));
+        passed.push(sh::run(&mut check).is_ok());
+    }
+    passed.push(check_onnx(&python).is_ok());
+    Ok(passed)
+}
+
+pub fn run(args: &[String]) -> Result<ExitCode> {
+    let (inference, training) = (scripts().join("generate.py"), scripts().join("train_values.py"));
+    let python = python()?;
     if args == ["onnx"] {
         return check_onnx(&python).map(|()| ExitCode::SUCCESS);
     }

@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
 
   serve [--port 8080] [--no-open] [--debug]   install what is missing, build, serve the page at http://127.0.0.1:8080
   test [PHASE...] [--no-build] [-- ARGS]      every check; phases: fmt clippy native wasm e2e (all when none is named)
+                                              long, only when named: damaged files by the million, PyTorch beside us
                                               --no-build: e2e against the dist/ that is there
                                               ARGS go to the runner of the one phase named
   setup [--test]                              only install what serve (with --test: and test) needs

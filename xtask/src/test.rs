@@ -40,6 +40,10 @@ static PHASES: [Phase; 5] = [
     Phase { name: "e2e", what: "the page: a release build, driven by Playwright", run: e2e },
 ];
 
+/// What takes hours or needs Python; only run when it is named.
+static LONG: Phase =
+    Phase { name: "long", what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us", run: long };
+
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
     let start = Instant::now();
@@ -77,8 +81,8 @@ fn parse(args: &[String]) -> Result<Options> {
             options.no_build = true;
             continue;
         }
-        let names = || PHASES.each_ref().map(|p| p.name).join(" ");
-        let phase = PHASES.iter().find(|p| p.name == arg);
+        let names = || PHASES.each_ref().map(|p| p.name).join(" ") + " long";
+        let phase = PHASES.iter().chain([&LONG]).find(|p| p.name == arg);
         options.phases.push(phase.ok_or_else(|| format!("there is no phase `{arg}`; there are: {}", names()))?);
     }
     if options.phases.is_empty() {
@@ -197,6 +201,21 @@ fn e2e(options: &Options) -> Result<Tally> {
     Ok(sum)
 }
 
+/// `RESLAB_FUZZ` is the number of inputs a reader.
+fn long(options: &Options) -> Result<Tally> {
+    let mut fuzz = sh::cargo();
+    fuzz.args(["test", "--test", "fuzz"]).args(&options.rest).args(["--", "--nocapture"]);
+    fuzz.env("RESLAB_FUZZ", std::env::var("RESLAB_FUZZ").unwrap_or_else(|_| "1000000".to_owned()));
+    let mut sum = libtests(&mut fuzz)?;
+    let mut cli = sh::cargo();
+    cli.args(["build", "--bin", "reslab"]);
+    sh::run(&mut cli)?;
+    for passed in crate::golden::check_all()? {
+        sum.add(Tally::check(passed));
+    }
+    Ok(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +229,11 @@ mod tests {
         let options = parse(&[]).unwrap();
         assert_eq!(options.phases.iter().map(|p| p.name).collect::<Vec<_>>(), ["fmt", "clippy", "native", "wasm", "e2e"]);
         assert!(!options.no_build);
+    }
+
+    #[test]
+    fn what_takes_hours_is_only_run_when_it_is_named() {
+        assert_eq!(parse(&args("long")).unwrap().phases[0].name, "long");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Files that Keras wrote (tests/fixtures/weights/make_keras.py), to the logits that Keras gives.
 
+use super::super::contents::Form;
 use super::super::zip::Archive;
 use super::super::{Choices, FileFormat, Files, load};
 use super::*;
 use crate::Result;
+use crate::data::Activation;
 use crate::weights::detect::Detected;
 
 /// The file of this name, unpacked.
@@ -48,7 +50,12 @@ fn the_model_tells_its_pixels_and_its_last_activation() {
 #[test]
 fn keras_own_nets_are_known_by_their_shapes() {
     // Tensors under Keras' names, without a file around them.
-    for (name, form) in [("resnet50v1-keras", KerasForm::V1), ("resnet101v2-keras", KerasForm::V2)] {
+    for (name, form) in [
+        ("resnet50v1-keras", Form::KerasV1),
+        ("resnet101v2-keras", Form::KerasV2),
+        ("resnet152v1-slim", Form::SlimV1),
+        ("resnet50v2-slim", Form::SlimV2),
+    ] {
         let spec = crate::model::ResNetSpec::named(name).unwrap().with_classes(Some(4));
         let state = |name: &str, shape: Vec<usize>| {
             let count = shape.iter().product();
@@ -56,7 +63,7 @@ fn keras_own_nets_are_known_by_their_shapes() {
         };
         let tensors = spec.build().unwrap().params().into_iter().map(|param| state(&param.name, param.shape)).collect();
         let state = crate::weights::StateDict { tensors, ..Default::default() };
-        let facts = super::super::contents::Facts { keras: Some(form), ..Default::default() };
+        let facts = super::super::contents::Facts { form: Some(form), ..Default::default() };
         let beside = crate::weights::detect::Beside { facts, ..Default::default() };
         let found = crate::weights::detect::recognise(state, &beside).unwrap();
         assert_eq!((found.spec, found.assumed.len()), (spec, 0), "{name}");

@@ -1,31 +1,10 @@
 //! The names a pickle may use, and what they mean here.
 
-use crate::weights::Dtype;
-
-/// What elements a storage has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::weights) enum Element {
-    /// Floating-point numbers that can be read.
-    Float(Dtype),
-    /// Whole numbers or booleans of this many bytes: counters, which nobody needs for inference.
-    Integer(usize),
-    /// Anything else, by its name and bytes.
-    Unsupported(&'static str, usize),
-}
-
-impl Element {
-    /// Bytes of one element.
-    pub(in crate::weights) fn size(self) -> usize {
-        match self {
-            Self::Float(dtype) => dtype.size(),
-            Self::Integer(size) | Self::Unsupported(_, size) => size,
-        }
-    }
-}
+use super::super::element::{Dtype, Element};
 
 /// A name with a meaning.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::weights) enum Global {
+pub(crate) enum Global {
     OrderedDict,
     /// A dict whose arguments say nothing about its items.
     Dict,
@@ -137,22 +116,6 @@ fn dtype_element(name: &str) -> Option<Element> {
         "float8_e5m2fnuz" => Element::Unsupported("float8_e5m2fnuz", 1),
         "float8_e8m0fnu" => Element::Unsupported("float8_e8m0fnu", 1),
         "float4_e2m1fn_x2" => Element::Unsupported("float4_e2m1fn_x2", 1),
-        _ => return None,
-    })
-}
-
-/// The letters of a NumPy type (`f4`, `i8`, `?`), without its byte order.
-pub(in crate::weights) fn numpy_element(letters: &str) -> Option<Element> {
-    Some(match letters {
-        "f4" => Element::Float(Dtype::F32),
-        "f2" => Element::Float(Dtype::F16),
-        "f8" => Element::Float(Dtype::F64),
-        "b1" | "?" | "i1" | "u1" => Element::Integer(1),
-        "i2" | "u2" => Element::Integer(2),
-        "i4" | "u4" => Element::Integer(4),
-        "i8" | "u8" => Element::Integer(8),
-        "c8" => Element::Unsupported("complex64", 8),
-        "c16" => Element::Unsupported("complex128", 16),
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! A pickle machine that can only build what a checkpoint of tensors is made of.
+//! A pickle machine that can only build what a checkpoint of tensors or a batch of CIFAR's is made of.
 //!
 //! Python's pickle is a program: `GLOBAL` names any function and `REDUCE` calls it. This machine knows the opcodes `torch.save`
 //! writes, and a closed list of names ([`Global`]) that it gives a meaning of its own. Any other name makes an [`Object`]: its
@@ -10,9 +10,10 @@
 
 use std::collections::HashMap;
 
-pub(super) use names::{Element, Global, numpy_element};
+pub(crate) use names::Global;
 
-use super::shown;
+use super::element::Element;
+use super::text::shown;
 
 mod names;
 
@@ -21,7 +22,7 @@ const MAX_OBJECTS: usize = 1 << 22;
 
 /// A value; containers, storages and tensors are indices into the [`Heap`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
@@ -45,7 +46,7 @@ pub(super) enum Value<'a> {
 
 /// What a foreign name made.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// Module and name of the class or function.
     pub class: (&'a str, &'a str),
     /// What it was made with: a sequence.
@@ -58,7 +59,7 @@ pub(super) struct Object<'a> {
 
 /// A storage that a persistent id names.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Storage<'a> {
+pub(crate) struct Storage<'a> {
     /// Type of its elements; `None` for an untyped one, whose length is in bytes.
     pub element: Option<Element>,
     /// The name it has in the file.
@@ -71,7 +72,7 @@ pub(super) struct Storage<'a> {
 
 /// A strided view of a storage; numbers in elements.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     /// Index of its storage.
     pub storage: usize,
     /// Type of its elements.
@@ -86,7 +87,7 @@ pub(super) struct Tensor {
 
 /// Everything a pickle has made.
 #[derive(Debug, Default)]
-pub(super) struct Heap<'a> {
+pub(crate) struct Heap<'a> {
     pub sequences: Vec<Vec<Value<'a>>>,
     pub dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
     pub storages: Vec<Storage<'a>>,
@@ -100,7 +101,7 @@ pub(super) struct Heap<'a> {
 ///
 /// # Errors
 /// What is broken or forbidden, as a sentence.
-pub(super) fn load(bytes: &[u8]) -> Result<(Value<'_>, Heap<'_>, usize), String> {
+pub(crate) fn load(bytes: &[u8]) -> Result<(Value<'_>, Heap<'_>, usize), String> {
     let mut machine =
         Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), heap: Heap::default(), made: 0 };
     let value = machine.run()?;
