@@ -71,13 +71,13 @@ fn main(
     let w_last = tile + (depth * 4u - 1u) * (CHANNELS / 4u) + local % (CHANNELS / 4u);
 
     let store_part = load_pixel / ROWS;
-    let store_row = load_pixel % ROWS ^ k0 * SWIZZLE;
+    let store_row = (load_pixel % ROWS) ^ (k0 * SWIZZLE);
     let store_k = local / (CHANNELS / 4u);
     let store_j = local % (CHANNELS / 4u) / COLUMNS;
     let column = local % COLUMNS;
     let row = local / COLUMNS;
     #for k K4
-    let row_$k = row ^ $ku * SWIZZLE;
+    let row_$k = row ^ ($ku * SWIZZLE);
     #end
     #for i TM
     #for j TN4
