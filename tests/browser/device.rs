@@ -6,7 +6,7 @@
 use reslab::{
     Error,
     device::{Device, DeviceOptions, Precision, Recorder, Shape, Tensor},
-    ops::{record_add, record_relu, record_softmax},
+    ops::{SHADERS, record_add, record_relu, record_softmax},
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -59,6 +59,21 @@ async fn softmax_sums_to_one_and_keeps_the_order() {
     for (got, logit) in got.iter().zip(&logits) {
         assert!((got - (logit - max).exp() / sum).abs() < 1e-5, "{got} for the logit {logit}");
     }
+}
+
+/// Natively naga compiles, which takes what the language and a browser do not, such as `a ^ b * c`. The kernels that only graphics cards
+/// get are run by no other test here.
+#[wasm_bindgen_test]
+async fn the_browser_takes_the_kernels_of_graphics_cards() {
+    let ctx = context().await;
+    let gpu = ctx.gpu().expect("a software adapter is behind WebGPU");
+    for shader in SHADERS.iter().filter(|shader| !shader.sizes.is_empty()) {
+        gpu.kernel(*shader, Precision::F32, &[]);
+    }
+    // What was wrong is told by the time that something is read.
+    let tensor = Tensor::zeros(&ctx, "tensor", Shape::new(1, 4, 1, 1), Precision::F32).unwrap();
+    tensor.read_nchw(&ctx).await.unwrap();
+    gpu.check().unwrap();
 }
 
 #[wasm_bindgen_test]

@@ -19,8 +19,8 @@ pub use tiling::{Tile, Tiling};
 pub(in crate::ops) use weight_gradient::WeightTile;
 
 use super::layer::{
-    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail, Values,
-    TrainingStep, operands,
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    TrainingStep, Values, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute, pads, window};
 use super::{Affine, Padding, channel_sum_scratch_bytes, record_channel_sum};
