@@ -6,6 +6,7 @@
 //! checksum (4 bytes). Crates that read it are whole databases, or panic on damage. Source: LevelDB's doc/table_format.md.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::protobuf::varint;
 
@@ -42,7 +43,7 @@ impl<'a> Table<'a> {
         let mut left = MAX_UNPACKED;
         let index = block(bytes, index, &mut left)?;
         let (mut places, mut total) = (Vec::new(), 0usize);
-        entries(&index, &mut |_, place| {
+        entries(&index, |_, place| {
             let place = handle(&mut &index[place]).ok_or(DAMAGED)?;
             // Blocks are not shared, and so are no larger than the file together.
             total = total.checked_add(place.1).filter(|total| *total <= bytes.len()).ok_or(DAMAGED)?;
@@ -59,8 +60,8 @@ impl<'a> Table<'a> {
     }
 
     /// Every key with its value, in order.
-    pub fn each<'t>(&'t self, visit: &mut dyn FnMut(&[u8], &'t [u8]) -> Result<(), String>) -> Result<(), String> {
-        self.blocks.iter().try_for_each(|block| entries(block, &mut |key, value| visit(key, &block[value])))
+    pub fn each<'t>(&'t self, mut visit: impl FnMut(&[u8], &'t [u8]) -> Result<(), String>) -> Result<(), String> {
+        self.blocks.iter().try_for_each(|block| entries(block, |key, value| visit(key, &block[value])))
     }
 }
 
@@ -89,7 +90,7 @@ fn block<'a>(bytes: &'a [u8], (start, length): (usize, usize), left: &mut usize)
 }
 
 /// Keys, and where in the block their values are.
-fn entries(block: &[u8], visit: &mut dyn FnMut(&[u8], std::ops::Range<usize>) -> Result<(), String>) -> Result<(), String> {
+fn entries(block: &[u8], mut visit: impl FnMut(&[u8], Range<usize>) -> Result<(), String>) -> Result<(), String> {
     let (rest, count) = block.split_last_chunk::<4>().ok_or(DAMAGED)?;
     let restarts = (u32::from_le_bytes(*count) as usize).checked_mul(4).ok_or(DAMAGED)?;
     let end = rest.len().checked_sub(restarts).ok_or(DAMAGED)?;
@@ -161,7 +162,7 @@ mod tests {
     fn listed(bytes: &[u8]) -> Result<Vec<(String, usize)>, String> {
         let table = Table::open(bytes)?;
         let mut found = Vec::new();
-        table.each(&mut |key, value| {
+        table.each(|key, value| {
             found.push((String::from_utf8_lossy(key).into_owned(), value.len()));
             Ok(())
         })?;

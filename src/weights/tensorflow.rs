@@ -55,7 +55,7 @@ pub(super) fn shards(name: &str, index: &[u8]) -> Vec<String> {
     let mut count = None;
     if let Ok(table) = Table::open(index) {
         // The very first entry is the header.
-        let _ = table.each(&mut |key, value| {
+        let _ = table.each(|key, value| {
             if key.is_empty() {
                 count = header(value).ok();
             }
@@ -101,7 +101,7 @@ pub(super) fn list<'a>(
 ) -> Result<Contents<'a>, String> {
     let (mut entries, mut shards) = (IndexMap::new(), Vec::new());
     let mut first = true;
-    table.each(&mut |key, value| {
+    table.each(|key, value| {
         if std::mem::take(&mut first) {
             // A V2 header begins with a number, a V1 one with a message.
             if matches!(fields(value).next(), Some((1, Field::Number(_)))) {
