@@ -154,9 +154,8 @@ fn resnet50_v2() {
 #[test]
 fn variations() {
     for name in ["resnext14_4x4d", "resnet14d", "resnetv2_14", "preact-resnet10"] {
-        for device in [CPU, SOFTWARE] {
-            one_step(name, device);
-            ten_steps(name, device);
-        }
+        one_step(name, CPU);
+        ten_steps(name, CPU);
+        one_step(name, SOFTWARE);
     }
 }
