@@ -248,7 +248,9 @@ mod neon {
 
 // Where only some functions have it, what they are made of is compiled without, and takes a quarter longer.
 #[cfg(all(target_arch = "wasm32", not(target_feature = "simd128")))]
-compile_error!("for WebAssembly, build with `-C target-feature=+simd128`, as .cargo/config.toml says; RUSTFLAGS takes its place");
+compile_error!(
+    "for WebAssembly, build with `-C target-feature=+simd128`, as .cargo/config.toml says; RUSTFLAGS takes its place"
+);
 
 #[cfg(target_arch = "wasm32")]
 mod wasm {

@@ -5,8 +5,8 @@ use super::ConvKernel;
 use super::chunks::Chunks;
 use super::flag;
 use super::layer::{
-    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail, Values,
-    TrainingStep, operands,
+    Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
+    TrainingStep, Values, operands,
 };
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::cpu::Step;

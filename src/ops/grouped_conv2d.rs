@@ -5,7 +5,8 @@
 //! convolutions know groups themselves.
 
 use super::layer::{
-    Backward, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Purpose, Tail, TrainingStep, Values, operands,
+    Backward, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Purpose, Tail, TrainingStep, Values,
+    operands,
 };
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{Affine, Blocking, Conv2d, ConvKernel, channel_sum_scratch_bytes, flag, grid, record_channel_sum};

@@ -292,5 +292,6 @@ fn only_our_own_words_are_on_stderr() {
     let model = repository(MODEL);
     let mut child = command(&["classify", &picture, "--weights", &model, "--device", "software"]);
     let run = ran(child.env_remove("XDG_RUNTIME_DIR").output().unwrap());
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    // Which network on which adapter.
+    assert!(run.code == 0 && run.stderr.lines().count() == 1 && run.stderr.contains("software adapter"), "{run:?}");
 }

@@ -1,7 +1,7 @@
 //! The golden training values are whole, and the estimate by which large gradients are judged is one that can fail.
 
-use crate::golden_train;
 use crate::generator;
+use crate::golden_train;
 #[test]
 fn every_case_is_whole() {
     for name in golden_train::NAMES {

@@ -1,6 +1,8 @@
 //! Grouped convolution on a GPU against the processor's, forward and backward.
 
-use crate::gradcheck::{assert_near, contexts, elements, garbage, padded_vector, processor, read, slice, tensor, values, vector};
+use crate::gradcheck::{
+    assert_near, contexts, elements, garbage, padded_vector, processor, read, slice, tensor, values, vector,
+};
 use reslab::device::{Device, Recorder, Shape, Slice};
 use reslab::ops::{Backward, Conv2d, ConvKernel, Forward, Gradient, GroupedConv2d, Layer, Padding, Statistics, TrainingStep};
 

@@ -108,7 +108,8 @@ const APP: (&str, &str) = ("<!-- the app -->", "<link id=\"app-");
 fn link_app(dir: &Path) -> Result<()> {
     let (index, bench) = (dir.join("index.html"), dir.join("bench.html"));
     let read = |path: &Path| fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()));
-    let text = with_links(&read(&bench)?, &read(&index)?).ok_or("index.html has no links to the app, or bench.html no place for them")?;
+    let text = with_links(&read(&bench)?, &read(&index)?)
+        .ok_or("index.html has no links to the app, or bench.html no place for them")?;
     fs::write(&bench, text).map_err(|e| format!("{} cannot be written: {e}", bench.display()))
 }
 

@@ -54,7 +54,9 @@ pub fn split(dir: &Path, profile: &str) -> Result<()> {
         typed: true,
     };
     cut(dir, profile, &module)?;
-    for trunks in ["reslab-module.js", "reslab-module_bg.wasm", "reslab-module.d.ts", "reslab-module_bg.wasm.d.ts", "reslab_bg.wasm.d.ts"] {
+    for trunks in
+        ["reslab-module.js", "reslab-module_bg.wasm", "reslab-module.d.ts", "reslab-module_bg.wasm.d.ts", "reslab_bg.wasm.d.ts"]
+    {
         // Not every version of wasm-bindgen writes all of them.
         let _ = fs::remove_file(dir.join(trunks));
     }

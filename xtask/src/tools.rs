@@ -166,9 +166,7 @@ pub fn for_firefox() -> Result<PathBuf> {
     let find = || {
         let named = env::var_os("FIREFOX").map(PathBuf::from).filter(|path| path.is_file());
         let mac = PathBuf::from("/Applications/Firefox.app/Contents/MacOS/firefox");
-        named
-            .or_else(|| ["firefox-esr", "firefox"].into_iter().find_map(which))
-            .or_else(|| mac.is_file().then_some(mac))
+        named.or_else(|| ["firefox-esr", "firefox"].into_iter().find_map(which)).or_else(|| mac.is_file().then_some(mac))
     };
     if let Some(firefox) = find() {
         return Ok(firefox);
