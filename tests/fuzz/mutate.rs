@@ -261,12 +261,12 @@ pub fn json(random: &mut Random, whole: &[u8]) -> Vec<u8> {
         return text(random, whole);
     }
     for _ in 0..1 + random.below(3) {
-        change(random, &mut value, whole.len(), 0);
+        change(random, &mut value, whole.len());
     }
     serde_json::to_vec(&value).unwrap_or_default()
 }
 
-fn change(random: &mut Random, value: &mut serde_json::Value, size: usize, depth: usize) {
+fn change(random: &mut Random, value: &mut serde_json::Value, size: usize) {
     use serde_json::Value;
     let here = random.one_in(6);
     match value {
@@ -283,7 +283,7 @@ fn change(random: &mut Random, value: &mut serde_json::Value, size: usize, depth
                     let copy = fields[&name].clone();
                     fields.insert(format!("{name}.x"), copy);
                 }
-                _ => change(random, &mut fields[&name], size, depth + 1),
+                _ => change(random, &mut fields[&name], size),
             }
         }
         Value::Array(items) if !items.is_empty() && !here => {
@@ -291,7 +291,7 @@ fn change(random: &mut Random, value: &mut serde_json::Value, size: usize, depth
             match random.below(6) {
                 0 => drop(items.remove(at)),
                 1 => items.push(items[at].clone()),
-                _ => change(random, &mut items[at], size, depth + 1),
+                _ => change(random, &mut items[at], size),
             }
         }
         Value::String(text) if !here => *text = String::from_utf8_lossy(&self::text(random, text.as_bytes())).into_owned(),

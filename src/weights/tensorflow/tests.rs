@@ -90,7 +90,7 @@ fn any_file_of_a_checkpoint_stands_for_it() {
     beside = self::files("slim_v1");
     let at = |ending: &str| beside.iter().position(|(name, _)| name.ends_with(ending)).unwrap();
     let (index, data) = (&beside[at(".index")], &beside[at("-of-00001")]);
-    assert_eq!(companions(&index.0, &index.1)[3..], [data.0.clone()]);
+    assert_eq!(&companions(&index.0, &index.1)[3..], std::slice::from_ref(&data.0));
     let reason = load(&Files::alone(&index.0, &index.1), &Choices::default()).unwrap_err().to_string();
     assert!(reason.contains(&data.0) && reason.contains("is missing"), "{reason}");
     let reason = load(&Files::alone(&data.0, &data.1), &Choices::default()).unwrap_err().to_string();
