@@ -82,12 +82,10 @@ impl Kernel for Winograd<'_> {
                 }
                 let g: [V; 9] = std::array::from_fn(|tap| V::load(&filters[tap]));
                 let columns: [[V; SIZE]; 3] = std::array::from_fn(|x| to_domain([g[x], g[3 + x], g[6 + x]]));
-                for y in 0..SIZE {
-                    let row = to_domain([columns[0][y], columns[1][y], columns[2][y]]);
-                    for (x, element) in row.into_iter().enumerate() {
-                        let place = ((y * SIZE + x) * panels + first / panel) * depth + input;
-                        element.store(&mut packed[place * panel + first % panel..]);
-                    }
+                let rows: [[V; SIZE]; SIZE] = std::array::from_fn(|y| to_domain([columns[0][y], columns[1][y], columns[2][y]]));
+                for (element, values) in rows.into_iter().flatten().enumerate() {
+                    let place = (element * panels + first / panel) * depth + input;
+                    values.store(&mut packed[place * panel + first % panel..]);
                 }
             }
         }
