@@ -47,5 +47,5 @@ pub use error::{Error, Result};
 /// The processor as a device.
 pub use reslab_cpu as cpu;
 
-// The page's texts; `t!` finds them from here.
-rust_i18n::i18n!("www/locales/first", fallback = "en", backend = ui::texts::Workshop);
+// The texts of the page's first part, in English; `t!` finds them from here. The others: ui/texts.rs.
+rust_i18n::i18n!("www/locales/first", fallback = "en", backend = ui::texts::Arrived);

@@ -10,47 +10,59 @@ use std::{
 };
 
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
-
-const LANGUAGES: [&str; 2] = ["en", "zh"];
 
 /// Keys that reach `t!` through a variable, by what they begin with. Those that `format!` makes inside `t!` are seen.
 const BY_VARIABLE: &[&str] = &["train.refused"];
 
 #[test]
 fn every_text_is_there_once_and_in_every_language() {
-    let mut seen = BTreeSet::new();
+    let mut english = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (screen, key, value) in texts() {
+    for (screen, key, text) in texts() {
         if !key.starts_with(&format!("{screen}.")) {
-            wrong.push(format!("`{key}` stands in {screen}.json"));
+            wrong.push(format!("`{key}` stands in {screen}.en.json"));
         }
-        let by_language: BTreeSet<&str> =
-            value.as_object().map_or_else(BTreeSet::new, |o| o.keys().map(String::as_str).collect());
-        if by_language != BTreeSet::from(LANGUAGES) {
-            wrong.push(format!("`{key}` has {by_language:?}, not {LANGUAGES:?}"));
-            continue;
-        }
-        let in_language = |language: &str| value[language].as_str().unwrap_or_default();
-        for language in LANGUAGES {
-            if in_language(language).trim().is_empty() {
-                wrong.push(format!("`{key}` is empty in `{language}`"));
-            }
-            if placeholders(in_language(language)) != placeholders(in_language(LANGUAGES[0])) {
-                wrong.push(format!("`{key}` has other placeholders in `{language}` than in `{}`", LANGUAGES[0]));
-            }
-        }
-        if !seen.insert(key.clone()) {
+        if english.insert(key.clone(), text).is_some() {
             wrong.push(format!("`{key}` is there twice"));
         }
+    }
+    let languages = files(Path::new("www/languages"), "json");
+    assert!(!languages.is_empty());
+    for (file, text) in languages {
+        let mut missing: BTreeSet<&String> = english.keys().collect();
+        for (key, text) in entries(&file, &text) {
+            let Some(original) = english.get(&key) else {
+                wrong.push(format!("{file}: `{key}` is no text of the page"));
+                continue;
+            };
+            if !missing.remove(&key) {
+                wrong.push(format!("{file}: `{key}` is there twice"));
+            }
+            if text.trim().is_empty() {
+                wrong.push(format!("{file}: `{key}` is empty"));
+            }
+            if placeholders(&text) != placeholders(original) {
+                wrong.push(format!("{file}: `{key}` has other placeholders than in English"));
+            }
+        }
+        wrong.extend(missing.into_iter().map(|key| format!("{file}: `{key}` is missing")));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 #[test]
+fn every_language_can_be_chosen() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui/language.rs")).expect("text");
+    for (file, _) in files(Path::new("www/languages"), "json") {
+        let code = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).expect("files have names").to_owned();
+        assert!(source.contains(&format!("(\"{code}\", \"")), "`{code}` is not in LANGUAGES");
+    }
+}
+
+#[test]
 fn sources_and_texts_ask_for_one_another() {
     let texts: BTreeMap<String, BTreeSet<String>> =
-        texts().into_iter().map(|(_, key, value)| (key, placeholders(value["en"].as_str().unwrap_or_default()))).collect();
+        texts().into_iter().map(|(_, key, text)| (key, placeholders(&text))).collect();
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
     for (file, source) in files(Path::new("src"), "rs") {
@@ -93,7 +105,7 @@ const FIRST: &[&str] = &["src/ui/live/looks.rs", "src/ui/live/overlay.rs", "src/
 fn the_first_part_asks_for_none_of_the_workshops_texts() {
     let workshop: BTreeSet<String> = files(Path::new("www/locales/workshop"), "json")
         .into_iter()
-        .filter_map(|(file, _)| Some(Path::new(&file).file_stem()?.to_str()?.to_owned()))
+        .map(|(file, _)| screen_of(&file))
         .collect();
     assert!(workshop.contains("train"), "{workshop:?}");
     let mut wrong = Vec::new();
@@ -209,24 +221,33 @@ fn placeholders(text: &str) -> BTreeSet<String> {
     text.split("%{").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Every text as (file without its ending, key, value); a key that stands twice comes twice.
-fn texts() -> Vec<(String, String, Value)> {
+/// Every English text as (screen, key, text); a key that stands twice comes twice.
+fn texts() -> Vec<(String, String, String)> {
     let mut all = Vec::new();
     for (file, text) in files(Path::new("www/locales"), "json") {
-        let screen = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).expect("files have names").to_owned();
-        let entries = serde_json::Deserializer::from_str(&text).deserialize_map(Entries);
-        let entries = entries.unwrap_or_else(|e| panic!("{file}: {e}"));
-        all.extend(entries.into_iter().filter(|(key, _)| key != "_version").map(|(key, value)| (screen.clone(), key, value)));
+        let screen = screen_of(&file);
+        all.extend(entries(&file, &text).into_iter().map(|(key, text)| (screen.clone(), key, text)));
     }
     assert!(all.len() > 100, "no texts found");
     all
+}
+
+/// The screen whose texts a file holds: `look` of `first/look.en.json`.
+fn screen_of(file: &str) -> String {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).expect("files have names");
+    name.strip_suffix(".en.json").unwrap_or_else(|| panic!("{file} is not SCREEN.en.json")).to_owned()
+}
+
+/// A file's texts by key, in their order.
+fn entries(file: &str, text: &str) -> Vec<(String, String)> {
+    serde_json::Deserializer::from_str(text).deserialize_map(Entries).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
 /// Reads an object without losing what stands in it twice.
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, Value)>;
+    type Value = Vec<(String, String)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of texts")

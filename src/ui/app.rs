@@ -8,7 +8,6 @@ use rust_i18n::t;
 use super::device::Device;
 use super::header::Header;
 use super::lab::Lab;
-use super::language;
 use super::layers::LayersPanel;
 use super::live::look_live;
 use super::model::ModelPanel;
@@ -23,8 +22,7 @@ use super::workshop::Later;
 
 /// The whole page.
 #[component]
-pub fn App() -> impl IntoView {
-    let language = language::start();
+pub fn App(language: RwSignal<&'static str>) -> impl IntoView {
     let lab = Lab::start(language);
     listen(lab);
     name_window(lab, language);

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 
 use super::lab::Lab;
 use super::language::LanguageSwitch;
+use super::notice::Notice;
 use super::screen::Screen;
 use crate::web;
 
@@ -22,6 +23,7 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
             let _ = main.focus();
         }
     };
+    let fault = RwSignal::new(None);
     view! {
         <a class="skip" href="#main" data-testid="skip" on:click=skip>{t!("shell.skip")}</a>
         <header class="head">
@@ -45,8 +47,9 @@ pub fn Header(lab: Lab, language: RwSignal<&'static str>) -> impl IntoView {
                     })
                     .collect_view()}
             </nav>
-            <LanguageSwitch language />
+            <LanguageSwitch language fault />
         </header>
+        <Notice text=fault testid="language-fault" />
         <Show when=move || lab.newer.get()>
             <p class="newer" role="status" data-testid="newer">
                 {t!("shell.newer")}

@@ -1,69 +1,71 @@
-//! The workshop's texts, which come with it: www/locales/workshop. Those of the first part are compiled in by `i18n!` (lib.rs).
+//! The page's texts that are not in its first part: the workshop's English ones, which come with it (www/locales/workshop), and every other
+//! language, which is fetched when it is wanted (www/languages). The first part's English is compiled in by `i18n!` (lib.rs).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 
-use rust_i18n::{Backend, SimpleBackend};
+use rust_i18n::Backend;
 
-/// Looks into the workshop's texts, once they are there.
-pub struct Workshop;
+/// A file's texts by key.
+type Texts = HashMap<String, String>;
 
-static TEXTS: OnceLock<SimpleBackend> = OnceLock::new();
+/// By language.
+static TEXTS: RwLock<Option<HashMap<String, Texts>>> = RwLock::new(None);
 
-/// The files, as they are.
-const FILES: [&str; 6] = [
-    include_str!("../../www/locales/workshop/benchmark.json"),
-    include_str!("../../www/locales/workshop/camera.json"),
-    include_str!("../../www/locales/workshop/judge.json"),
-    include_str!("../../www/locales/workshop/studio.json"),
-    include_str!("../../www/locales/workshop/takeaway.json"),
-    include_str!("../../www/locales/workshop/train.json"),
+/// Looks into the texts that have arrived.
+pub struct Arrived;
+
+/// The workshop's English, as the files are.
+const WORKSHOP: [&str; 6] = [
+    include_str!("../../www/locales/workshop/benchmark.en.json"),
+    include_str!("../../www/locales/workshop/camera.en.json"),
+    include_str!("../../www/locales/workshop/judge.en.json"),
+    include_str!("../../www/locales/workshop/studio.en.json"),
+    include_str!("../../www/locales/workshop/takeaway.en.json"),
+    include_str!("../../www/locales/workshop/train.en.json"),
 ];
 
-/// Makes them known to `t!`.
+/// Makes the workshop's English known to `t!`.
 pub fn add_workshop() {
-    TEXTS.get_or_init(|| {
-        let mut backend = SimpleBackend::new();
-        for file in FILES {
-            for (language, texts) in read(file) {
-                backend.add_translations(language.into(), texts);
-            }
-        }
-        backend
-    });
-}
-
-/// Texts by key.
-type Texts = HashMap<Cow<'static, str>, Cow<'static, str>>;
-
-/// A file's texts by language.
-fn read(file: &'static str) -> HashMap<String, Texts> {
-    let mut languages = HashMap::<String, Texts>::new();
-    // Files of ours: a test reads them. What is no object of texts is the format's version.
-    let entries: HashMap<&'static str, serde_json::Value> = serde_json::from_str(file).unwrap_or_default();
-    for (key, value) in entries {
-        let serde_json::Value::Object(texts) = value else { continue };
-        for (language, text) in texts {
-            if let serde_json::Value::String(text) = text {
-                languages.entry(language).or_default().insert(key.into(), text.into());
-            }
-        }
+    for file in WORKSHOP {
+        // Files of ours: a test reads them.
+        let _ = add("en", file);
     }
-    languages
 }
 
-impl Backend for Workshop {
+/// Makes a language's file known to `t!`: an object of texts by key.
+///
+/// # Errors
+/// When it is none.
+pub fn add(language: &str, file: &str) -> Result<(), serde_json::Error> {
+    let texts: Texts = serde_json::from_str(file)?;
+    // A thread that panicked while it held them left whole texts behind.
+    let mut all = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
+    all.get_or_insert_default().entry(language.to_owned()).or_default().extend(texts);
+    Ok(())
+}
+
+/// Whether a language is here.
+pub fn has(language: &str) -> bool {
+    TEXTS.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|all| all.contains_key(language))
+}
+
+impl Backend for Arrived {
     fn available_locales(&self) -> Vec<Cow<'_, str>> {
-        TEXTS.get().map(Backend::available_locales).unwrap_or_default()
+        let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().flat_map(HashMap::keys).map(|language| language.clone().into()).collect()
     }
 
     fn translate(&self, locale: &str, key: &str) -> Option<Cow<'_, str>> {
-        TEXTS.get()?.translate(locale, key)
+        let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+        Some(all.as_ref()?.get(locale)?.get(key)?.clone().into())
     }
 
     fn messages_for_locale(&self, locale: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
-        TEXTS.get()?.messages_for_locale(locale)
+        let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+        let texts = all.as_ref()?.get(locale)?;
+        Some(texts.iter().map(|(key, text)| (key.clone().into(), text.clone().into())).collect())
     }
 }
 
@@ -73,25 +75,31 @@ mod tests {
 
     #[cfg(not(target_arch = "wasm32"))]
     #[test]
-    fn every_file_is_there_and_read() {
+    fn every_file_of_the_workshop_is_there_and_read() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("www/locales/workshop");
         let mut there: Vec<String> =
             std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
-        let mut here = FILES.to_vec();
+        let mut here = WORKSHOP.to_vec();
         there.sort();
         here.sort();
-        assert_eq!(there, here, "a file is missing in FILES");
-        for file in FILES {
-            let languages = read(file);
-            assert!(!languages["en"].is_empty() && languages["en"].len() == languages["zh"].len(), "{file:.80}");
+        assert_eq!(there, here, "a file is missing in WORKSHOP");
+        for file in WORKSHOP {
+            assert!(!serde_json::from_str::<Texts>(file).unwrap().is_empty(), "{file:.80}");
         }
     }
 
     #[test]
-    fn texts_of_both_parts_are_found() {
+    fn texts_are_found_in_the_language_or_in_english() {
         add_workshop();
-        let text = |key| crate::_rust_i18n_translate("zh", key).into_owned();
-        assert_eq!(text("shell.look"), "识别");
-        assert_eq!(text("train.done"), Workshop.translate("zh", "train.done").unwrap());
+        assert!(!has("zh"));
+        add("zh", r#"{ "shell.look": "识别", "train.done": "训练完成" }"#).unwrap();
+        assert!(has("zh"));
+        let text = |language, key| crate::_rust_i18n_translate(language, key).into_owned();
+        assert_eq!(text("zh", "shell.look"), "识别");
+        assert_eq!(text("zh", "train.done"), "训练完成");
+        assert_eq!(text("zh", "train.start"), text("en", "train.start"));
+        assert_ne!(text("en", "train.start"), "en.train.start");
+        assert_eq!(text("en", "shell.look"), "Recognise");
+        assert!(add("de", "<!doctype html>").is_err() && !has("de"), "a server's page for what it does not have");
     }
 }

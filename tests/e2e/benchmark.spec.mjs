@@ -14,9 +14,9 @@ async function open(page) {
   await expect(page.getByTestId('bench-start')).toBeEnabled();
 }
 
+/** A measurement from start to end. That it goes on shows at once; a short one may be over before anyone looks. */
 async function measure(page) {
   await page.getByTestId('bench-start').click();
-  await expect(page.getByTestId('bench-progress')).toBeVisible();
   await expect(page.getByTestId('bench-progress')).toBeHidden();
   await expect(page.getByTestId('bench-error')).toHaveCount(0);
 }

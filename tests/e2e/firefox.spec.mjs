@@ -21,7 +21,9 @@ async function within(preferences, use) {
     await page.setViewport({ width: 1280, height: 860 });
     page.setDefaultTimeout(120_000);
     const errors = [];
-    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('pageerror', (error) => errors.push(`${error.message}\n${error.stack ?? ''}`));
+    // A panic says where it was on the console alone.
+    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
     await use(page, errors);
   } finally {
     await browser.close();
