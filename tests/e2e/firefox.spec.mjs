@@ -32,7 +32,7 @@ async function within(preferences, use) {
 
 const at = (id) => `[data-testid="${id}"]`;
 const text = (page, id) => page.$eval(at(id), (element) => element.textContent);
-const press = async (page, id) => (await page.waitForSelector(at(id), { visible: true })).click();
+const press = async (page, id) => (await page.waitForSelector(`${at(id)}:not([disabled])`, { visible: true })).click();
 
 /** Waits until an element says something. */
 const says = (page, id, words) =>

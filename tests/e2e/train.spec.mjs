@@ -165,4 +165,14 @@ test.describe('training', () => {
     await studio.step('judge');
     await expect(page.getByTestId('judge-empty')).toContainText('Train one first');
   });
+
+  test('waits for the pictures that are still being added', async ({ page }) => {
+    const studio = new Studio(page);
+    await studio.open();
+    await page.getByTestId('example-shapes').click();
+    await studio.step('train');
+    await expect(page.getByTestId('train-start')).toBeEnabled();
+    await expect(page.getByTestId('train-pictures')).toHaveText('180 pictures of 3 classes.');
+    await expect(page.getByTestId('train-advice')).toHaveCount(0);
+  });
 });

@@ -29,7 +29,8 @@ pub fn Gallery(
     let frame = NodeRef::<html::Div>::new();
     let (width, height, top) = (RwSignal::new(0.0), RwSignal::new(0.0), RwSignal::new(0.0));
     let measure = move || {
-        if let Some(frame) = frame.get_untracked() {
+        // The screen may have been left before its frame came.
+        if let Some(frame) = frame.try_get_untracked().flatten() {
             width.set(f64::from(frame.client_width()));
             height.set(f64::from(frame.client_height()));
             top.set(f64::from(frame.scroll_top()));

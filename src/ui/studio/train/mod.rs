@@ -52,6 +52,10 @@ pub fn Train(lab: Workshop) -> impl IntoView {
         }
     });
     let advice = move || {
+        // Of a part of the pictures nothing can be said.
+        if lab.studio.adding.with(Option::is_some) {
+            return vec![t!("train.still_adding").into_owned()];
+        }
         let counts = counts.get();
         let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
         let pictures: Vec<usize> = counts.iter().map(|(_, count)| *count).collect();
@@ -290,7 +294,7 @@ fn Actions(lab: Workshop) -> impl IntoView {
         mend_focus();
     });
     let stopping = move || training.phase.get() == Phase::Stopping;
-    let ready = move || lab.model.with(Option::is_some);
+    let ready = move || lab.model.with(Option::is_some) && lab.studio.adding.with(Option::is_none);
     view! {
         <div class="train__actions">
             <Show
