@@ -348,12 +348,23 @@ test('a screen that is left before it was drawn is no fault', async ({ page }) =
       globalThis.late += 1;
       return setTimeout(() => frame((now) => { globalThis.late -= 1; draw(now); }), 400);
     };
+    navigator.mediaDevices.getUserMedia = async () => {
+      const canvas = document.createElement('canvas');
+      canvas.getContext('2d').fillRect(0, 0, 9, 9);
+      return canvas.captureStream(10);
+    };
   });
   const seen = watch(page);
   const studio = await project(page, 2);
   for (const step of ['train', 'collect', 'judge', 'collect', 'live', 'collect', 'export', 'collect']) await studio.step(step);
   await page.getByTestId('menu').first().click();
   await page.getByTestId('screen-look').click();
+  // The button that records leaves the page with the focus.
+  await page.getByTestId('screen-teach').click();
+  await page.getByTestId('open-camera').first().click();
+  await expect(page.getByTestId('hold')).toBeFocused();
+  await page.evaluate(() => void (location.hash = '#teach/train'));
+  await expect(page.getByTestId('train')).toBeVisible();
   await expect.poll(() => page.evaluate(() => globalThis.late)).toBe(0);
   expect(seen.errors).toEqual([]);
 });
