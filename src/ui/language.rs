@@ -36,7 +36,7 @@ async fn fetch(code: &str) -> Result<()> {
     }
     let address = format!("languages/{code}.json");
     let bytes = web::fetch_whole(&address).await?;
-    let cannot = |detail: String| Error::Network { url: address.clone(), detail };
+    let cannot = |reason: String| Error::Network { url: address.clone(), reason };
     let text = str::from_utf8(&bytes).map_err(|e| cannot(e.to_string()))?;
     texts::add(code, text).map_err(|_| cannot("the server sent something else than the texts of this language".into()))
 }

@@ -237,12 +237,12 @@ impl ArchiveBuilder {
     ///
     /// # Errors
     /// [`Error::Io`] with the browser's words.
-    pub async fn save(self, file_name: &str, place: Place) -> Result<()> {
+    pub async fn save(self, file_name: &str, place: Outlet) -> Result<()> {
         self.parts.push(&Uint8Array::from(&self.frame.finish()[..]));
         let failed = |e: JsValue| io(file_name, words(&e));
         match place {
-            Place::Download => save_blob(file_name, &blob_of(&self.parts, "application/zip").map_err(failed)?),
-            Place::Chosen(stream) => {
+            Outlet::Download => save_blob(file_name, &blob_of(&self.parts, "application/zip").map_err(failed)?),
+            Outlet::Chosen(stream) => {
                 for part in self.parts.iter() {
                     if let Err(error) = told(&stream, "write", &part).await {
                         // What is half written is thrown away by the browser.
@@ -264,7 +264,7 @@ const ASK_BYTES: u64 = 256 << 20;
 
 /// Where a file is saved.
 #[derive(Debug)]
-pub enum Place {
+pub enum Outlet {
     /// Among the browser's downloads.
     Download,
     /// In a file that was chosen, as a stream.
@@ -273,10 +273,10 @@ pub enum Place {
 
 /// Where a file of about so many bytes is to be saved; `None` when the person has changed their mind. To be called soon after the
 /// click: browsers ask nothing out of the blue.
-pub async fn choose_place(file_name: &str, bytes: u64) -> Option<Place> {
-    let Ok(picker) = get(&js_sys::global(), "showSaveFilePicker").dyn_into::<Function>() else { return Some(Place::Download) };
+pub async fn choose_place(file_name: &str, bytes: u64) -> Option<Outlet> {
+    let Ok(picker) = get(&js_sys::global(), "showSaveFilePicker").dyn_into::<Function>() else { return Some(Outlet::Download) };
     if bytes < ASK_BYTES {
-        return Some(Place::Download);
+        return Some(Outlet::Download);
     }
     let chosen = async {
         let options = Object::from_entries(&Array::of1(&Array::of2(&"suggestedName".into(), &file_name.into())))?;
@@ -284,11 +284,11 @@ pub async fn choose_place(file_name: &str, bytes: u64) -> Option<Place> {
         wait(call(&file, "createWritable")?.dyn_into()?).await
     };
     match chosen.await {
-        Ok(stream) => Some(Place::Chosen(stream)),
+        Ok(stream) => Some(Outlet::Chosen(stream)),
         Err(error) if get(&error, "name").as_string().as_deref() == Some("AbortError") => None,
         Err(error) => {
             log::warn!("no place can be chosen: {}", words(&error));
-            Some(Place::Download)
+            Some(Outlet::Download)
         }
     }
 }

@@ -7,6 +7,8 @@ mod archive;
 #[cfg(target_arch = "wasm32")]
 mod awake;
 #[cfg(target_arch = "wasm32")]
+mod bell;
+#[cfg(target_arch = "wasm32")]
 mod camera;
 #[cfg(target_arch = "wasm32")]
 mod decode;
@@ -50,6 +52,7 @@ pub use self::{
     alone::{be_counted, is_alone},
     archive::{Archive, ArchiveBuilder, Entry, choose_place, is_archive},
     awake::keep_awake,
+    bell::{ask_to_ring, is_hidden, ring},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, CameraWatch, DIGEST_PX, Facing, Still, cameras, frame_comes},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, is_secure, now_ms, webgpu_available},

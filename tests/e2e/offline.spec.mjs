@@ -58,5 +58,5 @@ test('a new version waits until it is wanted, and then is whole', async ({ page 
   await expect(described).not.toHaveAttribute('content', 'The next version');
   await page.getByTestId('use-newer').click();
   await expect(described).toHaveAttribute('content', 'The next version');
-  await expect.poll(() => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('reslab-page-')).length)).toBe(1);
+  await expect.poll(() => page.evaluate(async () => (await caches.keys()).filter((name) => name.startsWith('reslab-app / ')).length)).toBe(1);
 });

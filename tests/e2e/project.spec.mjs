@@ -126,7 +126,7 @@ test('a project as an older page stored it opens with its one run', async ({ pag
   // What that page wrote: one run a project, by the project's number and without a number of its own.
   await page.evaluate(async () => {
     const ask = (request) => new Promise((done, fail) => ((request.onsuccess = () => done(request.result)), (request.onerror = fail)));
-    const database = await ask(indexedDB.open('reslab'));
+    const database = await ask(indexedDB.open('reslab /'));
     const stores = database.transaction(['runs', 'projects'], 'readwrite');
     const [key] = await ask(stores.objectStore('runs').getAllKeys());
     const run = await ask(stores.objectStore('runs').get(key));
