@@ -8,7 +8,7 @@ use super::format;
 use super::lab::Lab;
 use super::models::{BUNDLED, BUNDLED_BYTES};
 use crate::web;
-use crate::weights::hub::{self, BASE_URL, HUB, HubModel};
+use crate::weights::hub::{self, HUB, HubModel};
 
 /// Folded away until it is wanted: one model is enough for most visits.
 #[component]
@@ -53,9 +53,9 @@ pub fn ModelPicker(lab: Lab) -> impl IntoView {
                 data-testid="weights-input"
                 on:change=move |event| lab.take_weights_input(&event)
             />
-            <h3 class="picker__title">{t!("model.hub_title")}</h3>
+            <h3 class="picker__title">{t!("model.hub_title", hub = web::hub::name())}</h3>
             <p class="picker__note">
-                {t!("model.hub_note", host = host(&web::hub::base_url(BASE_URL)))}
+                {t!("model.hub_note", hub = web::hub::name())}
             </p>
             <ul class="picker__list">{HUB.iter().map(|model| view! { <Offer lab model /> }).collect_view()}</ul>
         </details>
@@ -114,10 +114,4 @@ fn Offer(lab: Lab, model: &'static HubModel) -> impl IntoView {
             </span>
         </li>
     }
-}
-
-/// The host of an address, as people name it.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
 }

@@ -8,6 +8,7 @@ use super::format;
 use super::lab::{Answer, Lab, Shot, Status};
 use super::live::PictureLooks;
 use crate::engine::{ModelInfo, Origin};
+use crate::web;
 use crate::weights::hub;
 
 /// A network with at most this many classes says which they are.
@@ -170,7 +171,7 @@ fn few_classes(lab: Lab, model: &ModelInfo) -> Option<impl IntoView + use<>> {
                                 disabled=move || lab.busy.with(Option::is_some)
                                 on:click=move |_| lab.use_hub(other)
                             >
-                                {t!("look.use_recommended", size = format::bytes(other.bytes))}
+                                {t!("look.use_recommended", size = format::bytes(other.bytes), hub = web::hub::name())}
                             </button>
                         }
                     })}

@@ -55,6 +55,16 @@ pub fn base_url(built_in: &str) -> String {
     meta("reslab-hub").unwrap_or_else(|| built_in.to_owned()).trim_end_matches('/').to_owned()
 }
 
+/// What the page asks for models, in words: the hub by its name, a mirror by its host.
+pub fn name() -> String {
+    let base = base_url(BASE_URL);
+    let rest = base.split_once("://").map_or(&*base, |(_, rest)| rest);
+    match rest.split('/').next().unwrap_or(rest) {
+        "huggingface.co" => "Hugging Face".into(),
+        mirror => mirror.into(),
+    }
+}
+
 /// Gets a model of the hub's list. As [`get`].
 ///
 /// # Errors

@@ -216,3 +216,22 @@ test('the page speaks Chinese where the browser does, and changes when asked', a
   await expect(page.getByTestId('add-class')).toHaveText('Add a class');
   await context.close();
 });
+
+test('a language that cannot be fetched is told, the page stays in English, and can be asked again', async ({ browser, baseURL }) => {
+  const context = await browser.newContext({ baseURL, locale: 'zh-CN', serviceWorkers: 'block' });
+  const page = await context.newPage();
+  const away = (route) => route.fulfill({ status: 404, contentType: 'text/html', body: '<!doctype html>not here' });
+  await page.route('**/languages/*.json', away);
+  await page.goto('/');
+  await expect(page.getByTestId('screen-look')).toHaveText('Recognise');
+  const language = page.getByTestId('language');
+  await expect(language).toHaveValue('en');
+  await language.selectOption('zh');
+  await expect(page.getByTestId('language-fault')).toContainText('404');
+  await expect(language).toHaveValue('en');
+  await page.unroute('**/languages/*.json', away);
+  await language.selectOption('zh');
+  await expect(page.getByTestId('screen-look')).toHaveText('识别');
+  await expect(page.getByTestId('language-fault')).toHaveCount(0);
+  await context.close();
+});

@@ -32,6 +32,9 @@ const FEATURES: [&str; 8] = [
     "--enable-simd",
 ];
 
+/// Whom the page's policy lets it ask besides its own host.
+const HUB_HOSTS: &str = "https://huggingface.co https://*.huggingface.co https://*.hf.co";
+
 pub fn run() -> Result<ExitCode> {
     let dir = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from);
     let dir = dir.ok_or("optimise is called by trunk, which sets TRUNK_STAGING_DIR")?;
@@ -43,6 +46,9 @@ pub fn run() -> Result<ExitCode> {
     }
     tidy_types(&dir)?;
     link_app(&dir)?;
+    if let Ok(hub) = env::var("RESLAB_HUB_URL") {
+        allow_mirror(&dir, &hub)?;
+    }
     if release {
         // Last: it reads what the files have become.
         offline::write(&dir)?;
@@ -111,6 +117,26 @@ fn link_app(dir: &Path) -> Result<()> {
     let text = with_links(&read(&bench)?, &read(&index)?)
         .ok_or("index.html has no links to the app, or bench.html no place for them")?;
     fs::write(&bench, text).map_err(|e| format!("{} cannot be written: {e}", bench.display()))
+}
+
+/// A build for a mirror of the hub may ask it, and no longer the hub.
+fn allow_mirror(dir: &Path, hub: &str) -> Result<()> {
+    let index = dir.join("index.html");
+    let text = fs::read_to_string(&index).map_err(|e| format!("{} cannot be read: {e}", index.display()))?;
+    let text = with_mirror(&text, hub)?;
+    fs::write(&index, text).map_err(|e| format!("{} cannot be written: {e}", index.display()))
+}
+
+fn with_mirror(index: &str, hub: &str) -> Result<String> {
+    let end = hub.find("://").map_or(0, |scheme| hub[scheme + 3..].find('/').map_or(hub.len(), |path| scheme + 3 + path));
+    let origin = &hub[..end];
+    if origin.is_empty() || origin.contains(|c: char| c.is_whitespace() || "\"';,<>".contains(c)) {
+        return Err(format!("RESLAB_HUB_URL is `{hub}`: an address such as https://hub.example.org was expected"));
+    }
+    if !index.contains(HUB_HOSTS) {
+        return Err("www/index.html's policy does not name the hub's hosts".into());
+    }
+    Ok(index.replace(HUB_HOSTS, origin))
 }
 
 fn with_links(bench: &str, index: &str) -> Option<String> {
@@ -420,5 +446,13 @@ wasm.__wbindgen_start();
         let linked = with_links(&bench, index).unwrap();
         assert!(linked.contains("href=\"./a.js\">") && linked.contains("href=\"./a.wasm\">"), "{linked}");
         assert!(with_links(&linked, index).is_none() && with_links(&bench, "<head></head>").is_none());
+    }
+
+    #[test]
+    fn a_build_for_a_mirror_may_ask_it_alone() {
+        let index = fs::read_to_string(crate::sh::root().join("www/index.html")).unwrap();
+        let text = with_mirror(&index, "https://hub.example.org/models").unwrap();
+        assert!(text.contains("connect-src 'self' blob: https://hub.example.org;") && !text.contains("huggingface"), "{text}");
+        assert!(with_mirror(&index, "hub.example.org").unwrap_err().contains("RESLAB_HUB_URL"));
     }
 }

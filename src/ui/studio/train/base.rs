@@ -9,6 +9,7 @@ use crate::ui::format;
 use crate::ui::model::Progress;
 use crate::ui::notice::Notice;
 use crate::ui::workshop::Workshop;
+use crate::web;
 use crate::weights::hub;
 
 /// Shown while training would begin from the small network that ships with the page. Whoever does not want it goes on without it.
@@ -46,7 +47,7 @@ pub fn StrongerBase(lab: Workshop) -> impl IntoView {
                                 disabled=move || coming.get()
                                 on:click=move |_| lab.begin_from(|| lab.use_hub(model))
                             >
-                                {t!("train.stronger_download", arch = network, size = size)}
+                                {t!("train.stronger_download", arch = network, size = size, hub = web::hub::name())}
                             </button>
                             <button type="button" class="button button--quiet" data-testid="stronger-open" disabled=move || coming.get() on:click=open>
                                 {t!("model.open")}
@@ -67,7 +68,7 @@ pub fn StrongerBase(lab: Workshop) -> impl IntoView {
                 <Progress lab=*lab />
                 <Notice text=lab.model_error testid="stronger-error" />
                 <Show when=move || lab.model_error.with(Option::is_some)>
-                    <p class="train__hint">{t!("train.stronger_failed")}</p>
+                    <p class="train__hint">{t!("train.stronger_failed", hub = web::hub::name())}</p>
                 </Show>
             </div>
         </Show>
