@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { Lab } from './pages/lab.mjs';
 import { stripes } from './pages/pictures.mjs';
 import { Studio, zip } from './pages/studio.mjs';
-import { contents, database, keepConnections, quota } from './pages/vault.mjs';
+import { accept, contents, database, keepConnections, refuse } from './pages/vault.mjs';
 
 const picture = (name, seed, kind = 'flat') => ({ name, mimeType: 'image/png', buffer: stripes(kind, seed) });
 const unsaved = (page) => page.getByTestId('unsaved');
@@ -47,15 +47,7 @@ test('a connection that dies is opened again, and the write repeated', async ({ 
   await expect(studio.counts.first()).toHaveText('3 pictures');
   await studio.saved();
   // A transaction that is broken off by the browser, once.
-  await page.evaluate(() => {
-    const put = IDBObjectStore.prototype.put;
-    IDBObjectStore.prototype.put = function (...args) {
-      IDBObjectStore.prototype.put = put;
-      const request = put.apply(this, args);
-      queueMicrotask(() => this.transaction.abort());
-      return request;
-    };
-  });
+  await refuse(page, { times: 1, reason: '' });
   await rename(page, 'disc', 1);
   await studio.saved();
   await expect(unsaved(page)).toHaveCount(0);
@@ -68,14 +60,14 @@ test('a connection that dies is opened again, and the write repeated', async ({ 
 test('without room every change says that it is not saved, can be downloaded, and is written when there is room', async ({ page }) => {
   const studio = await project(page);
   const before = await contents(page);
-  await quota(page, 1);
+  await refuse(page);
   const changes = {
     rename: () => rename(page, 'ring'),
     'add a class': () => page.getByTestId('add-class').click(),
     upload: () => page.getByTestId('upload-input').nth(1).setInputFiles(picture('2.png', 2, 'upright')),
     move: async () => {
       await studio.classes.first().getByTestId('picture-tile').click();
-      await page.getByTestId('move-selected').selectOption({ index: 2 });
+      await page.getByTestId('move-selected').selectOption({ label: 'Class 2' });
     },
     'delete a class': async () => {
       await studio.classes.last().getByTestId('menu').click();
@@ -98,7 +90,7 @@ test('without room every change says that it is not saved, can be downloaded, an
   await page.getByTestId('save-again').click();
   await expect(page.getByTestId('saved')).toHaveText('Not saved');
 
-  await quota(page);
+  await accept(page);
   await page.getByTestId('save-again').click();
   await expect(unsaved(page)).toHaveCount(0);
   await expect(page.getByTestId('saved')).toContainText('Saved');
@@ -115,19 +107,8 @@ test('of what cannot be made whole nothing is left: a copy, an import, many pict
   await page.getByTestId('export-project').click();
   const archive = await readFile(await (await saving).path());
   const before = await contents(page);
-  // The writes after the first ones fail, as on a disk that fills up.
-  const fail = (after) =>
-    page.evaluate((after) => {
-      const put = (globalThis.realPut ??= IDBObjectStore.prototype.put);
-      IDBObjectStore.prototype.put = function (...args) {
-        if (this.name === 'files' && after-- <= 0 && after > -1000) {
-          Object.defineProperty(this.transaction, 'error', { value: new DOMException('full', 'QuotaExceededError') });
-          queueMicrotask(() => this.transaction.abort());
-        }
-        return put.apply(this, args);
-      };
-    }, after);
-  await fail(0);
+  // As on a disk that fills up.
+  await refuse(page, { store: 'files' });
   await page.getByRole('button', { name: /^Duplicate/ }).click();
   await expect(studio.error).toContainText('no room left');
   await expect(studio.projects).toHaveCount(1);
@@ -138,13 +119,13 @@ test('of what cannot be made whole nothing is left: a copy, an import, many pict
   expect(await contents(page), 'no part of an import').toEqual(before);
 
   await page.getByTestId('open-project').click();
-  await fail(2);
+  await refuse(page, { store: 'files', after: 2 });
   await page.getByTestId('upload-input').first().setInputFiles(many);
   await expect(unsaved(page)).toContainText('no room left');
   await expect(studio.skipped).toContainText('3 files were not added');
   // The two that were written, the one before, and the one that waits.
   await expect(studio.counts.first()).toHaveText('4 pictures');
-  await fail(1e9);
+  await accept(page);
   await page.getByTestId('save-again').click();
   await expect(unsaved(page)).toHaveCount(0);
   await page.reload();
@@ -305,6 +286,7 @@ test('a large project goes into a file that was chosen, part by part', async ({ 
   );
   const heap = async () => {
     const session = await page.context().newCDPSession(page);
+    await session.send('HeapProfiler.collectGarbage');
     const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await session.send('Runtime.getHeapUsage');
     await session.detach();
     return usedSize + embedderHeapUsedSize + backingStorageSize;

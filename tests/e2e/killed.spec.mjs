@@ -1,8 +1,7 @@
 // The tab or the whole browser is killed in the middle of recording, import, training, deleting and renaming. What the browser had
 // confirmed is there afterwards, byte for byte, and the project goes on. RESLAB_KILLS=100 does so at as many random moments.
 
-import { expect, test } from '@playwright/test';
-import { chromium } from 'playwright-core';
+import { chromium, expect, test } from '@playwright/test';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -358,7 +358,7 @@ test('a page that shows this one without lending it the camera is named, and the
   const inner = await serve({ root, framed: true });
   const frame = (allow) => `<!doctype html><title>A site</title><iframe width="900" height="900" ${allow} src="${inner.url}/#teach"></iframe>`;
   const outer = createServer((request, response) => {
-    response.writeHead(200, { 'content-type': 'text/html', 'cross-origin-embedder-policy': 'require-corp' });
+    response.writeHead(200, { 'content-type': 'text/html' });
     response.end(frame(request.url === '/lends' ? 'allow="camera"' : ''));
   });
   await new Promise((done) => outer.listen(0, 'localhost', done));

@@ -434,7 +434,7 @@ test('a training that ends while nobody looks says so in the title, and with a n
   await new Lab(page).open();
   await project(page);
   await page.getByTestId('step-train').click();
-  await page.getByTestId('train-epochs').fill('3');
+  await page.getByTestId('train-epochs').fill('30');
   await page.getByTestId('train-epochs').press('Tab');
   await page.getByTestId('train-start').click();
   await page.getByTestId('bell').check();

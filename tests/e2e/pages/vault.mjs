@@ -40,12 +40,31 @@ export const contents = (page, name = database()) =>
   }, name);
 
 /**
- * Sets how much the browser lets this site store, in bytes; without a number as much as before. Chromium then refuses writes at their commit, as
- * it does on a full disk.
+ * Lets the browser refuse transactions that put something, at their commit, as on a full disk; the first `after` ones that put into `store` are
+ * let through, and all after `times` ones. Without a `reason` they are broken off, as when a connection dies.
  */
-export async function quota(page, bytes) {
-  const session = await page.context().newCDPSession(page);
-  const origin = new URL(page.url()).origin;
-  await session.send('Storage.overrideQuotaForOrigin', bytes === undefined ? { origin } : { origin, quotaSize: bytes });
-  await session.detach();
-}
+export const refuse = (page, { store, after = 0, times = Infinity, reason = 'QuotaExceededError' } = {}) =>
+  page.evaluate(
+    ({ store, after, times, reason }) => {
+      globalThis.refusing = { store, after, times: times ?? Infinity, reason };
+      if (globalThis.refused) return;
+      globalThis.refused = new WeakSet();
+      const { put } = IDBObjectStore.prototype;
+      const { commit } = IDBTransaction.prototype;
+      IDBObjectStore.prototype.put = function (...args) {
+        const { store } = globalThis.refusing;
+        if (!store || store === this.name) globalThis.refused.add(this.transaction);
+        return put.apply(this, args);
+      };
+      IDBTransaction.prototype.commit = function () {
+        const { reason } = globalThis.refusing;
+        if (!globalThis.refused.has(this) || globalThis.refusing.after-- > 0 || globalThis.refusing.times-- <= 0) return commit.call(this);
+        if (reason) Object.defineProperty(this, 'error', { value: new DOMException('refused by the test', reason) });
+        return this.abort();
+      };
+    },
+    { store, after, times: Number.isFinite(times) ? times : undefined, reason },
+  );
+
+/** Lets the browser take everything again. */
+export const accept = (page) => refuse(page, { times: 0 });
