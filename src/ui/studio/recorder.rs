@@ -211,14 +211,16 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                         trouble.set(Some(said(&error)));
                     }
                 }
-                let rest = 1000.0 / f64::from(rate.get_untracked()) - (web::now_ms() - begun);
+                let Some(rate) = rate.try_get_untracked() else { break };
+                let rest = 1000.0 / f64::from(rate) - (web::now_ms() - begun);
                 web::sleep(rest.max(0.0)).await;
             }
             studio.measure();
         });
     };
     let stop = move || {
-        if doing.get_untracked() == (Doing::Recording { held: true }) {
+        // A button that leaves the page with the focus is told so when its state is gone.
+        if doing.try_get_untracked() == Some(Doing::Recording { held: true }) {
             doing.set(Doing::Nothing);
         }
     };
@@ -238,7 +240,9 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                 mine.set(mine.get() - 1);
                 doing.set(Doing::Counting(mine.get()));
             }
-            record(Some(web::now_ms() + f64::from(length.get_untracked()) * 1000.0));
+            if let Some(length) = length.try_get_untracked() {
+                record(Some(web::now_ms() + f64::from(length) * 1000.0));
+            }
         });
     };
     let held = move |event: web_sys::KeyboardEvent| {
