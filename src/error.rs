@@ -89,6 +89,9 @@ pub enum Error {
         /// The operating system's or browser's words.
         reason: String,
     },
+    /// The browser's storage of projects does not keep what it is given.
+    #[error("this browser's storage: {0}")]
+    Storage(#[from] StorageTrouble),
     /// A download failed.
     #[error("download of {url} failed: {reason}")]
     Network {
@@ -103,4 +106,27 @@ pub enum Error {
     /// An option or argument with a value that makes no sense.
     #[error("{0}")]
     Usage(String),
+}
+
+/// Why the browser does not keep or give back what belongs to a project. The page has a sentence for each in its language.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StorageTrouble {
+    /// No room is left for it.
+    #[error("it has no room left; delete projects or pictures you no longer need, or free disk space, and try again")]
+    Full,
+    /// A newer version of the page has written there.
+    #[error("a newer version of this page was here; reload the page")]
+    Newer,
+    /// It does not answer.
+    #[error("it does not answer; close other tabs of this page, or restart the browser")]
+    Silent,
+    /// It keeps nothing for this page: a private window, or site data are blocked.
+    #[error("it keeps nothing for this page; leave the private window, or allow this site to store data")]
+    Unavailable,
+    /// What was asked for is not there any more: another tab has deleted it.
+    #[error("this is not there any more: another tab has deleted it")]
+    Gone,
+    /// The browser's words for something else.
+    #[error("it fails ({0}); try again, or restart the browser")]
+    Broken(String),
 }

@@ -43,7 +43,7 @@ pub mod ui;
 pub mod web;
 pub mod weights;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, StorageTrouble};
 /// The processor as a device.
 pub use reslab_cpu as cpu;
 

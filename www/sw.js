@@ -4,8 +4,11 @@
 const VERSION = '';
 const FILES = [];
 
-const PREFIX = 'reslab-page-';
+// Several copies of the page may stand on one site, whose caches are in one place: each names its own by its folder, and touches no other.
+const PREFIX = `reslab-app ${new URL('./', self.location).pathname} `;
 const CACHE = PREFIX + VERSION;
+// What pages called theirs that did not know of other copies.
+const ELDER = 'reslab-page-';
 
 self.addEventListener('install', (event) => {
   // Each build is a cache of its own, so that a page never gets files of two builds. Nothing is taken from the browser's HTTP cache.
@@ -18,8 +21,11 @@ self.addEventListener('install', (event) => {
 
 self.addEventListener('activate', (event) => {
   const tidy = async () => {
-    const names = await caches.keys();
-    await Promise.all(names.filter((name) => name.startsWith(PREFIX) && name !== CACHE).map((name) => caches.delete(name)));
+    const index = new URL('./index.html', self.location).href;
+    const own = async (name) => name.startsWith(PREFIX) || (name.startsWith(ELDER) && (await (await caches.open(name)).match(index)));
+    for (const name of await caches.keys()) {
+      if (name !== CACHE && (await own(name))) await caches.delete(name);
+    }
     if (FILES.length) await self.clients.claim();
     else await self.registration.unregister();
   };

@@ -1,11 +1,11 @@
 //! A project as one zip archive: a folder of pictures for each class, which any program can use, and `project.json` with what only
 //! this page knows, so that it comes back as it was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Picture, Project, Role};
+use super::{ClassId, Picture, Project, Role};
 use crate::{Error, Result};
 
 /// The file that makes an archive a project.
@@ -51,12 +51,13 @@ impl Manifest {
     /// Of a project and its pictures; those without a class are left out.
     pub fn new(project: &Project, pictures: &[Picture]) -> Self {
         let mut taken = BTreeSet::new();
+        let folders = folders(project);
         let kept = pictures.iter().filter_map(|picture| {
-            let class = project.class(picture.class)?;
+            let class = folders.get(&picture.class)?;
             let folder = match picture.role {
-                Role::Example => safe(&class.name),
-                Role::Test => format!("{TEST}/{}", safe(&class.name)),
-                Role::SecondTest => format!("{SECOND_TEST}/{}", safe(&class.name)),
+                Role::Example => class.clone(),
+                Role::Test => format!("{TEST}/{class}"),
+                Role::SecondTest => format!("{SECOND_TEST}/{class}"),
             };
             let path = free(&mut taken, &folder, &with_ending(&safe(&picture.name), &picture.kind));
             Some(Kept { path, picture: picture.clone() })
@@ -109,12 +110,41 @@ fn unreadable(reason: String) -> Error {
     Error::Io { path: MANIFEST.into(), reason }
 }
 
+/// Names that Windows keeps for devices, whatever comes behind a point.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+/// Longest name of a file or folder, in bytes of UTF-8: paths on Windows have 260 letters, names elsewhere 255 bytes.
+const MAX_NAME_BYTES: usize = 120;
+
 /// A name that every file system takes (Windows has the most rules).
 pub fn safe(name: &str) -> String {
     let safe = |c: char| if c.is_control() || "\\/:*?\"<>|".contains(c) { '_' } else { c };
     let name: String = name.chars().map(safe).collect();
-    let name = name.trim_matches([' ', '.']);
-    if name.is_empty() { "_".into() } else { name.to_owned() }
+    let name = shortened(name.trim_matches([' ', '.']));
+    match name.as_str() {
+        "" => "_".into(),
+        name if is_device(name) => format!("_{name}"),
+        name => name.to_owned(),
+    }
+}
+
+/// `con`, `aux.jpg`, `COM1.tar.gz`, `lpt²`.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_lowercase();
+    let port = |kind: &str| stem.strip_prefix(kind).is_some_and(|n| n.chars().count() == 1 && "0123456789¹²³".contains(n));
+    DEVICES.contains(&stem.as_str()) || port("com") || port("lpt")
+}
+
+/// Cut in its middle, so that its ending stays.
+fn shortened(name: &str) -> String {
+    if name.len() <= MAX_NAME_BYTES {
+        return name.to_owned();
+    }
+    let end = name.rsplit_once('.').map(|(_, end)| format!(".{end}")).filter(|end| end.len() <= 10).unwrap_or_default();
+    let mut most = MAX_NAME_BYTES - end.len();
+    while !name.is_char_boundary(most) {
+        most -= 1;
+    }
+    name[..most].trim_end_matches([' ', '.']).to_owned() + &end
 }
 
 /// The kept file may be a JPEG of what was something else.
@@ -127,6 +157,18 @@ fn with_ending(name: &str, kind: &str) -> String {
     };
     let has = name.rsplit_once('.').is_some_and(|(_, end)| endings.iter().any(|known| end.eq_ignore_ascii_case(known)));
     if has { name.into() } else { format!("{name}.{}", endings[0]) }
+}
+
+/// A folder for each class that no other has, also where capitals do not count; none has the name of what else is in the archive.
+fn folders(project: &Project) -> BTreeMap<ClassId, String> {
+    let mut taken: BTreeSet<String> = [TEST, SECOND_TEST, RUNS].map(String::from).into();
+    let mut folder = |name: &str| {
+        let safe = safe(name);
+        let numbered = (2_u32..).map(|number| format!("{safe} {number}"));
+        // There are more numbers than classes.
+        std::iter::once(safe.clone()).chain(numbered).find(|name| taken.insert(name.to_lowercase())).unwrap_or_default()
+    };
+    project.classes.iter().map(|class| (class.id, folder(&class.name))).collect()
 }
 
 /// A path no other file has, also where capitals do not count.
@@ -181,6 +223,36 @@ mod tests {
         );
         assert_eq!(manifest.version, VERSION);
         assert_eq!(Manifest::new(&project, &pictures[..5]).version, USUAL, "an older page reads what it knows");
+    }
+
+    #[test]
+    fn every_system_takes_the_names() {
+        for (name, wanted) in [
+            ("con", "_con"),
+            ("AUX.jpg", "_AUX.jpg"),
+            ("com1.tar.gz", "_com1.tar.gz"),
+            ("lpt²", "_lpt²"),
+            ("nul .png", "_nul .png"),
+            ("console", "console"),
+            ("com10", "com10"),
+            ("dot. ", "dot"),
+            ("..", "_"),
+            ("a\u{1}b?", "a_b_"),
+        ] {
+            assert_eq!(safe(name), wanted);
+        }
+        let long = safe(&("猫".repeat(90) + ".jpeg"));
+        assert!(long.len() <= MAX_NAME_BYTES && long.ends_with("猫.jpeg"), "{long}");
+    }
+
+    #[test]
+    fn classes_whose_names_differ_little_keep_folders_of_their_own() {
+        let mut project = Project::new(1, "p", 5.0);
+        for name in ["Cat", "cat", "a/b", "a:b", "test-set"] {
+            project.add_class(name).unwrap();
+        }
+        let names: Vec<String> = folders(&project).into_values().collect();
+        assert_eq!(names, ["Cat", "cat 2", "a_b", "a_b 2", "test-set 2"]);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The results as a table for spreadsheets and scripts.
 
-use std::fmt::Write;
-
 use crate::engine::Prediction;
 
 /// Predictions a row carries.
@@ -22,37 +20,33 @@ pub struct Row {
     pub error: String,
 }
 
-/// The table, after RFC 4180: commas, CRLF, quotes where a field needs them. UTF-8 without a byte order mark. The columns
-/// are `file, label, probability, label_2, probability_2, .. label_5, probability_5, ms, model, error`.
-pub fn table(rows: &[Row]) -> String {
-    let mut text = String::from("file,label,probability");
-    for n in 2..=TOP {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ",label_{n},probability_{n}");
-    }
-    text.push_str(",ms,model,error\r\n");
-    for row in rows {
-        text.push_str(&field(&row.file));
-        for n in 0..TOP {
-            match row.top.get(n) {
-                Some(p) => drop(write!(text, ",{},{:.6}", field(&p.label), p.probability)),
-                None => text.push_str(",,"),
-            }
-        }
-        text.push(',');
-        if let Some(ms) = row.ms {
-            let _ = write!(text, "{ms:.3}");
-        }
-        let _ = write!(text, ",{},{}\r\n", field(&row.model), field(&row.error));
-    }
-    text
+/// The table, after RFC 4180: CRLF, quotes where a field needs them. UTF-8 with a byte order mark, without which Excel takes it for
+/// something else. Where numbers have a decimal comma spreadsheets expect it, and semicolons between fields; elsewhere it is
+/// points and commas. The columns are `file, label, probability, label_2, probability_2, .. label_5, probability_5, ms, model, error`.
+pub fn table(rows: &[Row], decimal_comma: bool) -> String {
+    let separator = if decimal_comma { ';' } else { ',' };
+    let number = |value: String| if decimal_comma { value.replace('.', ",") } else { value };
+    let mut head = vec!["file".to_owned(), "label".into(), "probability".into()];
+    head.extend((2..=TOP).flat_map(|n| [format!("label_{n}"), format!("probability_{n}")]));
+    head.extend(["ms", "model", "error"].map(String::from));
+    let fields = rows.iter().map(|row| {
+        let answers = (0..TOP).flat_map(|n| match row.top.get(n) {
+            Some(p) => [field(&p.label, separator), number(format!("{:.6}", p.probability))],
+            None => [String::new(), String::new()],
+        });
+        let ms = number(row.ms.map(|ms| format!("{ms:.3}")).unwrap_or_default());
+        let rest = [ms, field(&row.model, separator), field(&row.error, separator)];
+        std::iter::once(field(&row.file, separator)).chain(answers).chain(rest).collect::<Vec<_>>()
+    });
+    let lines = std::iter::once(head).chain(fields).map(|line| line.join(&separator.to_string()) + "\r\n");
+    std::iter::once("\u{feff}".to_owned()).chain(lines).collect()
 }
 
 /// Quotes a field where it must be, and keeps a spreadsheet from taking a file's or a class's name for a formula.
-fn field(text: &str) -> String {
+fn field(text: &str, separator: char) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([separator, '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
@@ -71,7 +65,8 @@ mod tests {
         let mut failed = row("b.txt", &[]);
         failed.ms = None;
         failed.error = "This is not a picture".into();
-        let text = table(&[row("a.jpg", &[("cat", 0.9), ("dog", 0.1)]), failed]);
+        let text = table(&[row("a.jpg", &[("cat", 0.9), ("dog", 0.1)]), failed], false);
+        let text = text.strip_prefix('\u{feff}').expect("a byte order mark");
         let lines: Vec<&str> = text.split_terminator("\r\n").collect();
         assert_eq!(lines.len(), 3);
         assert!(lines.iter().all(|line| line.matches(',').count() == 13), "{text}");
@@ -81,7 +76,15 @@ mod tests {
 
     #[test]
     fn odd_names_stay_one_harmless_field() {
-        let text = table(&[row("a \"b\", c.jpg", &[("=cmd()", 1.0)])]);
+        let text = table(&[row("a \"b\", c.jpg", &[("=cmd()", 1.0)])], false);
         assert!(text.contains("\"a \"\"b\"\", c.jpg\",'=cmd(),1.000000"), "{text}");
+    }
+
+    #[test]
+    fn where_numbers_have_a_comma_semicolons_separate() {
+        let text = table(&[row("a;b, c.jpg", &[("cat", 0.9)])], true);
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert!(lines[0].starts_with("\u{feff}file;label;probability;"), "{text}");
+        assert_eq!(lines[1], "\"a;b, c.jpg\";cat;0,900000;;;;;;;;;12,346;resnet20;");
     }
 }

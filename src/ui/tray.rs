@@ -21,7 +21,7 @@ pub fn Tray(lab: Lab) -> impl IntoView {
         lab.shots.with(|shots| shots.iter().any(|shot| *shot.status.read() == Status::Cancelled))
     };
     let save = move |_| {
-        let text = csv::table(&lab.rows());
+        let text = csv::table(&lab.rows(), web::decimal_comma());
         if let Err(error) = web::save_text("reslab-results.csv", "text/csv", &text) {
             lab.picture_error.set(Some(notice::sentence(&error)));
         }

@@ -1,11 +1,11 @@
 //! Archives as files of the browser: looked into piece by piece, and put together without reading what goes in.
 
-use js_sys::{Array, Function, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, ReadableStreamDefaultReader, ReadableWritablePair};
 
-use super::files::{blob_of, read_blob};
-use super::js::{get, wait, window, words};
+use super::files::{blob_of, read_blob, save_blob};
+use super::js::{call, get, wait, window, words};
 use crate::data::tar;
 use crate::data::zip::{self, Frame, LOCAL, TAIL};
 use crate::{Error, Result};
@@ -217,12 +217,84 @@ impl ArchiveBuilder {
         Ok(())
     }
 
-    /// The archive.
+    /// Adds a file of any size that lies in the browser's storage; it is read once, piece by piece, for its checksum.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), and when it cannot be read.
+    pub async fn add_blob(&mut self, name: &str, contents: &Blob) -> Result<()> {
+        let size = contents.size() as u64;
+        let mut crc = crc32fast::Hasher::new();
+        let mut at = 0;
+        while at < size {
+            let end = (at + PIECE_BYTES).min(size);
+            crc.update(&slice(name, contents, at, end).await?);
+            at = end;
+        }
+        self.add(name, contents, crc.finalize(), size)
+    }
+
+    /// Saves the archive there. Nothing of it is held here on the way.
     ///
     /// # Errors
     /// [`Error::Io`] with the browser's words.
-    pub fn finish(self) -> Result<Blob> {
+    pub async fn save(self, file_name: &str, place: Outlet) -> Result<()> {
         self.parts.push(&Uint8Array::from(&self.frame.finish()[..]));
-        blob_of(&self.parts, "application/zip").map_err(|e| io("the archive", words(&e)))
+        let failed = |e: JsValue| io(file_name, words(&e));
+        match place {
+            Outlet::Download => save_blob(file_name, &blob_of(&self.parts, "application/zip").map_err(failed)?),
+            Outlet::Chosen(stream) => {
+                for part in self.parts.iter() {
+                    if let Err(error) = told(&stream, "write", &part).await {
+                        // What is half written is thrown away by the browser.
+                        drop(told(&stream, "abort", &error).await);
+                        return Err(failed(error));
+                    }
+                }
+                told(&stream, "close", &JsValue::UNDEFINED).await.map(drop).map_err(failed)
+            }
+        }
     }
+}
+
+/// Bytes that are read at a time.
+const PIECE_BYTES: u64 = 8 << 20;
+/// From here on the person is asked where to, and the file is written there part by part: a download of the browser may want as much room
+/// again for the time being, which a phone does not have.
+const ASK_BYTES: u64 = 256 << 20;
+
+/// Where a file is saved.
+#[derive(Debug)]
+pub enum Outlet {
+    /// Among the browser's downloads.
+    Download,
+    /// In a file that was chosen, as a stream.
+    Chosen(JsValue),
+}
+
+/// Where a file of about so many bytes is to be saved; `None` when the person has changed their mind. To be called soon after the
+/// click: browsers ask nothing out of the blue.
+pub async fn choose_place(file_name: &str, bytes: u64) -> Option<Outlet> {
+    let Ok(picker) = get(&js_sys::global(), "showSaveFilePicker").dyn_into::<Function>() else { return Some(Outlet::Download) };
+    if bytes < ASK_BYTES {
+        return Some(Outlet::Download);
+    }
+    let chosen = async {
+        let options = Object::from_entries(&Array::of1(&Array::of2(&"suggestedName".into(), &file_name.into())))?;
+        let file = wait(picker.call1(&js_sys::global(), &options)?.dyn_into()?).await?;
+        wait(call(&file, "createWritable")?.dyn_into()?).await
+    };
+    match chosen.await {
+        Ok(stream) => Some(Outlet::Chosen(stream)),
+        Err(error) if get(&error, "name").as_string().as_deref() == Some("AbortError") => None,
+        Err(error) => {
+            log::warn!("no place can be chosen: {}", words(&error));
+            Some(Outlet::Download)
+        }
+    }
+}
+
+/// Calls a method that answers later.
+async fn told(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+    let method: Function = get(object, method).dyn_into()?;
+    wait(method.call1(object, argument)?.dyn_into()?).await
 }

@@ -9,11 +9,11 @@ use wasm_bindgen_futures::spawn_local;
 use super::js::{call, get, wait, window, words};
 
 thread_local! {
-    static AWAKE: RefCell<Awake> = RefCell::default();
+    static AWAKE: RefCell<State> = RefCell::default();
 }
 
 #[derive(Default)]
-struct Awake {
+struct State {
     /// What wants the screen on.
     reasons: BTreeSet<&'static str>,
     /// The browser's promise to keep it on, until it takes that back.
@@ -42,6 +42,22 @@ pub fn keep_awake(reason: &'static str, on: bool) {
     }
 }
 
+/// Keeps the screen on for this reason for as long as it lives.
+pub(super) struct Awake(&'static str);
+
+impl Awake {
+    pub(super) fn new(reason: &'static str) -> Self {
+        keep_awake(reason, true);
+        Self(reason)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        keep_awake(self.0, false);
+    }
+}
+
 fn listen() {
     let seen = Closure::<dyn Fn()>::new(|| {
         if AWAKE.with_borrow(|awake| !awake.reasons.is_empty()) {
@@ -58,7 +74,7 @@ fn listen() {
 }
 
 fn ask() {
-    let held = |awake: &Awake| awake.lock.as_ref().is_some_and(|lock| !get(lock, "released").is_truthy());
+    let held = |awake: &State| awake.lock.as_ref().is_some_and(|lock| !get(lock, "released").is_truthy());
     let hidden = window().ok().and_then(|window| window.document()).is_none_or(|document| document.hidden());
     if hidden || AWAKE.with_borrow(held) {
         return;

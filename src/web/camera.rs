@@ -72,6 +72,8 @@ pub enum CameraTrouble {
     InsecureContext,
     /// The person, the browser or the system said no.
     Refused,
+    /// Another page shows this one in a frame and does not lend it the camera: its address, where the browser tells it.
+    Embedded(String),
     /// No camera is connected.
     NoCamera,
     /// Another program has it, or it does not start.
@@ -91,13 +93,31 @@ impl CameraTrouble {
         let name = error.dyn_ref::<DomException>().map(DomException::name);
         // Chrome's OverconstrainedError is no DOMException.
         match name.or_else(|| get(error, "name").as_string()).unwrap_or_default().as_str() {
-            "NotAllowedError" | "PermissionDeniedError" | "SecurityError" => Self::Refused,
+            "NotAllowedError" | "PermissionDeniedError" | "SecurityError" => embedder().map_or(Self::Refused, Self::Embedded),
             "NotFoundError" | "DevicesNotFoundError" => Self::NoCamera,
             "NotReadableError" | "TrackStartError" | "AbortError" => Self::InUse,
             "OverconstrainedError" | "ConstraintNotSatisfiedError" => Self::NoSuchCamera,
             _ => Self::Other(words(error)),
         }
     }
+}
+
+/// The page around this one, unless the browser says that it lends the camera.
+fn embedder() -> Option<String> {
+    let window = window().ok()?;
+    if Object::is(&get(&window, "top"), &window) {
+        return None;
+    }
+    let document = window.document()?;
+    // Only Chromium tells; elsewhere a page in a frame that may not have the camera is most likely one that was lent none.
+    let policy = get(&document, "featurePolicy");
+    let lent = get(&policy, "allowsFeature").dyn_into::<js_sys::Function>().and_then(|allows| allows.call1(&policy, &"camera".into()));
+    if lent.is_ok_and(|lent| lent.is_truthy()) {
+        return None;
+    }
+    let ancestors = get(&window.location(), "ancestorOrigins");
+    let address = get(&ancestors, "0").as_string().unwrap_or_else(|| document.referrer());
+    Some(address.trim_end_matches('/').to_owned())
 }
 
 /// The cameras of this device. Before the person has allowed one, browsers hide them: then there are none.
@@ -179,8 +199,7 @@ pub struct Camera {
     track: MediaStreamTrack,
     facing: Option<Facing>,
     ended: RefCell<Option<Closure<dyn FnMut()>>>,
-    /// Kept from still to still.
-    canvas: RefCell<Option<OffscreenCanvasRenderingContext2d>>,
+    stills: Stills,
 }
 
 impl std::fmt::Debug for Camera {
@@ -200,7 +219,7 @@ impl Camera {
         let track = first_track(&stream).ok_or(CameraTrouble::NoCamera)?;
         let facing = facing_of(&track);
         let camera =
-            Self { video: video.clone(), stream, track, facing, ended: RefCell::new(None), canvas: RefCell::new(None) };
+            Self { video: video.clone(), stream, track, facing, ended: RefCell::new(None), stills: Stills::default() };
         camera.show().await;
         // The person may have pulled the plug meanwhile.
         if camera.is_on() { Ok(camera) } else { Err(CameraTrouble::Unplugged) }
@@ -281,17 +300,30 @@ impl Camera {
         if !self.has_frame() {
             return Err(Error::Usage("the camera has shown no picture yet; wait a moment and try again".into()));
         }
+        self.stills.take(&self.video, max_side).await
+    }
+}
+
+/// Takes frames of a video; the canvas is kept from still to still.
+#[derive(Default)]
+pub(super) struct Stills(RefCell<Option<OffscreenCanvasRenderingContext2d>>);
+
+impl Stills {
+    /// The frame that is shown, at most `max_side` pixels on its longer side.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the browser's words.
+    pub(super) async fn take(&self, video: &HtmlVideoElement, max_side: u32) -> Result<Still> {
         let failed = |error: JsValue| Error::Io { path: "the camera's picture".into(), reason: words(&error) };
-        let (width, height) = (self.video.video_width(), self.video.video_height());
-        let (width, height) = fitted(width, height, max_side);
-        let (promise, digest) = self.draw(width, height).map_err(failed)?;
+        let (width, height) = fitted(video.video_width(), video.video_height(), max_side);
+        let (promise, digest) = self.draw(video, width, height).map_err(failed)?;
         let blob = wait(promise).await.and_then(|blob| blob.dyn_into::<Blob>()).map_err(failed)?;
         Ok(Still { blob, width, height, digest: digest? })
     }
 
     /// Draws the frame; the JPEG is a snapshot of the canvas, which may be drawn over while it is written.
-    fn draw(&self, width: u32, height: u32) -> Result<(js_sys::Promise, Result<RgbaImage>), JsValue> {
-        let mut kept = self.canvas.borrow_mut();
+    fn draw(&self, video: &HtmlVideoElement, width: u32, height: u32) -> Result<(js_sys::Promise, Result<RgbaImage>), JsValue> {
+        let mut kept = self.0.borrow_mut();
         let fits = |context: &OffscreenCanvasRenderingContext2d| {
             let canvas = context.canvas();
             (canvas.width(), canvas.height()) == (width, height)
@@ -301,7 +333,7 @@ impl Camera {
             None => kept.insert(canvas(width, height)?),
         };
         let (w, h) = (f64::from(width), f64::from(height));
-        context.draw_image_with_html_video_element_and_dw_and_dh(&self.video, 0.0, 0.0, w, h)?;
+        context.draw_image_with_html_video_element_and_dw_and_dh(video, 0.0, 0.0, w, h)?;
         let Clamped(pixels) = context.get_image_data(0.0, 0.0, w, h)?.data();
         let digest = RgbaImage::new("the camera's picture", width, height, pixels).map(|image| image.reduced(DIGEST_PX));
         let options = ImageEncodeOptions::new();

@@ -1,5 +1,6 @@
 //! Models from the hub: streamed, resumed where a download broke off, kept on this device.
 
+use super::awake::Awake;
 use super::fetch::{Answer, Caching, CancelToken, Progress, append, network};
 use super::js::meta;
 use super::store::{Manifest, Store};
@@ -92,6 +93,8 @@ pub async fn get(remote: &Remote, mut on_progress: impl FnMut(Progress), cancel:
         on_progress(Progress { received, total: Some(received) });
         return Ok(Fetched { bytes: download.bytes, from_this_device: true, warning: None });
     }
+    // A device that falls asleep breaks the connection off.
+    let _awake = Awake::new("download");
     let mut retries = 0;
     loop {
         let before = download.bytes.len();

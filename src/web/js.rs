@@ -32,6 +32,12 @@ pub(super) fn window() -> Result<web_sys::Window, JsValue> {
     web_sys::window().ok_or_else(|| "there is no window here".into())
 }
 
+/// The folder this copy of the page is served from, `/` or `/reslab/`.
+pub(super) fn page_folder() -> String {
+    let path = window().ok().and_then(|window| window.location().pathname().ok()).unwrap_or_default();
+    path.rsplit_once('/').map_or("/".into(), |(folder, _)| format!("{folder}/"))
+}
+
 /// What `<meta name=NAME content=...>` of the page says; `None` when it is absent or empty.
 pub fn meta(name: &str) -> Option<String> {
     let element = web_sys::window()?.document()?.query_selector(&format!("meta[name='{name}']")).ok()??;

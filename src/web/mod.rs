@@ -1,9 +1,13 @@
 //! The browser: files, decoding, fetching, storage. Natively only what the engine needs of it.
 
 #[cfg(target_arch = "wasm32")]
+mod alone;
+#[cfg(target_arch = "wasm32")]
 mod archive;
 #[cfg(target_arch = "wasm32")]
 mod awake;
+#[cfg(target_arch = "wasm32")]
+mod bell;
 #[cfg(target_arch = "wasm32")]
 mod camera;
 #[cfg(target_arch = "wasm32")]
@@ -14,6 +18,8 @@ mod device;
 pub mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod files;
+#[cfg(target_arch = "wasm32")]
+mod film;
 #[cfg(target_arch = "wasm32")]
 mod frame;
 #[cfg(target_arch = "wasm32")]
@@ -43,8 +49,10 @@ pub mod vault;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::{
-    archive::{Archive, ArchiveBuilder, Entry, is_archive},
+    alone::{be_counted, is_alone},
+    archive::{Archive, ArchiveBuilder, Entry, choose_place, is_archive},
     awake::keep_awake,
+    bell::{ask_to_ring, is_hidden, ring},
     camera::{Camera, CameraChoice, CameraInfo, CameraTrouble, CameraWatch, DIGEST_PX, Facing, Still, cameras, frame_comes},
     decode::{decode_bytes, decode_file},
     device::{adapter_name, is_secure, now_ms, webgpu_available},
@@ -54,18 +62,19 @@ pub use self::{
         folders_from_input, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes,
         save_text,
     },
+    film::{Film, is_video},
     frame::{FrameBitmap, VideoSource},
     hub::Fetched,
     js::meta,
-    settings::{copy_text, languages, query, recall, reload_without_query, remember, set_page_language},
+    settings::{copy_text, decimal_comma, languages, query, recall, reload_without_query, remember, set_page_language},
     source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     styles::add_styles,
     tabs::Tabs,
     task::{sleep, yield_now},
     thumbnail::{THUMBNAIL_PX, thumbnail},
-    update::{on_update, use_update},
-    vault::{Quota, Run, Vault},
+    update::{on_update, reload_newest, use_update},
+    vault::{Elder, Quota, Run, Standing, Vault},
 };
 
 /// Natively nothing else waits for this thread.

@@ -40,6 +40,12 @@ pub fn languages() -> Vec<String> {
     languages.map(|tags| tags.iter().filter_map(|tag| tag.as_string()).collect()).unwrap_or_default()
 }
 
+/// Whether the person's numbers have a decimal comma, as far as the browser's language tells.
+pub fn decimal_comma() -> bool {
+    let half = languages().first().map(|tag| String::from(js_sys::Number::from(0.5).to_locale_string(tag)));
+    half.is_some_and(|half| half.contains(','))
+}
+
 /// Says which language the page is in: screen readers choose their voice by it, browsers their fonts.
 pub fn set_page_language(tag: &str) {
     if let Some(root) = window().ok().and_then(|window| window.document()?.document_element())

@@ -3,7 +3,7 @@
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{Event, ServiceWorker};
 
-use super::js::{get, window};
+use super::js::{call, get, wait, window};
 
 /// What www/boot.js says when a newer version is there.
 const EVENT: &str = "reslab-update";
@@ -34,6 +34,41 @@ pub fn use_update() {
     if let Err(error) = worker.post_message(&JsValue::from_str("use-now")) {
         log::warn!("the new version does not answer: {error:?}");
     }
+}
+
+/// Loads the page again in the newest version that the server has: a worker that keeps an older one is renewed first.
+pub fn reload_newest() {
+    wasm_bindgen_futures::spawn_local(async {
+        let renewed = async {
+            let container = get(&window()?.navigator(), "serviceWorker");
+            let registration = wait(call(&container, "getRegistration")?.dyn_into()?).await?;
+            wait(call(&registration, "update")?.dyn_into()?).await?;
+            let newest = ["waiting", "installing"].map(|state| get(&registration, state)).into_iter().find(JsValue::is_object);
+            Ok::<_, JsValue>(newest.and_then(|worker| worker.dyn_into::<ServiceWorker>().ok()))
+        };
+        if let Ok(Some(worker)) = renewed.await {
+            // It takes over when it is there, and the page is then its own.
+            let Ok(window) = window() else { return };
+            let location = window.location();
+            let reload = Closure::<dyn Fn(Event)>::new(move |_| drop(location.reload()));
+            window.navigator().service_worker().set_oncontrollerchange(Some(reload.as_ref().unchecked_ref()));
+            reload.forget();
+            let told = worker.clone();
+            let tell = Closure::<dyn Fn()>::new(move || {
+                if told.post_message(&JsValue::from_str("use-now")).is_err() {
+                    log::warn!("the new version does not answer");
+                }
+            });
+            worker.set_onstatechange(Some(tell.as_ref().unchecked_ref()));
+            tell.forget();
+            if worker.post_message(&JsValue::from_str("use-now")).is_ok() {
+                return;
+            }
+        }
+        if let Ok(window) = window() {
+            drop(window.location().reload());
+        }
+    });
 }
 
 fn waiting() -> Option<ServiceWorker> {

@@ -46,6 +46,12 @@ const starts = () => hub.requests.map(({ range }) => Number(/\d+/.exec(range ?? 
 
 test('a model is fetched, classifies, and is on this device at the next visit', async ({ page, baseURL }) => {
   const seen = watch(page);
+  await page.addInitScript(() => {
+    globalThis.awake = 0;
+    const request = async () => ((globalThis.awake += 1), { released: false, release: async () => (globalThis.awake -= 1) });
+    Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+  });
+  const awake = () => page.evaluate(() => globalThis.awake);
   const lab = new Lab(page);
   const picker = new Picker(page);
   await lab.open();
@@ -58,8 +64,10 @@ test('a model is fetched, classifies, and is on this device at the next visit', 
   await picker.press(/^Download/);
   await expect(picker.busy).toContainText('46.8 MB');
   await expect(picker.busy).toContainText(/: (19|20)\.\d MB of 46\.8 MB/);
+  await expect.poll(awake, 'the screen stays on meanwhile').toBe(1);
   hub.release();
   await expect(lab.modelName).toHaveText(MODEL);
+  await expect.poll(awake).toBe(0);
   await expect(picker.origin).toHaveText('downloaded');
   await lab.choose(await picture('cat'));
   await expect(lab.predictions).toHaveCount(5);

@@ -2,12 +2,14 @@
 
 import { expect, test } from '@playwright/test';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import config from './playwright.config.mjs';
 import { watch } from './pages/app.mjs';
 import { audit } from './pages/audit.mjs';
 import { Lab, picture } from './pages/lab.mjs';
+import { serve } from './server.mjs';
 
 // A motion JPEG is its pictures one after another; the camera plays 20 a second, again and again. Its reader takes baseline JPEGs
 // alone, so a browser without a camera writes them.
@@ -287,4 +289,100 @@ test('a picture shows where the network looks, for any class and layer', async (
   await audit(page, 'a map of another layer');
   await live.looks.click();
   await expect(map).toHaveCount(0);
+});
+
+test('quick presses record one frame after the other, hands-free lasts its time, and the space bar holds', async ({ page }) => {
+  await page.addInitScript(() => {
+    globalThis.taken = [];
+    const real = OffscreenCanvas.prototype.convertToBlob;
+    OffscreenCanvas.prototype.convertToBlob = function (...args) {
+      if (args[0]?.type === 'image/jpeg' && document.querySelector('[data-testid=taken]')) globalThis.taken.push(performance.now());
+      return real.apply(this, args);
+    };
+    globalThis.recordings = [];
+    new MutationObserver(() => {
+      const on = Boolean(document.querySelector('[data-testid=taken]'));
+      const last = globalThis.recordings.at(-1);
+      if (on && last?.end !== null) globalThis.recordings.push({ begin: performance.now(), end: null });
+      if (!on && last && last.end === null) last.end = performance.now();
+    }).observe(document, { childList: true, subtree: true });
+  });
+  await page.goto('/#teach');
+  await page.getByTestId('new-project').click();
+  await page.getByTestId('open-camera').first().click();
+  const hold = page.getByTestId('hold');
+  await hold.waitFor();
+  await expect.poll(() => page.getByTestId('recorder-video').evaluate((video) => video.videoWidth)).toBeGreaterThan(0);
+  await page.getByTestId('record-rate').selectOption('1');
+  await hold.hover();
+  for (let press = 0; press < 5; press++) {
+    await page.mouse.down();
+    await page.mouse.up();
+  }
+  const before = await page.evaluate(() => globalThis.taken.length);
+  expect(before).toBeLessThanOrEqual(5);
+  await page.mouse.down();
+  await expect.poll(() => page.evaluate(() => globalThis.taken.length)).toBeGreaterThanOrEqual(before + 4);
+  await page.mouse.up();
+  const between = await page.evaluate((before) => globalThis.taken.slice(before).map((at, i, all) => at - (all[i - 1] ?? -1e9)), before + 1);
+  expect(Math.min(...between.slice(1)), 'one loop at one frame a second').toBeGreaterThan(700);
+
+  await page.getByTestId('record-rate').selectOption('5');
+  await page.getByTestId('record-length').selectOption('2');
+  const recordings = () => page.evaluate(() => globalThis.recordings);
+  await expect.poll(async () => (await recordings()).at(-1).end).not.toBeNull();
+  const count = (await recordings()).length;
+  await page.getByTestId('hands-free').click();
+  await expect.poll(async () => (await recordings()).length).toBe(count + 1);
+  await hold.hover();
+  await page.mouse.down();
+  await page.mouse.up();
+  await page.mouse.move(1, 1);
+  await expect.poll(async () => (await recordings()).at(-1).end).not.toBeNull();
+  const { begin, end } = (await recordings()).at(-1);
+  expect(end - begin, 'all of its two seconds').toBeGreaterThan(1800);
+
+  // From anywhere but a field or a button.
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.down('Space');
+  await expect(page.getByTestId('taken')).toBeVisible();
+  await page.keyboard.up('Space');
+  await expect(page.getByTestId('taken')).toHaveCount(0);
+  await page.getByTestId('class-name').first().focus();
+  await page.keyboard.press('Space');
+  await expect(page.getByTestId('taken')).toHaveCount(0);
+});
+
+test('a page that shows this one without lending it the camera is named, and there is a way out of it', async ({ page, context }) => {
+  const root = new URL('../../dist', import.meta.url).pathname;
+  const inner = await serve({ root, framed: true });
+  const frame = (allow) => `<!doctype html><title>A site</title><iframe width="900" height="900" ${allow} src="${inner.url}/#teach"></iframe>`;
+  const outer = createServer((request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end(frame(request.url === '/lends' ? 'allow="camera"' : ''));
+  });
+  await new Promise((done) => outer.listen(0, 'localhost', done));
+  const address = `http://localhost:${outer.address().port}`;
+  try {
+    await context.grantPermissions(['camera'], { origin: address });
+    await context.grantPermissions(['camera'], { origin: inner.url });
+    const teach = async (path) => {
+      await page.goto(address + path);
+      const shown = page.frameLocator('iframe');
+      await shown.getByTestId('new-project').click();
+      await shown.getByTestId('open-camera').first().click();
+      return shown;
+    };
+    const shown = await teach('/');
+    await expect(shown.getByTestId('camera-trouble')).toContainText(address);
+    await expect(shown.getByTestId('own-tab')).toHaveAttribute('target', '_blank');
+    await shown.getByTestId('screen-look').click();
+    await shown.getByTestId('camera').click();
+    await expect(shown.getByTestId('live-trouble')).toContainText(address);
+    await expect((await teach('/lends')).getByTestId('hold')).toBeVisible();
+  } finally {
+    outer.closeAllConnections();
+    await new Promise((done) => outer.close(done));
+    await inner.close();
+  }
 });

@@ -126,7 +126,7 @@ test('a project as an older page stored it opens with its one run', async ({ pag
   // What that page wrote: one run a project, by the project's number and without a number of its own.
   await page.evaluate(async () => {
     const ask = (request) => new Promise((done, fail) => ((request.onsuccess = () => done(request.result)), (request.onerror = fail)));
-    const database = await ask(indexedDB.open('reslab'));
+    const database = await ask(indexedDB.open('reslab /'));
     const stores = database.transaction(['runs', 'projects'], 'readwrite');
     const [key] = await ask(stores.objectStore('runs').getAllKeys());
     const run = await ask(stores.objectStore('runs').get(key));
@@ -449,3 +449,73 @@ test('before the answer it is said what the network knows, and an unsure answer 
   if (share < 50) await expect(lab.best).toHaveText('Not sure');
 });
 
+
+test('a training that ends while nobody looks says so in the title, and with a notice where it was asked for', async ({ page }) => {
+  await page.addInitScript(() => {
+    globalThis.notices = [];
+    globalThis.Notification = class {
+      static permission = 'default';
+      static requestPermission = async () => (globalThis.Notification.permission = 'granted');
+      constructor(title, { body }) {
+        globalThis.notices.push(`${title}: ${body}`);
+      }
+    };
+  });
+  await new Lab(page).open();
+  await project(page);
+  await page.getByTestId('step-train').click();
+  await page.getByTestId('train-epochs').fill('30');
+  await page.getByTestId('train-epochs').press('Tab');
+  await page.getByTestId('train-start').click();
+  await page.getByTestId('bell').check();
+  const hide = (hidden) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    }, hidden);
+  await hide(true);
+  await expect(page).toHaveTitle(/^Training is done\. . My project/);
+  expect(await page.evaluate(() => globalThis.notices)).toEqual(['My project: Training is done.']);
+  await hide(false);
+  await expect(page).toHaveTitle(/^My project . Train/);
+});
+
+test('a video gives its frames to a class, without those that hardly differ', async ({ page }) => {
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  // Two still scenes of a second and a half each.
+  const film = await page.evaluate(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 120 });
+    const context = canvas.getContext('2d');
+    const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: 'video/webm;codecs=vp8' });
+    const pieces = [];
+    recorder.ondataavailable = ({ data }) => pieces.push(data);
+    const stopped = new Promise((done) => (recorder.onstop = done));
+    const begun = performance.now();
+    recorder.start();
+    await new Promise((done) => {
+      const draw = () => {
+        const second = (performance.now() - begun) / 1000;
+        context.fillStyle = second < 1.5 ? '#d02010' : '#1040d0';
+        context.fillRect(0, 0, 160, 120);
+        context.fillStyle = '#fff';
+        context.fillRect(second < 1.5 ? 20 : 100, 30, 40, 40);
+        if (second < 3) requestAnimationFrame(draw);
+        else done();
+      };
+      draw();
+    });
+    recorder.stop();
+    await stopped;
+    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer());
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+  });
+  await page.getByTestId('upload-input').first().setInputFiles({ name: 'film.webm', mimeType: 'video/webm', buffer: Buffer.from(film, 'base64') });
+  await expect(studio.skipped).toContainText(/[2-5] files were not added/);
+  await expect(studio.counts.first()).toHaveText(/^[2-3] pictures$/);
+  await studio.skipped.locator('summary').click();
+  await expect(studio.skipped).toContainText('hardly differ');
+  await page.getByTestId('upload-input').first().setInputFiles({ name: 'broken.mp4', mimeType: 'video/mp4', buffer: Buffer.from('no film') });
+  await expect(studio.skipped).toContainText('cannot read this video');
+});

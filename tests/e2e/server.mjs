@@ -52,14 +52,15 @@ export const CONTENT_SECURITY_POLICY = [
  * @param {number} [options.port] 0 lets the system choose
  * @param {string} [options.head] HTML put at the start of the page's head, e.g. a `<meta>`
  * @param {boolean} [options.open] answer other origins too (CORS), as a model hub does
+ * @param {boolean} [options.framed] let pages of other sites show this one in a frame
  * @returns {Promise<{ url: string, requests: { method: string, path: string, range?: string }[], close: () => Promise<void> }>}
  */
-export async function serve({ root, mounts = {}, port = 0, head = '', open = false }) {
+export async function serve({ root, mounts = {}, port = 0, head = '', open = false, framed = false }) {
   const folders = Object.entries(mounts).map(([prefix, dir]) => [prefix.replace(/\/*$/, '/'), resolve(dir)]);
   folders.push(['/', resolve(root)]);
   const requests = [];
   const server = createServer((request, response) => {
-    answer(request, response, { folders, head, open }, requests).catch((error) => {
+    answer(request, response, { folders, head, open, framed }, requests).catch((error) => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' });
       response.end(String(error));
     });
@@ -79,13 +80,13 @@ export async function serve({ root, mounts = {}, port = 0, head = '', open = fal
   };
 }
 
-async function answer(request, response, { folders, head, open }, requests) {
+async function answer(request, response, { folders, head, open, framed }, requests) {
   const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
   requests.push({ method: request.method, path, range: request.headers.range });
   const headers = {
     'accept-ranges': 'bytes',
     'cache-control': 'no-cache',
-    'content-security-policy': CONTENT_SECURITY_POLICY,
+    'content-security-policy': framed ? CONTENT_SECURITY_POLICY.replace(/; frame-ancestors.*/, '') : CONTENT_SECURITY_POLICY,
     'cross-origin-embedder-policy': 'require-corp',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': open ? 'cross-origin' : 'same-origin',

@@ -91,7 +91,7 @@ test('many pictures become a grid and a table', async ({ page }) => {
   expect(saved.suggestedFilename()).toMatch(/\.csv$/);
   const lines = (await readFile(await saved.path(), 'utf8')).trimEnd().split('\r\n');
   expect(lines).toHaveLength(8);
-  expect(lines[0]).toMatch(/^file,label,probability,label_2,probability_2,.*,ms,model,error$/);
+  expect(lines[0], 'Excel wants the mark').toMatch(/^\ufefffile,label,probability,label_2,probability_2,.*,ms,model,error$/);
   const fifth = lines[5].split(',');
   expect(fifth[0]).toBe(`${names[4]}.webp`);
   expect(fifth[1]).toBe(label);

@@ -42,7 +42,7 @@ static PHASES: [Phase; 5] = [
 
 /// What takes hours or needs Python; only run when it is named.
 static LONG: Phase =
-    Phase { name: "long", what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us", run: long };
+    Phase { name: "long", what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us; a hundred killed tabs", run: long };
 
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
@@ -162,6 +162,11 @@ fn counted(command: &mut Command, parse: fn(&str) -> Option<Tally>) -> Result<Ta
 }
 
 fn e2e(options: &Options) -> Result<Tally> {
+    playwright(options, &options.rest, &[])
+}
+
+/// Builds the page and runs these of its tests.
+fn playwright(options: &Options, rest: &[String], env: &[(&str, &str)]) -> Result<Tally> {
     let browser = tools::for_browser()?;
     let firefox = tools::for_firefox()?;
     let dir = tools::for_playwright()?;
@@ -192,7 +197,8 @@ fn e2e(options: &Options) -> Result<Tally> {
     playwright
         .current_dir(&dir)
         .args(["node_modules/@playwright/test/cli.js", "test"])
-        .args(&options.rest)
+        .args(rest)
+        .envs(env.iter().copied())
         .env("CHROMIUM", &browser.chromium)
         .env("FIREFOX", &firefox)
         .env("RESLAB_BIN", &cli)
@@ -201,7 +207,7 @@ fn e2e(options: &Options) -> Result<Tally> {
     Ok(sum)
 }
 
-/// `RESLAB_FUZZ` is the number of inputs a reader.
+/// `RESLAB_FUZZ` is the number of inputs a reader, `RESLAB_KILLS` that of deaths of a tab.
 fn long(options: &Options) -> Result<Tally> {
     let mut fuzz = sh::cargo();
     fuzz.args(["test", "--test", "fuzz"]).args(&options.rest).args(["--", "--nocapture"]);
@@ -213,6 +219,9 @@ fn long(options: &Options) -> Result<Tally> {
     for passed in crate::golden::check_all()? {
         sum.add(Tally::check(passed));
     }
+    // The tab or the browser killed at as many moments of chance.
+    let kills = std::env::var("RESLAB_KILLS").unwrap_or_else(|_| "100".to_owned());
+    sum.add(playwright(options, &["killed.spec.mjs".to_owned()], &[("RESLAB_KILLS", &kills)])?);
     Ok(sum)
 }
 

@@ -29,5 +29,6 @@ pub use self::{
     overlay::address,
     screen::look_live,
     state::{Live, Phase, keep_camera, open_first, usual_cameras},
+    trouble::own_tab,
     view::{Actions, LiveReading, LiveStage, camera_name, chosen_camera, live_view},
 };

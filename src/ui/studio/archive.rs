@@ -41,9 +41,12 @@ impl Studio {
         let Some(name) = project.class(class).map(|class| class.name.clone()) else { return Ok(()) };
         let wanted = |picture: &&Picture| picture.class == class && picture.role == Role::Example;
         let pictures: Vec<Picture> = self.pictures.with_untracked(|all| all.iter().filter(wanted).cloned().collect());
+        let file_name = format!("{}.zip", safe(&name));
+        let bytes = pictures.iter().map(|picture| picture.bytes).sum();
+        let Some(place) = web::choose_place(&file_name, bytes).await else { return Ok(()) };
         let mut archive = ArchiveBuilder::default();
         add_pictures(&mut archive, &vault, &Manifest::new(&project, &pictures)).await?;
-        web::save_blob(&format!("{}.zip", safe(&name)), &archive.finish()?)
+        archive.save(&file_name, place).await
     }
 
     async fn export_now(self, id: ProjectId) -> Result<()> {
@@ -53,30 +56,34 @@ impl Studio {
         };
         let pictures: Vec<Picture> = vault.pictures(id).await?.into_iter().filter(|picture| !picture.trashed).collect();
         let manifest = Manifest::new(&project, &pictures);
+        let runs: Vec<Run> = vault.runs(id).await?.into_iter().filter(|run| !Record::is_trashed(&run.history)).collect();
+        let file_name = format!("{}.zip", safe(&project.name));
+        let checkpoints = runs.iter().map(|run| run.checkpoint.size() as u64);
+        let bytes = pictures.iter().map(|picture| picture.bytes).chain(checkpoints).sum();
+        let Some(place) = web::choose_place(&file_name, bytes).await else { return Ok(()) };
         let mut archive = ArchiveBuilder::default();
         archive.add_bytes(MANIFEST, &manifest.write()?)?;
         add_pictures(&mut archive, &vault, &manifest).await?;
         // The run in use where every page looks for it, the others in folders of their own.
-        let runs: Vec<Run> = vault.runs(id).await?.into_iter().filter(|run| !Record::is_trashed(&run.history)).collect();
         let used = runs.iter().find(|run| Some(run.id) == project.run).or(runs.last()).map(|run| run.id);
         for run in &runs {
             let folder = if Some(run.id) == used { String::new() } else { format!("{RUNS}/{}/", run.id) };
             archive.add_bytes(&format!("{folder}{HISTORY}"), run.history.as_bytes())?;
-            let checkpoint = web::read_blob(CHECKPOINT, &run.checkpoint).await?;
-            archive.add_bytes(&format!("{folder}{CHECKPOINT}"), &checkpoint)?;
+            archive.add_blob(&format!("{folder}{CHECKPOINT}"), &run.checkpoint).await?;
         }
-        web::save_blob(&format!("{}.zip", safe(&project.name)), &archive.finish()?)
+        archive.save(&file_name, place).await
     }
 
     /// Makes a project of what this page wrote, and opens it: an archive, one that was packed again with a folder around it, or a
     /// folder. `root` is where its manifest lies, with a `/` at its end.
     pub(super) async fn import(self, heap: &Heap, root: &str) -> Result<()> {
-        let imported = self.import_now(heap, root).await;
-        self.adding.set(None);
-        imported
+        let id = self.new_number();
+        let imported = self.import_now(heap, root, id).await;
+        self.finish(imported, id).await;
+        Ok(())
     }
 
-    async fn import_now(self, heap: &Heap, root: &str) -> Result<()> {
+    async fn import_now(self, heap: &Heap, root: &str, id: ProjectId) -> Result<()> {
         let vault = self.vault()?;
         let files: HashMap<&str, usize> =
             heap.found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
@@ -84,7 +91,7 @@ impl Studio {
         let missing = |path: &str| Error::Io { path: path.into(), reason: t!("studio.not_inside").into_owned() };
         let manifest = Manifest::read(&heap.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
         let mut project = manifest.project;
-        (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
+        (project.id, project.changed_ms, project.trashed) = (id, Date::now(), false);
         // Of an older page's archive nobody knows the number.
         let used = project.run.unwrap_or_else(|| self.new_number());
         project.run = Some(used);
@@ -116,6 +123,8 @@ impl Studio {
             };
             match added.await {
                 Ok((before, now)) => drop(numbers.insert(before, now)),
+                // Of one that cannot be kept whole nothing is kept.
+                Err(error @ Error::Storage(_)) => return Err(error),
                 Err(error) => self.skip(kept.path, error.to_string()),
             }
         }
@@ -134,7 +143,7 @@ impl Studio {
         }
         // Last, so that a project is whole when it is there at all.
         vault.put_project(&project).await?;
-        let id = project.id;
+        self.say_listed(id);
         self.projects.update(|all| all.insert(0, project));
         let skipped = self.skipped.get_untracked();
         self.open_now(id).await?;

@@ -9,6 +9,8 @@ use rust_i18n::t;
 use wasm_bindgen::JsCast;
 use web_sys::File;
 
+use super::film::reader;
+use super::keeping::said;
 use super::state::{Adding, Studio};
 use super::step::Step;
 use crate::data::catalog::{self, Found, Part, is_junk};
@@ -27,6 +29,15 @@ use crate::{Error, Result};
 impl Studio {
     /// Adds files to a class: pictures, and archives of pictures.
     pub fn add_files(self, files: Vec<File>, class: ClassId, role: Role) {
+        let (films, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| web::is_video(&file.name()));
+        if !films.is_empty() {
+            spawn_local(async move {
+                match reader().await {
+                    Ok(read) => films.into_iter().for_each(|film| read(self, film, class, role)),
+                    Err(error) => self.fail(&error),
+                }
+            });
+        }
         let (packed, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(is_packed);
         self.add(pictures.into_iter().map(|file| (Target::Class(class), Source::File(file), role)).collect());
         packed.into_iter().for_each(|file| self.add_archive(file, role));
@@ -231,11 +242,9 @@ impl Studio {
         };
         // In the list first: a second copy that comes meanwhile is known as one.
         self.pictures.update(|pictures| pictures.push(picture.clone()));
-        let added = self.vault()?.add_picture(&picture, &specimen.file, &specimen.thumbnail).await;
-        if added.is_err() {
-            self.pictures.update(|pictures| pictures.retain(|known| known.id != picture.id));
-        }
-        added.map(|()| true)
+        // Where the browser does not take it, it stays in memory until it does.
+        self.vault()?.add_picture(&picture, &specimen.file, &specimen.thumbnail).await?;
+        Ok(true)
     }
 
     /// Name of the class that holds a picture of this digest.
@@ -252,6 +261,7 @@ impl Studio {
         let begun = self.adding.get_untracked().unwrap_or(Adding { done: 0, of: 0 });
         self.adding.set(Some(Adding { of: begun.of + sources.len(), ..begun }));
         spawn_local(async move {
+            let mut left = sources.len();
             for (target, source, role) in sources {
                 if self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) != project {
                     // Another project was opened meanwhile: these belong to the one before.
@@ -259,12 +269,19 @@ impl Studio {
                     return;
                 }
                 let path = source.path();
+                left -= 1;
                 match self.add_one(&target, source, role).await {
                     Ok(true) => {}
                     Ok(false) => self.skip(path, t!("studio.known").into_owned()),
                     Err(Error::Image { reason, .. }) => self.skip(path, reason),
-                    Err(error @ Error::Io { .. }) if error.to_string().contains("no room left") => {
+                    Err(error @ Error::Storage(_)) => {
+                        // The rest would only be more that is not saved.
+                        if left > 0 {
+                            let path = t!("studio.the_rest", count = left).into_owned();
+                            self.skipped.update(|skipped| skipped.push(Skipped { path, reason: said(&error), count: left }));
+                        }
                         self.fail(&error);
+                        self.adding.set(None);
                         break;
                     }
                     Err(error) => self.skip(path, error.to_string()),

@@ -2,9 +2,11 @@
 
 mod archive;
 mod collect;
+mod film;
 mod gallery;
 mod intake;
 mod judge;
+mod keeping;
 mod menu;
 mod next;
 mod picker;
@@ -30,6 +32,7 @@ pub use self::takeaway::Exports;
 pub use self::train::Training;
 pub use self::tryout::Tries;
 
+use self::keeping::{Keeping, NotOpen};
 use self::projects::Projects;
 use self::report::Reports;
 use self::state::Storage;
@@ -43,18 +46,11 @@ pub fn Teach(lab: Workshop) -> impl IntoView {
     let open = Memo::new(move |_| studio.project.with(|project| project.as_ref().map(|project| project.id)));
     view! {
         <main id="main" class="studio" data-testid="studio">
+            <Keeping studio />
             {move || match studio.storage.get() {
                 Storage::Opening => view! { <p class="studio__wait">{t!("studio.opening")}</p> }.into_any(),
-                Storage::Unavailable(reason) => {
-                    view! {
-                        <div class="card" role="alert">
-                            <h1 class="studio__title">{t!("studio.nothing_kept")}</h1>
-                            <p>{reason}</p>
-                            <p>{t!("studio.nothing_kept_hint")}</p>
-                        </div>
-                    }
-                        .into_any()
-                }
+                Storage::Late => view! { <NotOpen studio words=t!("studio.storage_late").into_owned() testid="storage-late" /> }.into_any(),
+                Storage::Newer => view! { <NotOpen studio words=t!("studio.storage_newer").into_owned() testid="storage-newer" /> }.into_any(),
                 Storage::Open => {
                     (move || match open.get() {
                         Some(_) => view! { <Workbench lab /> }.into_any(),

@@ -29,7 +29,7 @@ pub fn FileButton(
 ) -> impl IntoView {
     let input = NodeRef::<html::Input>::new();
     let (accept, many) = match pick {
-        Pick::Files => ("image/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi,.zip", true),
+        Pick::Files => ("image/*,video/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi,.zip", true),
         Pick::Pictures => ("image/*,.tif,.tiff,.ppm,.pgm,.pnm,.tga,.qoi", true),
         Pick::Archive => (".zip,application/zip,.tm,.tar,.tgz,.gz,.npz", false),
     };

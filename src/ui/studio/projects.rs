@@ -11,6 +11,7 @@ use crate::studio::{Project, Role};
 use crate::ui::focus::focus;
 use crate::ui::format;
 use crate::ui::workshop::Workshop;
+use crate::web::vault;
 
 /// The list.
 #[component]
@@ -125,6 +126,8 @@ pub fn Space(studio: Studio) -> impl IntoView {
                 <p class="space" class:space--full=full data-testid="space">
                     {t!("studio.space", used = format::bytes(quota.used as u64), allowed = format::bytes(quota.allowed as u64))}
                     {full.then(|| view! { <b>" " {t!("studio.nearly_full")}</b> })}
+                    {(!quota.persisted && vault::forgets_in_seven_days())
+                        .then(|| view! { <b data-testid="seven-days">" " {t!("studio.seven_days")}</b> })}
                     {(!quota.persisted && studio.refused.get())
                         .then(|| view! { <span role="status" data-testid="persist-refused">" " {t!("studio.persist_refused")}</span> })}
                     {(!quota.persisted && !studio.refused.get())

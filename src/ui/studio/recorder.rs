@@ -3,18 +3,21 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
+use super::keeping::said;
 use super::state::Studio;
 use crate::Result;
 use crate::split::in_page_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
-use crate::ui::live::{camera_name, chosen_camera, keep_camera, open_first, usual_cameras};
-use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraWatch, Facing, Still};
+use crate::ui::live::{camera_name, chosen_camera, keep_camera, open_first, own_tab, usual_cameras};
+use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraTrouble, CameraWatch, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
 pub(super) const FRAME_PX: u32 = 512;
@@ -36,6 +39,18 @@ enum Doing {
     Recording {
         held: bool,
     },
+}
+
+/// Whether the key is one that holds the button.
+fn is_hold(event: &web_sys::KeyboardEvent) -> bool {
+    matches!(event.key().as_str(), " " | "Enter")
+}
+
+/// Whether the key goes to something that does something with it.
+fn has_own_use(event: &web_sys::KeyboardEvent) -> bool {
+    const USES: &str = "button, input, select, textarea, a, summary, [role=button], [contenteditable]";
+    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    element.is_some_and(|element| element.closest(USES).is_ok_and(|found| found.is_some()))
 }
 
 /// Keeps a frame as a picture of a class; false when the very same one is there.
@@ -63,6 +78,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
     let cameras = RwSignal::new(Vec::<CameraInfo>::new());
     let device = RwSignal::new(None::<String>);
     let trouble = RwSignal::new(None::<String>);
+    let embedded = RwSignal::new(false);
     let doing = RwSignal::new(Doing::Nothing);
     let rate = RwSignal::new(5_u32);
     let length = RwSignal::new(4_u32);
@@ -144,7 +160,10 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                         }
                     }
                 }
-                Err(why) => trouble.set(Some(why.sentence())),
+                Err(why) => {
+                    embedded.set(matches!(why, CameraTrouble::Embedded(_)));
+                    trouble.set(Some(why.sentence()));
+                }
             }
         });
     };
@@ -189,17 +208,19 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     Ok(false) => {}
                     Err(error) => {
                         doing.set(Doing::Nothing);
-                        trouble.set(Some(error.to_string()));
+                        trouble.set(Some(said(&error)));
                     }
                 }
-                let rest = 1000.0 / f64::from(rate.get_untracked()) - (web::now_ms() - begun);
+                let Some(rate) = rate.try_get_untracked() else { break };
+                let rest = 1000.0 / f64::from(rate) - (web::now_ms() - begun);
                 web::sleep(rest.max(0.0)).await;
             }
             studio.measure();
         });
     };
     let stop = move || {
-        if doing.get_untracked() == (Doing::Recording { held: true }) {
+        // A button that leaves the page with the focus is told so when its state is gone.
+        if doing.try_get_untracked() == Some(Doing::Recording { held: true }) {
             doing.set(Doing::Nothing);
         }
     };
@@ -219,17 +240,33 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                 mine.set(mine.get() - 1);
                 doing.set(Doing::Counting(mine.get()));
             }
-            record(Some(web::now_ms() + f64::from(length.get_untracked()) * 1000.0));
+            if let Some(length) = length.try_get_untracked() {
+                record(Some(web::now_ms() + f64::from(length) * 1000.0));
+            }
         });
     };
     let held = move |event: web_sys::KeyboardEvent| {
-        if matches!(event.key().as_str(), " " | "Enter") {
+        if is_hold(&event) {
             event.prevent_default();
             if !event.repeat() && doing.get_untracked() == Doing::Nothing {
                 record(None);
             }
         }
     };
+    // The space bar holds wherever the focus is, but for what has a use for it.
+    let anywhere = [
+        window_event_listener(ev::keydown, move |event| {
+            if event.key() == " " && on.get_untracked() && !has_own_use(&event) {
+                held(event);
+            }
+        }),
+        window_event_listener(ev::keyup, move |event| {
+            if event.key() == " " && !has_own_use(&event) {
+                stop();
+            }
+        }),
+    ];
+    on_cleanup(move || anywhere.into_iter().for_each(|listener| listener.remove()));
     let is_recording = move || matches!(doing.get(), Doing::Recording { .. });
     view! {
         <section class="recorder" aria-label=t!("camera.title") data-testid="recorder">
@@ -274,7 +311,8 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                 <Show when=move || opening.get()>
                     <p class="train__hint" role="status">{t!("camera.opening")}</p>
                 </Show>
-                <Show when=move || !on.get() && !opening.get()>
+                <Show when=move || embedded.get()>{own_tab()}</Show>
+                <Show when=move || !on.get() && !opening.get() && !embedded.get()>
                     <button type="button" class="button" data-testid="camera-again" on:click=move |_| open(usual_cameras(&[CameraChoice::Any]))>
                         {t!("live.try_again")}
                     </button>
@@ -291,7 +329,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                         on:pointercancel=move |_| stop()
                         on:contextmenu=move |event| event.prevent_default()
                         on:keydown=held
-                        on:keyup=move |_| stop()
+                        on:keyup=move |event| if is_hold(&event) { stop() }
                         on:blur=move |_| stop()
                     >
                         {t!("camera.hold")}

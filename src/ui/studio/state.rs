@@ -11,29 +11,32 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rust_i18n::t;
 
+use super::keeping::said;
 use super::train::Record;
 use crate::data::RgbaImage;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
 use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, RunId};
 use crate::ui::focus::mend_focus;
-use crate::web::{self, ObjectUrl, Quota, Tabs, Vault, vault};
-use crate::{Error, Result};
+use crate::web::{self, Elder, ObjectUrl, Quota, Standing, Tabs, Vault, vault};
+use crate::{Error, Result, StorageTrouble};
 
 /// Key of the project that was open last, in the browser's local storage.
-const OPEN_KEY: &str = "reslab-project";
+pub(super) const OPEN_KEY: &str = "reslab-project";
 /// Deeds that can be undone.
 const UNDO_LIMIT: usize = 50;
 
-/// Whether projects can be kept.
-#[derive(Debug, Clone, PartialEq)]
+/// Whether the projects are at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
     /// Being opened.
     Opening,
-    /// Open.
+    /// The same, for longer than it should take.
+    Late,
+    /// A newer version of the page has written there.
+    Newer,
+    /// Open; where the browser keeps nothing, in memory.
     Open,
-    /// This browser keeps nothing; a sentence.
-    Unavailable(String),
 }
 
 /// Pictures that are being added.
@@ -71,8 +74,11 @@ pub struct Studio {
     pub refused: RwSignal<bool>,
     /// A run whose deletion is undone; training brings it back.
     pub returning: RwSignal<Option<RunId>>,
-    /// Writes that are not done yet.
-    pub writing: RwSignal<usize>,
+    /// How it stands with what was written.
+    pub standing: RwSignal<Standing>,
+    /// Projects of the site that are not this copy's own.
+    pub elder: RwSignal<Vec<Project>>,
+    pub(super) elder_vault: StoredValue<Option<Rc<Elder>>, LocalStorage>,
     /// Whether another tab has the open project too.
     pub elsewhere: RwSignal<bool>,
     pub(super) tabs: StoredValue<Option<Tabs>, LocalStorage>,
@@ -82,11 +88,13 @@ pub struct Studio {
     closed: StoredValue<Option<ProjectId>>,
     thumbnails: StoredValue<HashMap<PictureId, Thumbnail>>,
     numbers: StoredValue<Numbers>,
-    vault: StoredValue<Option<Rc<Vault>>, LocalStorage>,
+    /// Counts up with every project that is opened: what is read of an earlier one comes too late.
+    openings: StoredValue<u64>,
+    pub(super) vault: StoredValue<Option<Rc<Vault>>, LocalStorage>,
 }
 
 impl Studio {
-    /// Opens the vault, and in it the project that was open last.
+    /// Begins to open the vault, and in it the project that was open last.
     pub fn start() -> Self {
         let studio = Self {
             storage: RwSignal::new(Storage::Opening),
@@ -103,53 +111,29 @@ impl Studio {
             quota: RwSignal::new(None),
             refused: RwSignal::new(false),
             returning: RwSignal::new(None),
-            writing: RwSignal::new(0),
+            standing: RwSignal::new(Standing::default()),
+            elder: RwSignal::new(Vec::new()),
+            elder_vault: StoredValue::new_local(None),
             elsewhere: RwSignal::new(false),
             tabs: StoredValue::new_local(None),
             trash: StoredValue::new(Vec::new()),
             closed: StoredValue::new(None),
             thumbnails: StoredValue::new(HashMap::new()),
             numbers: StoredValue::new(Numbers::default()),
+            openings: StoredValue::new(0),
             vault: StoredValue::new_local(None),
         };
-        studio.follow_tabs();
-        spawn_local(async move {
-            match studio.open_vault().await {
-                Ok(()) => studio.storage.set(Storage::Open),
-                Err(error) => studio.storage.set(Storage::Unavailable(error.to_string())),
-            }
-        });
+        studio.keep();
         studio
     }
 
-    async fn open_vault(self) -> Result<()> {
-        let vault = Vault::open().await?;
-        self.vault.set_value(Some(Rc::new(vault)));
-        self.read_projects().await?;
-        let last = web::recall(OPEN_KEY).and_then(|id| id.parse().ok());
-        let last = self.projects.with_untracked(|all| all.iter().map(|project| project.id).find(|id| Some(*id) == last));
-        if let Some(last) = last {
-            self.open_now(last).await?;
-        }
-        self.measure();
-        Ok(())
-    }
-
-    /// Reads the list of projects; what was deleted on an earlier visit leaves for good.
-    pub(super) async fn read_projects(self) -> Result<()> {
-        let vault = self.vault()?;
-        let (gone, mut projects): (Vec<_>, Vec<_>) = vault.projects().await?.into_iter().partition(|project| project.trashed);
-        for project in gone {
-            vault.delete_project(project.id).await?;
-        }
-        projects.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
-        self.projects.set(projects);
-        Ok(())
-    }
-
     pub(super) fn vault(self) -> Result<Rc<Vault>> {
-        let closed = || Error::Io { path: "this browser's storage".into(), reason: "it is not open".into() };
-        self.vault.with_value(Clone::clone).ok_or_else(closed)
+        self.vault.with_value(Clone::clone).ok_or_else(|| StorageTrouble::Silent.into())
+    }
+
+    /// A key of the browser's local storage that other copies of the page on this site do not have.
+    pub(super) fn own_key(self, key: &str) -> String {
+        self.vault.with_value(|vault| vault.as_ref().map_or_else(|| key.to_owned(), |vault| vault.own_key(key)))
     }
 
     /// Runs a write beside the page; its failure is said.
@@ -157,11 +141,8 @@ impl Studio {
         match self.vault() {
             Ok(vault) => {
                 let job = job(vault);
-                self.writing.update(|writing| *writing += 1);
                 spawn_local(async move {
-                    let written = job.await;
-                    self.writing.update(|writing| *writing = writing.saturating_sub(1));
-                    if let Err(error) = written {
+                    if let Err(error) = job.await {
                         self.fail(&error);
                     }
                 });
@@ -170,9 +151,12 @@ impl Studio {
         }
     }
 
+    /// Says an error, unless it is said already: what is not saved stays told until it is.
     pub(super) fn fail(self, error: &Error) {
         log::error!("{error}");
-        self.error.set(Some(error.to_string()));
+        if !(matches!(error, Error::Storage(_)) && self.standing.with_untracked(|standing| standing.unsaved > 0)) {
+            self.error.set(Some(said(error)));
+        }
     }
 
     /// Asks how full the storage is.
@@ -201,8 +185,13 @@ impl Studio {
         self.closed.set_value(None);
         let id = project.id;
         self.projects.update(|projects| projects.insert(0, project.clone()));
-        self.show(project, Vec::new());
-        self.save_project();
+        self.openings.update_value(|number| *number += 1);
+        self.show(project.clone(), Vec::new());
+        self.write(move |vault| async move {
+            vault.put_project(&project).await?;
+            self.say_listed(id);
+            Ok(())
+        });
         id
     }
 
@@ -218,20 +207,30 @@ impl Studio {
 
     pub(super) async fn open_now(self, id: ProjectId) -> Result<()> {
         let vault = self.vault()?;
-        let Some(project) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
-            return Ok(());
+        let number = self.openings.try_update_value(|number| {
+            *number += 1;
+            *number
+        });
+        // Another tab may have changed or deleted it since the list was read.
+        let Some(project) = vault.project(id).await?.filter(|project| !project.trashed) else {
+            self.projects.update(|all| all.retain(|project| project.id != id));
+            return Err(StorageTrouble::Gone.into());
         };
         let (gone, pictures): (Vec<_>, Vec<_>) = vault.pictures(id).await?.into_iter().partition(|picture| picture.trashed);
-        if !gone.is_empty() {
+        // While another tab is there it may offer to bring them back.
+        if !gone.is_empty() && web::is_alone(vault.name()).await {
             vault.delete_pictures(&gone.iter().map(|picture| picture.id).collect::<Vec<_>>()).await?;
         }
-        self.show(project, pictures);
+        if Some(self.openings.get_value()) == number {
+            self.projects.update(|all| all.iter_mut().filter(|known| known.id == id).for_each(|known| *known = project.clone()));
+            self.show(project, pictures);
+        }
         Ok(())
     }
 
     fn show(self, project: Project, mut pictures: Vec<Picture>) {
         pictures.sort_by_key(|picture| picture.id);
-        web::remember(OPEN_KEY, &project.id.to_string());
+        web::remember(&self.own_key(OPEN_KEY), &project.id.to_string());
         self.selected.set(BTreeSet::new());
         self.target.set(None);
         self.filming.set(None);
@@ -264,7 +263,7 @@ impl Studio {
     /// Closes the open project because the address is the list's.
     pub(super) fn leave_for_list(self) {
         self.say_closed();
-        web::remember(OPEN_KEY, "");
+        web::remember(&self.own_key(OPEN_KEY), "");
         self.closed.set_value(self.project.with_untracked(|open| open.as_ref().map(|open| open.id)));
         self.leave();
         mend_focus();
@@ -279,8 +278,11 @@ impl Studio {
 
     /// Shows the list of all, and tells nobody.
     pub(super) fn leave(self) {
+        self.openings.update_value(|number| *number += 1);
         self.project.set(None);
         self.pictures.set(Vec::new());
+        // What was done in it is undone in it.
+        self.forget_deeds();
     }
 
     /// Changes the open project and writes it.
@@ -316,24 +318,28 @@ impl Studio {
             self.close();
         }
         self.deeds.set(vec![Deed::DeletedProject(id)]);
-        self.write(|vault| async move { vault.put_project(&project).await });
+        self.write(move |vault| async move {
+            vault.put_project(&project).await?;
+            self.say_listed(id);
+            Ok(())
+        });
     }
 
     /// Copies a project with its pictures.
     pub fn duplicate(self, id: ProjectId) {
         spawn_local(async move {
-            if let Err(error) = self.duplicate_now(id).await {
-                self.fail(&error);
-            }
+            let to = self.new_number();
+            let copied = self.duplicate_now(id, to).await;
+            self.finish(copied, to).await;
         });
     }
 
-    async fn duplicate_now(self, id: ProjectId) -> Result<()> {
+    async fn duplicate_now(self, id: ProjectId, to: ProjectId) -> Result<()> {
         let vault = self.vault()?;
         let Some(mut copy) = self.projects.with_untracked(|all| all.iter().find(|project| project.id == id).cloned()) else {
             return Ok(());
         };
-        copy.id = self.new_number();
+        copy.id = to;
         copy.name = t!("studio.copy_of", name = copy.name).into_owned();
         copy.changed_ms = js_sys::Date::now();
         let pictures = vault.pictures(id).await?.into_iter().filter(|picture| !picture.trashed).collect::<Vec<_>>();
@@ -352,7 +358,7 @@ impl Studio {
             vault.put_run(copy.id, &run).await?;
         }
         vault.put_project(&copy).await?;
-        self.adding.set(None);
+        self.say_listed(copy.id);
         self.projects.update(|all| all.insert(0, copy));
         Ok(())
     }
@@ -449,12 +455,11 @@ impl Studio {
 
     fn undelete_project(self, id: ProjectId) {
         self.write(move |vault| async move {
-            let all = vault.projects().await?;
-            if let Some(mut project) = all.into_iter().find(|project| project.id == id) {
-                project.trashed = false;
-                vault.put_project(&project).await?;
-                self.projects.update(|all| all.insert(0, project));
-            }
+            let mut project = vault.project(id).await?.ok_or(StorageTrouble::Gone)?;
+            project.trashed = false;
+            vault.put_project(&project).await?;
+            self.projects.update(|all| all.insert(0, project));
+            self.say_listed(id);
             Ok(())
         });
     }

@@ -25,11 +25,18 @@ enum Word {
     Closed,
     /// It is edited here from now on, or deleted.
     Taken,
+    /// It is new in the list of projects, or has left it.
+    Listed,
 }
 
 impl Word {
-    const ALL: [(Self, &str); 4] =
-        [(Self::Open, "open"), (Self::Here, "here"), (Self::Closed, "closed"), (Self::Taken, "taken")];
+    const ALL: [(Self, &str); 5] = [
+        (Self::Open, "open"),
+        (Self::Here, "here"),
+        (Self::Closed, "closed"),
+        (Self::Taken, "taken"),
+        (Self::Listed, "listed"),
+    ];
 
     fn parse(words: &str) -> Option<(Self, ProjectId)> {
         let (word, id) = words.split_once(' ')?;
@@ -46,7 +53,7 @@ impl Word {
 impl Studio {
     /// Begins to listen to other tabs.
     pub(super) fn follow_tabs(self) {
-        self.tabs.set_value(Tabs::open(LINE, move |words| {
+        self.tabs.set_value(Tabs::open(&self.own_key(LINE), move |words| {
             if let Some((word, id)) = Word::parse(words) {
                 self.hear(word, id);
             }
@@ -86,14 +93,27 @@ impl Studio {
         self.say_of(Word::Taken, id);
     }
 
+    /// The list of projects has changed by this one, and it is written.
+    pub(super) fn say_listed(self, id: ProjectId) {
+        self.say_of(Word::Listed, id);
+    }
+
     fn hear(self, word: Word, id: ProjectId) {
+        if word == Word::Listed {
+            spawn_local(async move {
+                if let Err(error) = self.read_projects().await {
+                    log::warn!("the list of projects is not read: {error}");
+                }
+            });
+            return;
+        }
         if self.project.with_untracked(|open| open.as_ref().map(|open| open.id)) != Some(id) {
             return;
         }
         match word {
             Word::Open => {
                 self.elsewhere.set(true);
-                // Opening a project takes its deleted pictures out of the vault for good.
+                // What is written last wins: an undo would bring back more than it says.
                 self.forget_deeds();
                 self.say(Word::Here);
             }
@@ -104,6 +124,7 @@ impl Studio {
                 self.elsewhere.set(false);
                 self.leave();
             }
+            Word::Listed => {}
         }
     }
 

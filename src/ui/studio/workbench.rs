@@ -35,7 +35,7 @@ pub fn Workbench(lab: Workshop) -> impl IntoView {
                 <input class="name" data-testid="project-name" maxlength="80" prop:value=name on:change=rename />
             </label>
             <p class="bar__saved" data-testid="saved">
-                {move || if studio.writing.get() == 0 { t!("studio.saved") } else { t!("studio.saving") }}
+                {move || studio.saved_words()}
             </p>
         </div>
         <Elsewhere studio />

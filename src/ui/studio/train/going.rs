@@ -290,6 +290,7 @@ impl Workshop {
                     self.model_run.set(training.project.get_value().zip(training.run.get_untracked()));
                 }
                 self.spoken.set(if finished { t!("train.spoken_done") } else { t!("train.spoken_rests") }.into_owned());
+                self.ring(finished);
                 if !training.history.with_untracked(Vec::is_empty) {
                     self.classify_again();
                     self.pump();

@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 
 use super::record::Record;
 use super::state::Phase;
-use crate::Result;
+use crate::{Result, StorageTrouble};
 use crate::engine::{Command, Origin};
 use crate::studio::{Deed, RunId};
 use crate::ui::lab::Pending;
@@ -33,9 +33,11 @@ impl Workshop {
         for run in vault.runs(id).await? {
             // A page of another version wrote something else: the run is not lost, but this page cannot show it.
             let Ok(record) = serde_json::from_str::<Record>(&run.history) else { continue };
-            if record.trashed && !self.studio.can_undo_run(run.id) {
-                vault.delete_run(id, run.id).await?;
-            } else if !record.trashed && !record.history.is_empty() {
+            if record.trashed {
+                if !self.studio.can_undo_run(run.id) && web::is_alone(vault.name()).await {
+                    vault.delete_run(id, run.id).await?;
+                }
+            } else if !record.history.is_empty() {
                 runs.push((run.id, record));
             }
         }
@@ -129,7 +131,9 @@ impl Workshop {
         let training = self.training;
         let Some(project) = training.project.get_value() else { return };
         self.studio.write(move |vault| async move {
-            let Some(mut kept) = vault.runs(project).await?.into_iter().find(|kept| kept.id == run) else { return Ok(()) };
+            let Some(mut kept) = vault.runs(project).await?.into_iter().find(|kept| kept.id == run) else {
+                return Err(StorageTrouble::Gone.into());
+            };
             let Ok(mut record) = serde_json::from_str::<Record>(&kept.history) else { return Ok(()) };
             record.trashed = trashed;
             if let Ok(history) = serde_json::to_string(&record) {

@@ -1,6 +1,7 @@
 //! The training step: one button with good defaults, every dial behind it, and the run as it goes.
 
 mod base;
+mod bell;
 mod course;
 mod curves;
 mod dials;
@@ -18,6 +19,7 @@ pub use self::record::Record;
 pub use self::state::{Phase, Training};
 
 use self::base::StrongerBase;
+use self::bell::Bell;
 use self::course::Course;
 use self::dials::Dials;
 use self::runs::Runs;
@@ -92,6 +94,7 @@ pub fn Train(lab: Workshop) -> impl IntoView {
                         <Depths lab />
                         <Epochs lab />
                         <Actions lab />
+                        <Bell lab />
                         <Notice text=training.error testid="train-error" />
                     </div>
                     <div class="card train__course">

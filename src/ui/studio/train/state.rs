@@ -56,6 +56,8 @@ pub struct Training {
     pub error: RwSignal<Option<String>>,
     /// No error, but worth knowing.
     pub note: RwSignal<Option<String>>,
+    /// What came of a run that ended while nobody looked.
+    pub ended: RwSignal<Option<String>>,
     /// What each depth would take: head, last stage, all.
     pub estimates: RwSignal<[Option<Estimate>; 3]>,
     /// What the network would see.
@@ -91,6 +93,7 @@ impl Training {
             runs: RwSignal::new(Vec::new()),
             error: RwSignal::new(None),
             note: RwSignal::new(None),
+            ended: RwSignal::new(None),
             estimates: RwSignal::new([None; 3]),
             preview: RwSignal::new(Vec::new()),
             project: StoredValue::new(None),
@@ -132,10 +135,10 @@ impl Training {
         }
     }
 
-    /// How far a run is, for a window's title: `3 of 15, 92 %`. Nothing while none goes on.
+    /// How far a run is, for a window's title: `3 of 15, 92 %`; what came of it until somebody looks. Nothing while none goes on.
     pub fn state_words(self) -> Option<String> {
         if !self.busy() {
-            return None;
+            return self.ended.get();
         }
         let epochs = self.outline.with(|outline| outline.as_ref().map(|outline| outline.epochs))?;
         let (done, best) = self.history.with(|history| {
@@ -232,6 +235,7 @@ impl Workshop {
     /// Follows the open project and the loaded model, as long as the page lives.
     pub fn follow_training(self) {
         let training = self.training;
+        self.follow_looks();
         Effect::new(move |_| {
             if let Some(model) = self.model.get().filter(|model| model.origin != Origin::Trained) {
                 training.pretrained.set(Some(model));
