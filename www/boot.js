@@ -45,6 +45,7 @@ try {
   await init({ module_or_path: wasm });
 } catch (error) {
   // Without the app there is nobody else to say it.
+  document.getElementById('start')?.remove();
   const line = document.createElement('p');
   line.setAttribute('role', 'alert');
   line.textContent = `ResLab could not start: ${error.message ?? error}. If that stays after a reload, the browser may be too old.`;

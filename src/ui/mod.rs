@@ -68,6 +68,7 @@ pub fn mount() {
     let _ = console_log::init_with_level(log::Level::Warn);
     leptos::task::spawn_local(async {
         let language = language::start().await;
+        crate::web::remove_element("start");
         leptos::mount::mount_to_body(move || leptos::view! { <app::App language /> });
     });
 }

@@ -49,6 +49,13 @@ pub fn set_page_language(tag: &str) {
     }
 }
 
+/// Takes an element out of the page, by its id.
+pub fn remove_element(id: &str) {
+    if let Some(element) = window().ok().and_then(|window| window.document()?.get_element_by_id(id)) {
+        element.remove();
+    }
+}
+
 /// Puts a text on the clipboard; false where the browser does not allow it.
 pub async fn copy_text(text: &str) -> bool {
     match window() {

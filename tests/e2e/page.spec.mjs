@@ -90,7 +90,7 @@ test('does not grow: gzipped size without weights', async () => {
   const files = await readdir(dist, { recursive: true, withFileTypes: true });
   const weights = /\.(safetensors|pth|pt|onnx|bin)$/;
   // The ES module, which has limits of its own, what it fetches later, and its example: no visitor of the page asks for them.
-  const module = /^reslab(_bg|-parts)?\.(js|wasm)$/;
+  const module = /^reslab(-bindings(_bg)?|-parts)?\.(js|wasm)$/;
   const forOthers = /^(reslab\.d\.ts|reslab-part-.+|example\.\w+)$/;
   const kinds = {};
   const sizes = Object.fromEntries(Object.keys(LIMITS).map((part) => [part, 0]));

@@ -12,6 +12,7 @@ use super::state::{Adding, Studio};
 use super::train::Record;
 use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, RUNS, safe};
 use crate::studio::{ClassId, Picture, ProjectId, Role};
+use crate::ui::notice;
 use crate::web::{self, ArchiveBuilder, Run, Vault};
 use crate::{Error, Result};
 
@@ -81,7 +82,7 @@ impl Studio {
         let files: HashMap<&str, usize> =
             heap.found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
         let entry = |path: &str| files.get(path).copied();
-        let missing = |path: &str| Error::Io { path: path.into(), reason: t!("studio.not_inside").into_owned() };
+        let missing = |path: &str| Error::File { name: path.into(), reason: t!("studio.not_inside").into_owned().into() };
         let manifest = Manifest::read(&heap.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
         let mut project = manifest.project;
         (project.id, project.changed_ms, project.trashed) = (self.new_number(), Date::now(), false);
@@ -116,7 +117,7 @@ impl Studio {
             };
             match added.await {
                 Ok((before, now)) => drop(numbers.insert(before, now)),
-                Err(error) => self.skip(kept.path, error.to_string()),
+                Err(error) => self.skip(kept.path, notice::sentence(&error)),
             }
         }
         let folders = files.keys().filter_map(|path| {

@@ -14,6 +14,7 @@ use crate::split::in_page_part;
 use crate::studio::{ClassId, Role};
 use crate::ui::focus::focus;
 use crate::ui::live::{camera_name, chosen_camera, keep_camera, open_first, usual_cameras};
+use crate::ui::notice;
 use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraWatch, Facing, Still};
 
 /// Longer side of a kept frame in pixels: more than any network here sees.
@@ -189,7 +190,7 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                     Ok(false) => {}
                     Err(error) => {
                         doing.set(Doing::Nothing);
-                        trouble.set(Some(error.to_string()));
+                        trouble.set(Some(notice::sentence(&error)));
                     }
                 }
                 let rest = 1000.0 / f64::from(rate.get_untracked()) - (web::now_ms() - begun);

@@ -172,7 +172,7 @@ impl Studio {
 
     pub(super) fn fail(self, error: &Error) {
         log::error!("{error}");
-        self.error.set(Some(error.to_string()));
+        self.error.set(Some(crate::ui::notice::sentence(error)));
     }
 
     /// Asks how full the storage is.
