@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::{Error, Result, web};
 
 /// Languages with their names in themselves; the first is compiled in, the others are www/languages/CODE.json.
-const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("zh", "中文")];
+const LANGUAGES: [(&str, &str); 4] = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("zh", "中文")];
 /// The choice on the page.
 const SELECT: &str = "language";
 /// Key of the choice in the browser's local storage.
