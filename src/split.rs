@@ -42,9 +42,6 @@ pub(crate) use {cut, in_page_part, in_part};
 #[cfg(all(feature = "split", target_arch = "wasm32"))]
 impl From<wasm_split_helpers::SplitLoaderError> for crate::Error {
     fn from(_: wasm_split_helpers::SplitLoaderError) -> Self {
-        Self::Network {
-            url: "a part of this page".into(),
-            reason: crate::error::Fault::NoPart {},
-        }
+        Self::Network { url: "a part of this page".into(), reason: crate::error::Fault::NoPart {} }
     }
 }

@@ -67,7 +67,10 @@ fn faults() -> impl Iterator<Item = (String, String)> {
         starts.filter_map(|(at, _)| code[at + 1..].split('"').next())
     });
     let kinds: BTreeMap<String, String> = phrases.map(|phrase| (kind_key(phrase), phrase.to_owned())).collect();
-    assert!(kinds.contains_key("error.kind_a_pdf_document") && kinds.contains_key("error.kind_an_arithmetic_coded_jpeg"), "{kinds:?}");
+    assert!(
+        kinds.contains_key("error.kind_a_pdf_document") && kinds.contains_key("error.kind_an_arithmetic_coded_jpeg"),
+        "{kinds:?}"
+    );
     templates.chain(kinds)
 }
 
@@ -127,10 +130,8 @@ const FIRST: &[&str] = &["src/ui/live/looks.rs", "src/ui/live/overlay.rs", "src/
 
 #[test]
 fn the_first_part_asks_for_none_of_the_workshops_texts() {
-    let workshop: BTreeSet<String> = files(Path::new("www/locales/workshop"), "json")
-        .into_iter()
-        .map(|(file, _)| screen_of(&file))
-        .collect();
+    let workshop: BTreeSet<String> =
+        files(Path::new("www/locales/workshop"), "json").into_iter().map(|(file, _)| screen_of(&file)).collect();
     assert!(workshop.contains("train"), "{workshop:?}");
     let mut wrong = Vec::new();
     for (file, source) in files(Path::new("src"), "rs") {

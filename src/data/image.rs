@@ -18,8 +18,8 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::{Format, header};
-use crate::split::in_part;
 use crate::error::Fault;
+use crate::split::in_part;
 use crate::{Error, Result};
 
 /// Longest side of a picture that is read.

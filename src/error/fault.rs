@@ -139,7 +139,10 @@ mod tests {
         assert_eq!(fault.to_string(), "The file has 3 GB; up to 1.5 GB can be read.");
         assert_eq!(fault.key(), Some("error.too_large"));
         let (_, template) = Fault::TEXTS.iter().find(|(key, _)| *key == "error.too_large").unwrap();
-        let said = fault.arguments().iter().fold(template.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+        let said = fault
+            .arguments()
+            .iter()
+            .fold(template.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         assert_eq!(said, fault.to_string());
         assert_eq!(Fault::from("x").key(), None);
         assert_eq!(kind_key("a JPEG with 12 bits a sample"), "error.kind_a_jpeg_with_12_bits_a_sample");

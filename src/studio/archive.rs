@@ -205,7 +205,8 @@ mod tests {
     #[test]
     fn what_strangers_wrote_is_brought_into_bounds() {
         let (project, pictures) = project();
-        let mut value: serde_json::Value = serde_json::from_slice(&Manifest::new(&project, &pictures).write().unwrap()).unwrap();
+        let mut value: serde_json::Value =
+            serde_json::from_slice(&Manifest::new(&project, &pictures).write().unwrap()).unwrap();
         value["project"]["name"] = format!("<img src=x>{}", "n".repeat(10_000_000)).into();
         let mut class = value["project"]["classes"][0].clone();
         class["name"] = "\u{1b}[31m\u{202e}a\nb".into();

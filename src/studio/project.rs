@@ -199,7 +199,8 @@ impl Project {
         for class in &mut self.classes {
             let name = Some(shortened(&class.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "?".into());
             // There are more numbers than classes.
-            let mut others = (2_u32..).map(|number| format!("{} {number}", name.chars().take(MAX_NAME - 11).collect::<String>()));
+            let mut others =
+                (2_u32..).map(|number| format!("{} {number}", name.chars().take(MAX_NAME - 11).collect::<String>()));
             class.name = if names.contains(&name) { others.find(|name| !names.contains(name)).unwrap_or(name) } else { name };
             names.insert(class.name.clone());
             class.colour %= COLOURS;

@@ -94,7 +94,15 @@ mod tests {
 
     #[test]
     fn units_change_where_the_digits_would_grow() {
-        let cases = [(0.0, "< 1 ms"), (0.001, "< 0.01 ms"), (0.42, "0.42 ms"), (8.44, "8.4 ms"), (99.96, "100 ms"), (999.6, "1.00 s"), (2310.0, "2.31 s")];
+        let cases = [
+            (0.0, "< 1 ms"),
+            (0.001, "< 0.01 ms"),
+            (0.42, "0.42 ms"),
+            (8.44, "8.4 ms"),
+            (99.96, "100 ms"),
+            (999.6, "1.00 s"),
+            (2310.0, "2.31 s"),
+        ];
         for (ms, text) in cases {
             assert_eq!(duration_ms(ms), text);
         }

@@ -17,8 +17,8 @@ const SELECT: &str = "language";
 /// Key of the choice in the browser's local storage.
 const KEPT_AS: &str = "reslab-language";
 
-/// Sets the language and gives the signal that changes with it: texts are read again by whoever tracks it.
-pub async fn start() -> RwSignal<&'static str> {
+/// Sets the language, with its texts here, and gives its code.
+pub async fn start() -> &'static str {
     let wanted = web::recall(KEPT_AS).into_iter().chain(web::languages());
     let known = |tag: String| LANGUAGES.iter().map(|(code, _)| *code).find(|code| tag.split('-').next() == Some(code));
     let mut code = wanted.filter_map(known).next().unwrap_or(LANGUAGES[0].0);
@@ -27,8 +27,8 @@ pub async fn start() -> RwSignal<&'static str> {
         code = LANGUAGES[0].0;
     }
     apply(code);
-    spawn_local(fetch_errors(code));
-    RwSignal::new(code)
+    wasm_bindgen_futures::spawn_local(fetch_errors(code));
+    code
 }
 
 /// Has a language's texts here, but for its errors.

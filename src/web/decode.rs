@@ -116,9 +116,9 @@ async fn by_browser(name: &str, blob: &Blob) -> Result<RgbaImage, Failed> {
     check_size(name, width, height).map_err(Failed::Refused)?;
 
     let mut pixels = Vec::new();
-    pixels.try_reserve_exact(width as usize * height as usize * 4).map_err(|_| {
-        Failed::Refused(Error::Image { file: name.into(), reason: Fault::NoMemoryForPixels { width, height } })
-    })?;
+    pixels
+        .try_reserve_exact(width as usize * height as usize * 4)
+        .map_err(|_| Failed::Refused(Error::Image { file: name.into(), reason: Fault::NoMemoryForPixels { width, height } }))?;
     let rows = (STRIP_PIXELS / width).clamp(1, height);
     let context = canvas(width, rows)?;
     for top in (0..height).step_by(rows as usize) {

@@ -185,9 +185,7 @@ impl Answer {
     /// The body, piece by piece.
     pub(super) fn body(self) -> Result<Body> {
         let reader = match self.response.body() {
-            Some(stream) => Some(
-                ReadableStreamDefaultReader::new(&stream).map_err(|e| broken_off(&self.url, &e))?,
-            ),
+            Some(stream) => Some(ReadableStreamDefaultReader::new(&stream).map_err(|e| broken_off(&self.url, &e))?),
             None => None,
         };
         Ok(Body { url: self.url, reader })
@@ -211,10 +209,7 @@ impl Body {
             self.reader = None;
             return Ok(None);
         }
-        get(&read, "value")
-            .dyn_into()
-            .map(Some)
-            .map_err(|e| broken_off(&self.url, &e))
+        get(&read, "value").dyn_into().map(Some).map_err(|e| broken_off(&self.url, &e))
     }
 }
 

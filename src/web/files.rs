@@ -158,9 +158,7 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>> {
     let buffer = wait(file.array_buffer()).await.map_err(|e| unreadable(&file.name(), &e))?;
     let array = Uint8Array::new(&buffer);
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(array.length() as usize)
-        .map_err(|_| refuse(Fault::NoMemory {}))?;
+    bytes.try_reserve_exact(array.length() as usize).map_err(|_| refuse(Fault::NoMemory {}))?;
     bytes.resize(array.length() as usize, 0);
     array.copy_to(&mut bytes);
     Ok(bytes)
@@ -181,8 +179,7 @@ pub fn save_text(file_name: &str, mime: &str, text: &str) -> Result<()> {
 /// # Errors
 /// [`Error::File`] when the browser cannot do it.
 pub fn save_bytes(file_name: &str, bytes: &[u8]) -> Result<()> {
-    save(file_name, "application/octet-stream", &Uint8Array::from(bytes).into())
-        .map_err(|e| not_made(file_name, &e))
+    save(file_name, "application/octet-stream", &Uint8Array::from(bytes).into()).map_err(|e| not_made(file_name, &e))
 }
 
 /// Saves a blob as a download of the browser; it is not read on the way.

@@ -3,8 +3,8 @@
 use super::fetch::{Answer, Caching, CancelToken, Progress, append, network};
 use super::js::meta;
 use super::store::{Manifest, Store};
-use crate::weights::hub::{BASE_URL, HubModel};
 use crate::error::Fault;
+use crate::weights::hub::{BASE_URL, HubModel};
 use crate::{Error, Result};
 
 /// A piece is written to the device once this much has arrived: little is lost when the tab is closed, and a model of

@@ -51,8 +51,8 @@ pub use self::{
     fetch::{CancelToken, Progress, fetch_bytes, fetch_whole},
     files::{
         Folders, MAX_FILES, ObjectUrl, blob, files_from_drop, files_from_input, files_from_paste, folders_from_drop,
-        folders_from_input, folders_work, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob, save_bytes,
-        save_text,
+        folders_from_input, folders_work, is_picture, looks_like_a_picture, object_url, read_blob, read_file, save_blob,
+        save_bytes, save_text,
     },
     frame::{FrameBitmap, VideoSource},
     hub::Fetched,

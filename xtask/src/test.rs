@@ -41,8 +41,11 @@ static PHASES: [Phase; 5] = [
 ];
 
 /// What takes hours or needs Python; only run when it is named.
-static LONG: Phase =
-    Phase { name: "long", what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us", run: long };
+static LONG: Phase = Phase {
+    name: "long",
+    what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us; the page for hours; licences",
+    run: long,
+};
 
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
@@ -162,6 +165,11 @@ fn counted(command: &mut Command, parse: fn(&str) -> Option<Tally>) -> Result<Ta
 }
 
 fn e2e(options: &Options) -> Result<Tally> {
+    end_to_end(options, &[])
+}
+
+/// The page, driven by Playwright with these variables.
+fn end_to_end(options: &Options, variables: &[(&str, &str)]) -> Result<Tally> {
     let browser = tools::for_browser()?;
     let firefox = tools::for_firefox()?;
     let dir = tools::for_playwright()?;
@@ -196,7 +204,8 @@ fn e2e(options: &Options) -> Result<Tally> {
         .env("CHROMIUM", &browser.chromium)
         .env("FIREFOX", &firefox)
         .env("RESLAB_BIN", &cli)
-        .env("RESLAB_E2E_PORT", port.to_string());
+        .env("RESLAB_E2E_PORT", port.to_string())
+        .envs(variables.iter().copied());
     sum.add(counted(&mut playwright, report::playwright)?);
     Ok(sum)
 }
@@ -213,6 +222,17 @@ fn long(options: &Options) -> Result<Tally> {
     for passed in crate::golden::check_all()? {
         sum.add(Tally::check(passed));
     }
+    // Words after `--` were for the damaged files.
+    let page = Options { no_build: options.no_build, ..Options::default() };
+    sum.add(end_to_end(&page, &[("RESLAB_LONG", "1")])?);
+    let mut deny = sh::cargo();
+    deny.args(["deny", "check", "licenses", "bans", "sources"]);
+    say(sh::shown(&deny));
+    let allowed = sh::tee(&mut deny, |_| {})?;
+    if !allowed {
+        say("if cargo does not know `deny`: cargo install cargo-deny --locked");
+    }
+    sum.add(Tally::check(allowed));
     Ok(sum)
 }
 
