@@ -3,6 +3,10 @@
 //! Every variant says what was expected, what was found and, where a person can act, what to do. An error is shown once,
 //! where the user looks: the page's alert, or the command line's last line.
 
+mod fault;
+
+pub use fault::{Fault, kind_key};
+
 /// A result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -79,7 +83,15 @@ pub enum Error {
         /// File name as the user knows it.
         file: String,
         /// A whole sentence for the person.
-        reason: String,
+        reason: Fault,
+    },
+    /// A file, folder or archive of a person that cannot be used.
+    #[error("{}{reason}", lead(.name))]
+    File {
+        /// Its name as the user knows it; empty for what has none.
+        name: String,
+        /// Why, and what to do.
+        reason: Fault,
     },
     /// A file or folder that cannot be read or written.
     #[error("{path}: {reason}")]
@@ -98,7 +110,7 @@ pub enum Error {
         /// Address.
         url: String,
         /// What happened and what to do.
-        reason: String,
+        reason: Fault,
     },
     /// The user cancelled.
     #[error("cancelled")]
@@ -129,4 +141,9 @@ pub enum StorageTrouble {
     /// The browser's words for something else.
     #[error("it fails ({0}); try again, or restart the browser")]
     Broken(String),
+}
+
+/// A name in front of what is said of it.
+fn lead(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("{name}: ") }
 }

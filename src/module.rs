@@ -7,7 +7,8 @@
 //! const { classes } = await classifier.classify(document.querySelector('img'), { top: 3 });
 //! ```
 //!
-//! Only this binary has JavaScript exports: in the library they would be part of the page too. docs/export.md is the manual.
+//! www/reslab.js stands before it: it checks what it is given, and its types are www/reslab.d.ts. Only this binary has JavaScript exports:
+//! in the library they would be part of the page too. docs/export.md is the manual.
 
 #[cfg(target_arch = "wasm32")]
 mod classifier {
@@ -22,89 +23,6 @@ mod classifier {
     use serde::{Deserialize, de::DeserializeOwned};
     use wasm_bindgen::prelude::*;
     use wasm_bindgen_futures::future_to_promise;
-
-    #[wasm_bindgen(typescript_custom_section)]
-    const TYPES: &str = r#"
-/** What can be classified. Elements, bitmaps and canvases count in their own size, a video with its present frame. */
-export type Source =
-  | HTMLImageElement | HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | ImageBitmap | ImageData | Blob;
-
-/** How to load a model. */
-export interface LoadOptions {
-  /** Name for errors and `classifier.name`; by default that of the file. */
-  name?: string;
-  /** Class names in the order of the network's outputs; by default the file's. */
-  labels?: string[];
-  /** Name of a preset of the pixels (`imagenet`, `timm-a1`, `cifar`, ...); by default what the file says. */
-  preset?: string;
-  /**
-   * What computes: `auto`, the default, is a graphics card, else the processor (in a Web Worker); `gpu`, `cpu` and `software` are that one
-   * or an error.
-   */
-  device?: 'auto' | 'gpu' | 'cpu' | 'software';
-  /** What the file does not say itself: the network's name, where others have the same shapes (`resnet50-caffe`, ...). */
-  as?: string;
-  /** Step of the first convolution. */
-  stemStride?: number;
-  /** Whether a max pool follows it. */
-  stemPool?: boolean;
-  /** Which convolution of a bottleneck block has the stride. */
-  strideOn?: 'conv3x3' | 'conv1x1';
-  /** `false`: the weights as they were last, where the file also holds their average. */
-  ema?: boolean;
-  /** Which network of a file with several: what its names begin with. */
-  prefix?: string;
-  /** The text or content of a `config.json` that belongs to the file. */
-  config?: string | object;
-  /** Element type on the GPU. `auto`, the default, is f16 on a real GPU that has it and f32 elsewhere. */
-  precision?: 'auto' | 'f32' | 'f16';
-  /** Hears of the share done, 0 to 1. */
-  onProgress?: (share: number) => void;
-}
-
-/** What to say of a picture. */
-export interface ClassifyOptions {
-  /** How many classes, the most probable first; 5 by default. */
-  top?: number;
-  /** Where the network looks for a class: that of this index, or the most probable one. Takes a second pass. */
-  heatmap?: number | 'top';
-}
-
-/** A class and how probable it is. */
-export interface Prediction {
-  label: string;
-  /** Which of the network's outputs it is, counted from 0. */
-  index: number;
-  /** 0 to 1; over all classes they add up to 1, unless the network was trained with a sigmoid. */
-  probability: number;
-}
-
-/** How much each part of what the network sees, the central crop of the picture, speaks for a class. */
-export interface Heatmap {
-  index: number;
-  width: number;
-  height: number;
-  /** Row by row, 0 to 1. */
-  values: Float32Array;
-}
-
-/** What a picture shows. */
-export interface Classification {
-  classes: Prediction[];
-  /** Milliseconds from its pixels to the probabilities. */
-  ms: number;
-  /** Where it was asked for. */
-  heatmap?: Heatmap;
-}
-
-/** What the network runs on. */
-export interface Device {
-  kind: 'gpu' | 'cpu' | 'software';
-  name: string;
-  /** A CPU that stands in for a GPU: slow. */
-  software: boolean;
-}
-"#;
 
     /// A network on this device's GPU.
     #[wasm_bindgen]
@@ -164,18 +82,19 @@ export interface Device {
 
     #[wasm_bindgen]
     impl Classifier {
-        /// Opens the GPU and loads a model: safetensors or a PyTorch file, by its address or as bytes.
-        pub async fn load(
-            #[wasm_bindgen(unchecked_param_type = "string | URL | ArrayBuffer | Uint8Array | Blob")] source: JsValue,
-            #[wasm_bindgen(unchecked_optional_param_type = "LoadOptions")] options: JsValue,
-        ) -> Result<Classifier, JsError> {
-            let progress = progress_of(&options)?;
-            let options: LoadOptions = parse("Classifier.load", &options)?;
+        /// Opens the device and loads a model, by its address or as bytes.
+        pub async fn load(source: JsValue, options: JsValue, on_progress: Option<Function>) -> Result<Classifier, JsError> {
+            let progress = |share: f32| {
+                if let Some(function) = &on_progress {
+                    // What it throws is its own affair.
+                    let _ = function.call1(&JsValue::UNDEFINED, &f64::from(share).into());
+                }
+            };
+            let options: LoadOptions = parse(&options)?;
             let precision = match options.precision.as_deref() {
-                None | Some("auto") => PrecisionChoice::Auto,
                 Some("f32") => PrecisionChoice::F32,
                 Some("f16") => PrecisionChoice::F16,
-                Some(other) => return Err(JsError::new(&format!("precision is 'auto', 'f32' or 'f16', not '{other}'"))),
+                _ => PrecisionChoice::Auto,
             };
             let pixels = options.preset.as_deref().map(data::Preset::named).transpose()?;
             let choice = options.device.as_deref().map(str::parse::<DeviceChoice>).transpose()?;
@@ -200,17 +119,16 @@ export interface Device {
             if info.labels.is_empty() {
                 return Err(JsError::new(&format!("`{name}` ends in features without a head, so it names no classes")));
             }
-            let shared = Shared { device: engine.device(), engine: Mutex::new(engine), info, options: device };
+            let mut opened = engine.device();
+            if opened.adapter.name.is_empty() {
+                opened.adapter.name = web::adapter_name().await.unwrap_or_default();
+            }
+            let shared = Shared { device: opened, engine: Mutex::new(engine), info, options: device };
             Ok(Self { shared: Rc::new(shared) })
         }
 
         /// Says what a picture shows. Calls that come while one is under way wait for it.
-        #[wasm_bindgen(unchecked_return_type = "Promise<Classification>")]
-        pub fn classify(
-            &self,
-            #[wasm_bindgen(unchecked_param_type = "Source")] source: JsValue,
-            #[wasm_bindgen(unchecked_optional_param_type = "ClassifyOptions")] options: JsValue,
-        ) -> Promise {
+        pub fn classify(&self, source: JsValue, options: JsValue) -> Promise {
             let shared = self.shared.clone();
             future_to_promise(async move { Ok(classify(&shared, &source, &options).await?) })
         }
@@ -246,14 +164,14 @@ export interface Device {
         }
 
         /// Width and height in pixels of what the network sees. Pictures of any size are brought to it.
-        #[wasm_bindgen(getter, js_name = inputSize, unchecked_return_type = "{ width: number; height: number }")]
+        #[wasm_bindgen(getter, js_name = inputSize)]
         pub fn input_size(&self) -> Object {
             let (width, height) = self.shared.info.pixels.crop;
             object(&[("width", width.into()), ("height", height.into())])
         }
 
         /// What it runs on.
-        #[wasm_bindgen(getter, unchecked_return_type = "Device")]
+        #[wasm_bindgen(getter)]
         pub fn device(&self) -> Object {
             let adapter = &self.shared.device.adapter;
             object(&[
@@ -264,12 +182,18 @@ export interface Device {
         }
     }
 
+    /// Has the processor's worker made by a function of www/reslab.js, where bundlers see its address.
+    #[wasm_bindgen]
+    pub fn processor_from(make: Function) {
+        reslab::device::processor_from(make);
+    }
+
     async fn open(device: DeviceOptions) -> Result<Engine, Error> {
         Engine::open(device).await
     }
 
     async fn classify(shared: &Shared, source: &JsValue, options: &JsValue) -> Result<JsValue, JsError> {
-        let options: ClassifyOptions = parse("classify", options)?;
+        let options: ClassifyOptions = parse(options)?;
         let image = web::pixels_of(source).await?;
         let mut engine = shared.engine.lock().await;
         let found = match look(&mut engine, &image, &options).await {
@@ -315,30 +239,14 @@ export interface Device {
         answer
     }
 
-    /// Options as plain data; functions among them are left out.
-    fn parse<T: DeserializeOwned + Default>(what: &str, options: &JsValue) -> Result<T, JsError> {
+    /// Options as plain data; functions among them are left out. That each is what it has to be, www/reslab.js has seen.
+    fn parse<T: DeserializeOwned + Default>(options: &JsValue) -> Result<T, JsError> {
         if options.is_undefined() || options.is_null() {
             return Ok(T::default());
         }
-        let wrong = |reason: &str| JsError::new(&format!("the options of {what} cannot be used: {reason}"));
         let text = JSON::stringify(options).ok().and_then(|text| text.dyn_into::<JsString>().ok()).map(String::from);
-        let text = text.ok_or_else(|| wrong("an object was expected"))?;
-        serde_json::from_str(&text).map_err(|error| wrong(&error.to_string()))
-    }
-
-    fn progress_of(options: &JsValue) -> Result<impl Fn(f32) + use<>, JsError> {
-        let given = Reflect::get(options, &"onProgress".into()).ok().filter(|value| !value.is_undefined() && !value.is_null());
-        let function = match given.map(JsCast::dyn_into::<Function>) {
-            Some(Err(_)) => return Err(JsError::new("onProgress is not a function")),
-            Some(Ok(function)) => Some(function),
-            None => None,
-        };
-        Ok(move |share: f32| {
-            if let Some(function) = &function {
-                // What it throws is its own affair.
-                let _ = function.call1(&JsValue::UNDEFINED, &f64::from(share).into());
-            }
-        })
+        let parsed = text.and_then(|text| serde_json::from_str(&text).ok());
+        parsed.ok_or_else(|| JsError::new("the options cannot be used; docs/export.md lists them"))
     }
 
     fn object(entries: &[(&str, JsValue)]) -> Object {

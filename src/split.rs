@@ -42,11 +42,6 @@ pub(crate) use {cut, in_page_part, in_part};
 #[cfg(all(feature = "split", target_arch = "wasm32"))]
 impl From<wasm_split_helpers::SplitLoaderError> for crate::Error {
     fn from(_: wasm_split_helpers::SplitLoaderError) -> Self {
-        Self::Network {
-            url: "a part of this page".into(),
-            reason: "it could not be fetched, and what you asked for needs it; check your connection and try again, or reload the page \
-                     if it has been updated meanwhile"
-                .into(),
-        }
+        Self::Network { url: "a part of this page".into(), reason: crate::error::Fault::NoPart {} }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use reslab::error::{Fault, kind_key};
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 /// Keys that reach `t!` through a variable, by what they begin with. Those that `format!` makes inside `t!` are seen.
@@ -16,7 +17,7 @@ const BY_VARIABLE: &[&str] = &["train.refused"];
 
 #[test]
 fn every_text_is_there_once_and_in_every_language() {
-    let mut english = BTreeMap::new();
+    let mut english: BTreeMap<String, String> = faults().collect();
     let mut wrong = Vec::new();
     for (screen, key, text) in texts() {
         if !key.starts_with(&format!("{screen}.")) {
@@ -29,8 +30,13 @@ fn every_text_is_there_once_and_in_every_language() {
     let languages = files(Path::new("www/languages"), "json");
     assert!(!languages.is_empty());
     for (file, text) in languages {
-        let mut missing: BTreeSet<&String> = english.keys().collect();
+        // What goes wrong is said by a file of its own, which comes later.
+        let errors = file.ends_with(".errors.json");
+        let mut missing: BTreeSet<&String> = english.keys().filter(|key| key.starts_with("error.") == errors).collect();
         for (key, text) in entries(&file, &text) {
+            if key.starts_with("error.") != errors {
+                wrong.push(format!("{file}: `{key}` stands in the other file"));
+            }
             let Some(original) = english.get(&key) else {
                 wrong.push(format!("{file}: `{key}` is no text of the page"));
                 continue;
@@ -50,11 +56,32 @@ fn every_text_is_there_once_and_in_every_language() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// The core's reasons, which are English in the sources and have keys in the other languages, and the kinds of files they name.
+fn faults() -> impl Iterator<Item = (String, String)> {
+    let templates = Fault::TEXTS.iter().map(|(key, text)| (key.to_string(), text.replace('{', "%{")));
+    let source = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("text");
+    let sources = [source("src/data/sniff.rs"), source("src/data/header.rs")];
+    let code = sources.iter().map(|text| text.split("#[cfg(test)]").next().unwrap_or_default());
+    let phrases = code.flat_map(|code| {
+        let starts = code.match_indices("\"a ").chain(code.match_indices("\"an "));
+        starts.filter_map(|(at, _)| code[at + 1..].split('"').next())
+    });
+    let kinds: BTreeMap<String, String> = phrases.map(|phrase| (kind_key(phrase), phrase.to_owned())).collect();
+    assert!(
+        kinds.contains_key("error.kind_a_pdf_document") && kinds.contains_key("error.kind_an_arithmetic_coded_jpeg"),
+        "{kinds:?}"
+    );
+    templates.chain(kinds)
+}
+
 #[test]
 fn every_language_can_be_chosen() {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui/language.rs")).expect("text");
     for (file, _) in files(Path::new("www/languages"), "json") {
-        let code = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).expect("files have names").to_owned();
+        let name = Path::new(&file).file_name().and_then(|name| name.to_str()).expect("files have names");
+        let code = name.split('.').next().unwrap_or_default();
+        let errors = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("www/languages/{code}.errors.json"));
+        assert!(errors.is_file(), "`{code}` has no errors");
         assert!(source.contains(&format!("(\"{code}\", \"")), "`{code}` is not in LANGUAGES");
     }
 }
@@ -103,10 +130,8 @@ const FIRST: &[&str] = &["src/ui/live/looks.rs", "src/ui/live/overlay.rs", "src/
 
 #[test]
 fn the_first_part_asks_for_none_of_the_workshops_texts() {
-    let workshop: BTreeSet<String> = files(Path::new("www/locales/workshop"), "json")
-        .into_iter()
-        .map(|(file, _)| screen_of(&file))
-        .collect();
+    let workshop: BTreeSet<String> =
+        files(Path::new("www/locales/workshop"), "json").into_iter().map(|(file, _)| screen_of(&file)).collect();
     assert!(workshop.contains("train"), "{workshop:?}");
     let mut wrong = Vec::new();
     for (file, source) in files(Path::new("src"), "rs") {

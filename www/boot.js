@@ -1,11 +1,27 @@
 // Starts the app: the build writes the hashed names of its two files into the preload links of index.html.
 // Another page of the site (bench.html) gets them from there, when the build is for release or by reading index.html itself.
 
+// The page's policy lets nothing else make elements or scripts out of text (Trusted Types). The framework builds its static parts from
+// text, which holds no script and no handler; scripts come from this folder alone.
+globalThis.trustedTypes?.createPolicy('default', {
+  createHTML: (text) => {
+    if (/<\s*script|<[^>]*\son\w+\s*=|javascript:/i.test(text)) throw new TypeError('this page makes no scripts out of text');
+    return text;
+  },
+  createScriptURL: (address) => {
+    if (!new URL(address, location.href).href.startsWith(new URL('./', import.meta.url).href)) {
+      throw new TypeError('this page runs scripts of its own folder alone');
+    }
+    return address;
+  },
+});
+
 async function appFiles() {
   let page = document;
   if (!page.getElementById('app-wasm')) {
     const answer = await fetch(new URL('./index.html', import.meta.url));
-    page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const text = await answer.text();
+    page = { getElementById: (id) => ({ getAttribute: () => new RegExp(`id="${id}"[^>]*href="([^"]+)"`).exec(text)[1] }) };
   }
   const at = (id) => new URL(page.getElementById(id).getAttribute('href'), new URL('./', import.meta.url)).href;
   return { js: at('app-js'), wasm: at('app-wasm') };
@@ -45,6 +61,7 @@ try {
   await init({ module_or_path: wasm });
 } catch (error) {
   // Without the app there is nobody else to say it.
+  document.getElementById('start')?.remove();
   const line = document.createElement('p');
   line.setAttribute('role', 'alert');
   line.textContent = `ResLab could not start: ${error.message ?? error}. If that stays after a reload, the browser may be too old.`;

@@ -281,7 +281,7 @@ impl Download<'_> {
     }
 
     fn error(&self, reason: String) -> Error {
-        Error::Network { url: self.url.into(), reason }
+        Error::Network { url: self.url.into(), reason: reason.into() }
     }
 }
 

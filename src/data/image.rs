@@ -18,6 +18,7 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::{Format, header};
+use crate::error::Fault;
 use crate::split::in_part;
 use crate::{Error, Result};
 
@@ -52,14 +53,11 @@ impl RgbaImage {
         check_size(file_name, width, height)?;
         let expected = u64::from(width) * u64::from(height) * 4;
         if pixels.len() as u64 != expected {
-            return Err(refuse(
-                file_name,
-                format!(
-                    "The picture came with {} bytes instead of the {expected} that {width} x {height} pixels have; load it \
-                     again.",
-                    pixels.len()
-                ),
-            ));
+            let reason = format!(
+                "The picture came with {} bytes instead of the {expected} that {width} x {height} pixels have; load it again.",
+                pixels.len()
+            );
+            return Err(refuse(file_name, reason.into()));
         }
         Ok(Self { width, height, pixels })
     }
@@ -113,32 +111,22 @@ pub struct Probe {
 /// [`Error::Image`] with a sentence for the person.
 pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
     if bytes.is_empty() {
-        return Err(refuse(file_name, "The file is empty (0 bytes); save or download it again.".into()));
+        return Err(refuse(file_name, Fault::EmptyFile {}));
     }
     let format = Format::of_file(file_name, bytes);
     if let Format::Other(what) = format {
-        return Err(refuse(
-            file_name,
-            format!("This is not a picture that can be read but {what}; use a JPEG, PNG, WebP, GIF, BMP or TIFF picture."),
-        ));
+        return Err(refuse(file_name, Fault::NotAPicture { what }));
     }
     let size = header::size(format, bytes);
     match size {
         Some((width, height)) => check_size(file_name, width, height)?,
         // Their decoders tell before they unpack.
         None if matches!(format, Format::Avif | Format::Heic | Format::Tiff | Format::Pnm) => {}
-        None => {
-            let name = format.name();
-            let reason = format!(
-                "The header of the {name} picture is damaged or cut off; download or export it again, or use another one."
-            );
-            return Err(refuse(file_name, reason));
-        }
+        None => return Err(refuse(file_name, Fault::DamagedHeader { format: format.name() })),
     }
     if format == Format::Jpeg {
         if let Some(what) = header::jpeg_oddity(bytes) {
-            let reason = format!("This is {what}, which cannot be read here; save it as an ordinary JPEG or PNG and use that.");
-            return Err(refuse(file_name, reason));
+            return Err(refuse(file_name, Fault::OddJpeg { what }));
         }
         if !header::is_whole(format, bytes) {
             return Err(cut_off(file_name, format));
@@ -163,14 +151,8 @@ in_part! { pictures:
 /// What to say of a format that nothing here reads.
 pub(crate) fn unread(file_name: &str, format: Format) -> Error {
     let reason = match format {
-        Format::Heic => {
-            "This is a HEIC picture (an iPhone's format), which cannot be read here; save or export it as JPEG and use that."
-                .into()
-        }
-        _ => format!(
-            "{} pictures are only read by browsers that know the format; save or export it as JPEG or PNG and use that.",
-            format.name()
-        ),
+        Format::Heic => Fault::Heic {},
+        _ => Fault::UnreadFormat { format: format.name() },
     };
     refuse(file_name, reason)
 }
@@ -240,20 +222,12 @@ fn read<D: ImageDecoder>(file_name: &str, format: Format, mut decoder: D) -> Res
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colour = decoder.color_type();
     if matches!(colour, ColorType::Rgb32F | ColorType::Rgba32F) {
-        return Err(refuse(
-            file_name,
-            format!(
-                "This {} picture holds floating-point numbers; save it with 8 or 16 bits a channel and use that.",
-                format.name()
-            ),
-        ));
+        return Err(refuse(file_name, Fault::Floats { format: format.name() }));
     }
     // At most 8 bytes for each of MAX_PIXELS.
     let bytes = decoder.total_bytes() as usize;
     let mut raw = Vec::new();
-    raw.try_reserve_exact(bytes).map_err(|_| {
-        refuse(file_name, format!("There is no memory for {width} x {height} pixels; make the picture smaller first."))
-    })?;
+    raw.try_reserve_exact(bytes).map_err(|_| refuse(file_name, Fault::NoMemoryForPixels { width, height }))?;
     raw.resize(bytes, 0);
     decoder.read_image(&mut raw).map_err(|error| broken(file_name, format, &error))?;
     let pixels = into_rgba(raw, colour.channel_count().into(), colour.bytes_per_pixel() / colour.channel_count());
@@ -313,17 +287,11 @@ fn upright(image: RgbaImage, orientation: Orientation) -> RgbaImage {
 /// [`Error::Image`] with a sentence for the person.
 pub fn check_size(file_name: &str, width: u32, height: u32) -> Result<()> {
     if width == 0 || height == 0 {
-        return Err(refuse(file_name, format!("The picture has no pixels ({width} x {height}); use another one.")));
+        return Err(refuse(file_name, Fault::NoPixels { width, height }));
     }
     if width > MAX_SIDE_PX || height > MAX_SIDE_PX || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(refuse(
-            file_name,
-            format!(
-                "The picture is {width} x {height} pixels; up to {MAX_SIDE_PX} pixels a side and {} megapixels can be read. \
-                 Make it smaller first.",
-                MAX_PIXELS / 1_000_000
-            ),
-        ));
+        let most = MAX_PIXELS / 1_000_000;
+        return Err(refuse(file_name, Fault::TooManyPixels { width, height, side: MAX_SIDE_PX, most }));
     }
     Ok(())
 }
@@ -336,39 +304,31 @@ fn check_gif_size(file_name: &str, (width, height): (u32, u32), bytes: usize) ->
     if u64::from(width) * u64::from(height) <= SMALL.max(EXPANSION * bytes as u64) {
         return Ok(());
     }
-    let reason = format!(
-        "The GIF picture is damaged ({width} x {height} pixels cannot be in {bytes} bytes); download or export it again, or use \
-         another one."
-    );
-    Err(refuse(file_name, reason))
+    Err(refuse(file_name, Fault::DamagedGif { width, height, bytes }))
 }
 
-fn refuse(file_name: &str, reason: String) -> Error {
+fn refuse(file_name: &str, reason: Fault) -> Error {
     Error::Image { file: file_name.into(), reason }
 }
 
 pub(crate) fn cut_off(file_name: &str, format: Format) -> Error {
-    let name = format.name();
-    refuse(file_name, format!("The {name} picture stops before its end; download or copy it again."))
+    refuse(file_name, Fault::CutOff { format: format.name() })
 }
 
 fn broken(file_name: &str, format: Format, error: &ImageError) -> Error {
     if matches!(error, ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof) {
         return cut_off(file_name, format);
     }
-    let detail = error.to_string();
-    let detail = detail.trim_end_matches(['.', '\n', ' ']);
-    let name = format.name();
-    match error {
-        ImageError::Unsupported(_) => refuse(
-            file_name,
-            format!("This kind of {name} picture cannot be read ({detail}); save it as an ordinary JPEG or PNG and use that."),
-        ),
-        _ => refuse(
-            file_name,
-            format!("The {name} picture is damaged ({detail}); download or export it again, or use another one."),
-        ),
-    }
+    // The decoder's own words are for those who look for them.
+    log::info!("{file_name}: {error}");
+    let format = format.name();
+    refuse(
+        file_name,
+        match error {
+            ImageError::Unsupported(_) => Fault::OddKind { format },
+            _ => Fault::DamagedPicture { format },
+        },
+    )
 }
 
 #[cfg(test)]
@@ -377,7 +337,7 @@ mod tests {
 
     fn reason(bytes: &[u8]) -> String {
         match decode("x", bytes).unwrap_err() {
-            Error::Image { file, reason } if file == "x" => reason,
+            Error::Image { file, reason } if file == "x" => reason.to_string(),
             other => panic!("{other:?}"),
         }
     }

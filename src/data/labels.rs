@@ -145,7 +145,7 @@ pub fn check(labels: Vec<String>, classes: usize) -> Result<Vec<String>> {
     if labels.len() == classes {
         Ok(labels)
     } else {
-        Err(Error::Usage(format!("the file of class names holds {}, but the network has {classes} classes", labels.len())))
+        Err(Error::Usage(format!("{} class names were given, but the network has {classes} classes", labels.len())))
     }
 }
 

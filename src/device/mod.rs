@@ -23,3 +23,5 @@ pub use processor::Processor;
 pub use recorder::{Recorder, Recording};
 pub use slice::Slice;
 pub use tensor::{Shape, Tensor, gpu_to_nchw, nchw_to_gpu};
+#[cfg(target_arch = "wasm32")]
+pub use worker::processor_from;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use js_sys::{Array, Float32Array, Float64Array, Uint8Array};
+use js_sys::{Array, Float32Array, Float64Array, Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, WorkerOptions, WorkerType};
 
@@ -20,6 +20,16 @@ extern "C" {
     /// Where this program's JavaScript is: the worker's is beside it, in the page and in somebody else's.
     #[wasm_bindgen(thread_local_v2, js_namespace = ["import", "meta"], js_name = url)]
     static HERE: String;
+}
+
+thread_local! {
+    /// What makes the worker, where the page's JavaScript has a way of its own.
+    static MAKE: RefCell<Option<Function>> = const { RefCell::new(None) };
+}
+
+/// Has the worker made by this function: bundlers take along what JavaScript names, not what a program does.
+pub fn processor_from(make: Function) {
+    MAKE.set(Some(make));
 }
 
 /// The worker's script.
@@ -72,14 +82,20 @@ fn error_of(text: &str) -> Error {
     }
 }
 
+fn make_worker() -> std::result::Result<web_sys::Worker, JsValue> {
+    if let Some(make) = MAKE.with_borrow(Clone::clone) {
+        return make.call0(&JsValue::UNDEFINED)?.dyn_into();
+    }
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let url = HERE.with(|here| web_sys::Url::new_with_base(SCRIPT, here))?;
+    web_sys::Worker::new_with_options(&url.href(), &options)
+}
+
 impl Queue {
     /// `threads` are the browser's matter: a worker has one.
     pub(super) async fn open(_threads: usize) -> Result<Self> {
-        let refused = |error: JsValue| Error::NoAdapter(format!("the browser starts no worker: {error:?}"));
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let url = HERE.with(|here| web_sys::Url::new_with_base(SCRIPT, here)).map_err(refused)?;
-        let worker = web_sys::Worker::new_with_options(&url.href(), &options).map_err(refused)?;
+        let worker = make_worker().map_err(|error| Error::NoAdapter(format!("the browser starts no worker: {error:?}")))?;
         let replies = Rc::new(Replies::default());
         let hear = replies.clone();
         let on_message = Closure::new(move |event: MessageEvent| {

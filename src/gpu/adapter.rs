@@ -130,7 +130,10 @@ impl Gpu {
                 ..Default::default()
             })
             .await
-            .map_err(|e| Error::NoAdapter(format!("`{}` gave no device: {e}", info.name)))?;
+            .map_err(|e| {
+                log::warn!("`{}`: {e}", info.name);
+                Error::NoAdapter(format!("`{}` is there, but gave no device; other programs or tabs may hold it", info.name))
+            })?;
 
         let state = Arc::new(Mutex::new(DeviceState::default()));
         let on_lost = state.clone();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{ClassId, Picture, Project, Role};
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// The file that makes an archive a project.
@@ -74,7 +75,7 @@ impl Manifest {
     /// # Errors
     /// None that numbers and texts can cause.
     pub fn write(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(|e| unreadable(e.to_string()))
+        serde_json::to_vec_pretty(self).map_err(|e| unreadable(&e))
     }
 
     /// Whether a file of its name is a manifest at all; other programs call files so too.
@@ -85,29 +86,36 @@ impl Manifest {
     /// Reads the file.
     ///
     /// # Errors
-    /// [`Error::Io`] when it is no manifest, or one of a newer page.
+    /// [`Error::File`] when it is no manifest, or one of a newer page.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Head {
             format: String,
             version: u32,
         }
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
+        let head: Head = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
         if head.format != FORMAT {
-            return Err(unreadable(format!("its format is `{}`, expected `{FORMAT}`", head.format)));
+            return Err(refuse(Fault::NoProject {}));
         }
         if head.version > VERSION {
-            return Err(unreadable(format!(
-                "a newer page wrote it (version {}); reload this page and try again",
-                head.version
-            )));
+            return Err(refuse(Fault::NewerProject { version: head.version }));
         }
-        serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))
+        let mut manifest: Self = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
+        // Whoever wrote it may have written anything.
+        manifest.project.tidy();
+        manifest.pictures.iter_mut().for_each(|kept| kept.picture.tidy());
+        Ok(manifest)
     }
 }
 
-fn unreadable(reason: String) -> Error {
-    Error::Io { path: MANIFEST.into(), reason }
+/// The parser's own words are for those who look for them.
+fn unreadable(error: &serde_json::Error) -> Error {
+    log::warn!("{MANIFEST}: {error}");
+    refuse(Fault::NoProject {})
+}
+
+fn refuse(reason: Fault) -> Error {
+    Error::File { name: MANIFEST.into(), reason }
 }
 
 /// Names that Windows keeps for devices, whatever comes behind a point.
@@ -260,8 +268,34 @@ mod tests {
         let (project, pictures) = project();
         let manifest = Manifest::new(&project, &pictures);
         assert_eq!(Manifest::read(&manifest.write().unwrap()).unwrap(), manifest);
-        assert!(Manifest::read(br#"{"format":"other","version":1}"#).unwrap_err().to_string().contains("other"));
+        assert!(Manifest::read(br#"{"format":"other","version":1}"#).unwrap_err().to_string().contains("no project"));
         assert!(Manifest::read(br#"{"format":"reslab-project","version":9}"#).unwrap_err().to_string().contains("newer"));
-        assert!(Manifest::read(b"no").is_err());
+        let said = Manifest::read(b"no").unwrap_err().to_string();
+        assert!(said.contains("no project that can be read") && !said.contains("line 1"), "{said}");
+    }
+
+    #[test]
+    fn what_strangers_wrote_is_brought_into_bounds() {
+        let (project, pictures) = project();
+        let mut value: serde_json::Value =
+            serde_json::from_slice(&Manifest::new(&project, &pictures).write().unwrap()).unwrap();
+        value["project"]["name"] = format!("<img src=x>{}", "n".repeat(10_000_000)).into();
+        let mut class = value["project"]["classes"][0].clone();
+        class["name"] = "\u{1b}[31m\u{202e}a\nb".into();
+        class["colour"] = 255.into();
+        value["project"]["classes"].as_array_mut().unwrap().extend([class.clone(), class]);
+        value["project"]["classes"][1]["name"] = "".into();
+        value["project"]["next_class"] = 0.into();
+        value["project"]["settings"]["threshold"] = 1e30.into();
+        value["pictures"][0]["name"] = "p".repeat(1_000_000).into();
+        let read = Manifest::read(value.to_string().as_bytes()).unwrap();
+        assert!(read.project.name.starts_with("<img src=x>nnn") && read.project.name.chars().count() <= 80);
+        let names: Vec<&str> = read.project.classes.iter().map(|class| &*class.name).collect();
+        assert_eq!(names, ["cat/tiger", "?"], "a number stands for one class");
+        assert!(read.project.classes.iter().all(|class| class.colour < 10));
+        assert_eq!(read.project.settings.threshold, 0.5);
+        assert!(read.pictures[0].picture.name.len() <= 80);
+        let mut project = read.project;
+        assert!(project.add_class("new").is_ok_and(|id| id > 1), "new numbers are new");
     }
 }

@@ -167,6 +167,13 @@ pub enum Deed {
     DeletedProject(ProjectId),
 }
 
+impl Picture {
+    /// As [`Project::tidy`].
+    pub fn tidy(&mut self) {
+        self.name = shortened(&self.name);
+    }
+}
+
 impl Project {
     /// A project without classes.
     pub fn new(id: ProjectId, name: &str, now_ms: f64) -> Self {
@@ -180,6 +187,28 @@ impl Project {
             trashed: false,
             settings: Settings::default(),
             run: None,
+        }
+    }
+
+    /// Brings what a stranger wrote into the bounds of what this page writes: names are short and visible, and differ; each number is one
+    /// class.
+    pub fn tidy(&mut self) {
+        self.name = shortened(&self.name);
+        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+        self.classes.retain(|class| ids.insert(class.id));
+        for class in &mut self.classes {
+            let name = Some(shortened(&class.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "?".into());
+            // There are more numbers than classes.
+            let mut others =
+                (2_u32..).map(|number| format!("{} {number}", name.chars().take(MAX_NAME - 11).collect::<String>()));
+            class.name = if names.contains(&name) { others.find(|name| !names.contains(name)).unwrap_or(name) } else { name };
+            names.insert(class.name.clone());
+            class.colour %= COLOURS;
+        }
+        let above = ids.last().map_or(0, |last| last.saturating_add(1));
+        self.next_class = self.next_class.max(above);
+        if !(0.0..=1.0).contains(&self.settings.threshold) {
+            self.settings.threshold = Settings::default().threshold;
         }
     }
 
@@ -343,7 +372,9 @@ impl Numbers {
 
 /// Without white space around it, and at most [`MAX_NAME`] characters.
 fn shortened(name: &str) -> String {
-    name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect::<String>().trim_end().to_owned()
+    // Those of the second kind turn the direction of what comes after them.
+    let hidden = |c: &char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    name.trim().chars().filter(|c| !hidden(c)).take(MAX_NAME).collect::<String>().trim_end().to_owned()
 }
 
 #[cfg(test)]

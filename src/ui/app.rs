@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use leptos::ev;
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
 use super::device::Device;
 use super::header::Header;
@@ -11,6 +12,7 @@ use super::lab::Lab;
 use super::layers::LayersPanel;
 use super::live::look_live;
 use super::model::ModelPanel;
+use super::notice::Notice;
 use super::part::Part;
 use super::reading::Reading;
 use super::samples::Samples;
@@ -93,7 +95,16 @@ fn Look(lab: Lab) -> impl IntoView {
             <h1 class="hidden">{t!("shell.title")}</h1>
             {move || {
                 if watching.get() {
-                    view! { <Part fetch=|| look_live().boxed_local() show=move |view| view(lab) /> }.into_any()
+                    view! {
+                        // What is dropped or pasted meanwhile is answered here.
+                        <Show when=move || lab.picture_error.with(Option::is_some)>
+                            <div class="bench__wide">
+                                <Notice text=lab.picture_error testid="picture-error" />
+                            </div>
+                        </Show>
+                        <Part fetch=|| look_live().boxed_local() show=move |view| view(lab) />
+                    }
+                        .into_any()
                 } else {
                     view! { <LookAtPictures lab /> }.into_any()
                 }
@@ -150,19 +161,27 @@ fn listen(lab: Lab) {
         lab.dragging.set(false);
         if works() {
             match lab.screen.get_untracked() {
-                Screen::Teach => lab.door().map_or((), |door| door.take_drop(&event)),
-                Screen::Look | Screen::Bench => lab.take_drop(&event),
+                Screen::Teach | Screen::Bench => lab.door().map_or((), |door| door.take_drop(&event)),
+                Screen::Look => lab.take_drop(&event),
             }
         }
     });
     window_event_listener(ev::paste, move |event| {
-        if works() {
+        if works() && !is_the_fields(&event) {
             match lab.screen.get_untracked() {
-                Screen::Teach => lab.door().map_or((), |door| door.take_paste(&event)),
-                Screen::Look | Screen::Bench => lab.take_paste(&event),
+                Screen::Teach | Screen::Bench => lab.door().map_or((), |door| door.take_paste(&event)),
+                Screen::Look => lab.take_paste(&event),
             }
         }
     });
+}
+
+/// Whether a paste goes into a field that takes text: then it is the field's, whatever else the clipboard holds.
+fn is_the_fields(event: &web_sys::ClipboardEvent) -> bool {
+    const OTHERS: [&str; 8] = ["file", "checkbox", "radio", "range", "button", "submit", "reset", "color"];
+    let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let field = element.and_then(|element| element.closest("input, textarea, [contenteditable]").ok()?);
+    field.is_some_and(|field| !field.get_attribute("type").is_some_and(|kind| OTHERS.contains(&kind.as_str())))
 }
 
 fn carries_files(event: &web_sys::DragEvent) -> bool {

@@ -27,10 +27,13 @@ pub fn share(share: f64) -> String {
     if share == 1.0 { "100 %".into() } else { format!("{:.1} %", share * 100.0) }
 }
 
-/// Milliseconds: `0.42 ms`, `8.4 ms`, `312 ms`, `2.31 s`.
+/// Milliseconds: `0.42 ms`, `8.4 ms`, `312 ms`, `2.31 s`; what a browser's coarse clock has as nothing is below its step, a millisecond at
+/// most where it is not blurred on purpose.
 pub fn duration_ms(ms: f64) -> String {
     match ms {
         ms if !ms.is_finite() => t!("format.unknown").into_owned(),
+        ms if ms <= 0.0 => "< 1 ms".into(),
+        ms if ms < 0.005 => "< 0.01 ms".into(),
         ms if ms < 1.0 => format!("{ms:.2} ms"),
         ms if ms < 99.95 => format!("{ms:.1} ms"),
         ms if ms < 999.5 => format!("{ms:.0} ms"),
@@ -91,7 +94,15 @@ mod tests {
 
     #[test]
     fn units_change_where_the_digits_would_grow() {
-        let cases = [(0.42, "0.42 ms"), (8.44, "8.4 ms"), (99.96, "100 ms"), (999.6, "1.00 s"), (2310.0, "2.31 s")];
+        let cases = [
+            (0.0, "< 1 ms"),
+            (0.001, "< 0.01 ms"),
+            (0.42, "0.42 ms"),
+            (8.44, "8.4 ms"),
+            (99.96, "100 ms"),
+            (999.6, "1.00 s"),
+            (2310.0, "2.31 s"),
+        ];
         for (ms, text) in cases {
             assert_eq!(duration_ms(ms), text);
         }

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 
 use super::lab::Lab;
 use super::notice;
+use crate::error::Fault;
 use crate::web;
 use crate::{Error, Result, weights};
 
@@ -122,7 +123,7 @@ async fn fetch_sample(file: &str) -> Result<web_sys::File> {
     let options = web_sys::FilePropertyBag::new();
     options.set_type("image/webp");
     web_sys::File::new_with_u8_array_sequence_and_options(&parts, file, &options)
-        .map_err(|_| Error::Io { path: file.into(), reason: "the browser could not keep the picture in memory".into() })
+        .map_err(|_| Error::File { name: file.into(), reason: Fault::NotMade {} })
 }
 
 /// Whether a file of this name is a network rather than a picture or an archive of pictures.

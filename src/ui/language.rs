@@ -7,10 +7,11 @@ use rust_i18n::t;
 
 use super::focus::focus_on;
 use super::{notice, texts};
+use crate::error::Fault;
 use crate::{Error, Result, web};
 
 /// Languages with their names in themselves; the first is compiled in, the others are www/languages/CODE.json.
-const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("zh", "中文")];
+const LANGUAGES: [(&str, &str); 4] = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("zh", "中文")];
 /// The choice on the page.
 const SELECT: &str = "language";
 /// Key of the choice in the browser's local storage.
@@ -26,19 +27,32 @@ pub async fn start() -> &'static str {
         code = LANGUAGES[0].0;
     }
     apply(code);
+    wasm_bindgen_futures::spawn_local(fetch_errors(code));
     code
 }
 
-/// Has a language's texts here.
+/// Has a language's texts here, but for its errors.
 async fn fetch(code: &str) -> Result<()> {
     if code == LANGUAGES[0].0 || texts::has(code) {
         return Ok(());
     }
-    let address = format!("languages/{code}.json");
+    add(code, format!("languages/{code}.json")).await
+}
+
+/// Has the sentences here that are said when something goes wrong; nobody waits for them, and until they are here they are English.
+async fn fetch_errors(code: &'static str) {
+    if code != LANGUAGES[0].0
+        && let Err(error) = add(code, format!("languages/{code}.errors.json")).await
+    {
+        log::warn!("errors are said in English: {error}");
+    }
+}
+
+async fn add(code: &str, address: String) -> Result<()> {
     let bytes = web::fetch_whole(&address).await?;
-    let cannot = |reason: String| Error::Network { url: address.clone(), reason };
-    let text = str::from_utf8(&bytes).map_err(|e| cannot(e.to_string()))?;
-    texts::add(code, text).map_err(|_| cannot("the server sent something else than the texts of this language".into()))
+    let cannot = || Error::Network { url: address.clone(), reason: Fault::NoTexts {} };
+    let text = str::from_utf8(&bytes).map_err(|_| cannot())?;
+    texts::add(code, text).map_err(|_| cannot())
 }
 
 fn apply(code: &str) {
@@ -57,6 +71,7 @@ pub fn LanguageSwitch(language: RwSignal<&'static str>, fault: RwSignal<Option<S
             match fetch(code).await {
                 Ok(()) => {
                     fault.set(None);
+                    spawn_local(fetch_errors(code));
                     web::remember(KEPT_AS, code);
                     apply(code);
                     language.set(code);

@@ -69,6 +69,7 @@ pub fn mount() {
     // Leptos' own spawning begins with the first thing it mounts.
     wasm_bindgen_futures::spawn_local(async {
         let language = language::start().await;
+        crate::web::remove_element("start");
         leptos::mount::mount_to_body(move || leptos::view! { <app::App language /> });
     });
 }

@@ -273,7 +273,7 @@ fn row(shot: &Shot) -> csv::Row {
 /// The part of an error made for people: an image's sentence stands beside its name anyway.
 fn sentence(error: &Error) -> String {
     match error {
-        Error::Image { reason, .. } => reason.clone(),
+        Error::Image { reason, .. } | Error::File { reason, .. } => notice::fault(reason),
         error => notice::sentence(error),
     }
 }

@@ -8,11 +8,13 @@ use std::rc::Rc;
 use futures_util::FutureExt;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rust_i18n::t;
 
 use super::benchmark::{Bench, screen};
 use super::focus::guard_focus;
 use super::lab::{Busy, Lab};
 use super::part::{Opening, Part, coming, failed};
+use super::screen::Screen;
 use super::studio::{Exports, Judging, Step, Studio, Teach, Training, Tries, follow_step};
 use super::texts;
 use crate::Result;
@@ -28,9 +30,9 @@ pub trait Door {
     fn benchmark(&self) -> AnyView;
     /// What the engine has to say to one of these.
     fn hear(&self, event: Event);
-    /// Files dropped on the studio.
+    /// What was dropped on one of these screens.
     fn take_drop(&self, event: &web_sys::DragEvent);
-    /// Pictures pasted into the studio.
+    /// Pictures pasted into one of these screens.
     fn take_paste(&self, event: &web_sys::ClipboardEvent);
 }
 
@@ -144,6 +146,11 @@ impl Workshop {
         Effect::new(move |_| web::keep_awake("work", busy.get()));
     }
 
+    /// The benchmark has no use for files; whoever gives it one is told where it belongs.
+    fn refuse_files(self) {
+        self.benchmark.error.set(Some(t!("benchmark.no_files").into_owned()));
+    }
+
     /// Keeps the window's title and the way back into the studio.
     fn tell_where(self) {
         let name = move || self.studio.project.with(|project| project.as_ref().map(|project| project.name.clone()));
@@ -185,10 +192,17 @@ impl Door for Workshop {
     }
 
     fn take_drop(&self, event: &web_sys::DragEvent) {
-        self.take_dropped(event);
+        match self.screen.get_untracked() {
+            Screen::Bench => self.refuse_files(),
+            _ => self.take_dropped(event),
+        }
     }
 
     fn take_paste(&self, event: &web_sys::ClipboardEvent) {
-        self.take_pasted(event);
+        match self.screen.get_untracked() {
+            Screen::Bench if web::files_from_paste(event).is_empty() => {}
+            Screen::Bench => self.refuse_files(),
+            _ => self.take_pasted(event),
+        }
     }
 }

@@ -4,10 +4,11 @@ use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, ReadableStreamDefaultReader, ReadableWritablePair};
 
-use super::files::{blob_of, read_blob, save_blob};
+use super::files::{blob_of, not_made, read_blob, save_blob, unreadable};
 use super::js::{call, get, wait, window, words};
 use crate::data::tar;
 use crate::data::zip::{self, Frame, LOCAL, TAIL};
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// Largest entry that is unpacked: a checkpoint of the largest network fits.
@@ -52,12 +53,12 @@ impl Archive {
     /// Lists what is in it; `name` is used in errors.
     ///
     /// # Errors
-    /// [`Error::Io`] when it is no such archive or damaged.
+    /// [`Error::File`] when it is no such archive or damaged.
     pub async fn open(name: &str, file: &Blob) -> Result<Self> {
         let head = slice(name, file, 0, (file.size() as u64).min(512)).await?;
         if head.starts_with(b"\x1f\x8b") {
             let unpacked = unpack(name, file, "gzip", MAX_UNPACKED_BYTES).await?;
-            let file = blob_of(&unpacked, "").map_err(|e| io(name, words(&e)))?;
+            let file = blob_of(&unpacked, "").map_err(|e| not_made(name, &e))?;
             return Self::tar(name, file).await;
         }
         if head.get(257..262) == Some(b"ustar") || name.to_ascii_lowercase().ends_with(".tar") {
@@ -68,7 +69,7 @@ impl Archive {
 
     async fn zip(name: &str, file: &Blob) -> Result<Self> {
         let total = file.size() as u64;
-        let damaged = || io(name, "it is no zip archive, or it was cut off; make it again".into());
+        let damaged = || refuse(name, Fault::NoArchive {});
         let tail = slice(name, file, total.saturating_sub(TAIL), total).await?;
         let found = zip::directory(&tail, total).ok_or_else(damaged)?;
         let end = found.start.saturating_add(found.len).min(total);
@@ -84,7 +85,7 @@ impl Archive {
         let mut length = tar::BLOCK;
         while let Some((start, count)) = walk.wanted(length) {
             let piece = slice(name, &file, start, start + count).await?;
-            match walk.take(&piece).map_err(|reason| io(name, format!("{reason}; make or download the archive again")))? {
+            match walk.take(&piece).map_err(|_| refuse(name, Fault::DamagedArchive {}))? {
                 Some(next) => length = next,
                 None => break,
             }
@@ -96,11 +97,12 @@ impl Archive {
     /// An entry's contents, unpacked; never more than the archive says they are.
     ///
     /// # Errors
-    /// [`Error::Io`] for an entry that is encrypted, packed in an unusual way, damaged, or of more than 1 GiB.
+    /// [`Error::File`] for an entry that is encrypted, packed in an unusual way, damaged, or of more than 1 GiB.
     pub async fn bytes(&self, entry: &Entry) -> Result<Vec<u8>> {
         let name = format!("{} in {}", entry.name, self.name);
         if entry.size > MAX_ENTRY_BYTES {
-            return Err(io(&name, format!("it has {:.1} GB; up to 1 GB can be read", entry.size as f64 / 1e9)));
+            let has = format!("{:.1} GB", entry.size as f64 / 1e9);
+            return Err(refuse(&name, Fault::TooLarge { has, most: "1 GB".into() }));
         }
         let zipped = match &entry.place {
             Place::Span(start) => return slice(&name, &self.file, *start, start.saturating_add(entry.size)).await,
@@ -108,27 +110,22 @@ impl Archive {
         };
         let header = slice(&name, &self.file, zipped.local, zipped.local.saturating_add(LOCAL)).await?;
         let start = zip::contents_start(&header, zipped.local);
-        let start = start.ok_or_else(|| io(&name, "the archive is damaged; make it again".into()))?;
+        let start = start.ok_or_else(|| refuse(&name, Fault::DamagedArchive {}))?;
         let end = start.saturating_add(zipped.packed);
         let bytes = match (zipped.encrypted, zipped.method) {
             (false, 0) => slice(&name, &self.file, start, end).await?,
             (false, 8) => {
                 let parts = unpack(&name, &cut(&name, &self.file, start, end)?, "deflate-raw", zipped.size).await?;
                 let mut bytes = Vec::new();
-                bytes.try_reserve_exact(zipped.size as usize).map_err(|_| io(&name, "there is no memory for it".into()))?;
+                bytes.try_reserve_exact(zipped.size as usize).map_err(|_| refuse(&name, Fault::NoMemory {}))?;
                 parts.iter().for_each(|part| bytes.extend(part.unchecked_into::<Uint8Array>().to_vec()));
                 bytes
             }
-            (true, _) => return Err(io(&name, "it is locked with a password; make the archive without one".into())),
-            (_, method) => {
-                return Err(io(
-                    &name,
-                    format!("it is packed in a way (method {method}) that browsers do not know; use plain zip"),
-                ));
-            }
+            (true, _) => return Err(refuse(&name, Fault::Locked {})),
+            (_, method) => return Err(refuse(&name, Fault::OddPacking { method })),
         };
         if bytes.len() as u64 != zipped.size || crc32fast::hash(&bytes) != zipped.crc32 {
-            return Err(io(&name, "it is damaged: its checksum is wrong. Make or download the archive again".into()));
+            return Err(refuse(&name, Fault::DamagedArchive {}));
         }
         Ok(bytes)
     }
@@ -154,32 +151,38 @@ async fn unpack(name: &str, packed: &Blob, format: &str, limit: u64) -> Result<A
         loop {
             let piece = wait(reader.read()).await?;
             if get(&piece, "done").is_truthy() {
-                return Ok(parts);
+                return Ok(Some(parts));
             }
             let value: Uint8Array = get(&piece, "value").dyn_into()?;
             total += f64::from(value.length());
             if total > limit as f64 {
                 // The rest is not wanted; whatever the stream says to that changes nothing.
                 let _ = wait(reader.cancel()).await;
-                return Err(JsValue::from_str("it unpacks to more than it says, or than can be read"));
+                return Ok(None);
             }
             parts.push(&value);
         }
     };
-    let unpacked: Result<_, JsValue> = unpacked.await;
-    unpacked.map_err(|e| io(name, format!("it cannot be unpacked ({})", words(&e))))
+    let unpacked: Result<Option<Array>, JsValue> = unpacked.await;
+    match unpacked {
+        Ok(parts) => parts.ok_or_else(|| refuse(name, Fault::UnpacksToMore {})),
+        Err(error) => {
+            log::warn!("{name}: {}", words(&error));
+            Err(refuse(name, Fault::DamagedArchive {}))
+        }
+    }
 }
 
 fn cut(name: &str, file: &Blob, start: u64, end: u64) -> Result<Blob> {
-    file.slice_with_f64_and_f64(start as f64, end as f64).map_err(|e| io(name, words(&e)))
+    file.slice_with_f64_and_f64(start as f64, end as f64).map_err(|e| unreadable(name, &e))
 }
 
 async fn slice(name: &str, file: &Blob, start: u64, end: u64) -> Result<Vec<u8>> {
     read_blob(name, &cut(name, file, start, end)?).await
 }
 
-fn io(name: &str, reason: String) -> Error {
-    Error::Io { path: name.into(), reason }
+fn refuse(name: &str, reason: Fault) -> Error {
+    Error::File { name: name.into(), reason }
 }
 
 /// An archive in the making: headers in memory, contents wherever they are.
@@ -193,7 +196,7 @@ impl ArchiveBuilder {
     /// Adds a file that lies in the browser's storage, whose checksum and size are known.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file of 4 GiB or more.
+    /// [`Error::File`] for a file of 4 GiB or more.
     pub fn add(&mut self, name: &str, contents: &Blob, crc32: u32, size: u64) -> Result<()> {
         self.header(name, crc32, size)?;
         self.parts.push(contents);
@@ -212,7 +215,7 @@ impl ArchiveBuilder {
 
     fn header(&mut self, name: &str, crc32: u32, size: u64) -> Result<()> {
         let header = self.frame.header(name, crc32, size);
-        let header = header.ok_or_else(|| io(name, "it is too large for a zip archive".into()))?;
+        let header = header.ok_or_else(|| refuse(name, Fault::TooLargeForZip {}))?;
         self.parts.push(&Uint8Array::from(&header[..]));
         Ok(())
     }
@@ -236,10 +239,10 @@ impl ArchiveBuilder {
     /// Saves the archive there. Nothing of it is held here on the way.
     ///
     /// # Errors
-    /// [`Error::Io`] with the browser's words.
+    /// [`Error::File`] with the browser's words.
     pub async fn save(self, file_name: &str, place: Outlet) -> Result<()> {
         self.parts.push(&Uint8Array::from(&self.frame.finish()[..]));
-        let failed = |e: JsValue| io(file_name, words(&e));
+        let failed = |e: JsValue| not_made(file_name, &e);
         match place {
             Outlet::Download => save_blob(file_name, &blob_of(&self.parts, "application/zip").map_err(failed)?),
             Outlet::Chosen(stream) => {

@@ -14,13 +14,14 @@ use std::cell::OnceCell;
 
 use js_sys::{Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, File, ImageBitmap, ImageBitmapOptions, OffscreenCanvas, OffscreenCanvasRenderingContext2d};
+use web_sys::{Blob, File, ImageBitmap, OffscreenCanvas, OffscreenCanvasRenderingContext2d};
 
-use super::js::{wait, window, words};
+use super::js::{call_global, wait, words};
 use super::task::yield_now;
 use crate::data::header::is_whole;
 use crate::data::image::{check_size, cut_off, unread};
 use crate::data::{Format, RgbaImage, decode_later, probe};
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// Largest file that is taken for a picture.
@@ -35,17 +36,12 @@ const STRIP_PIXELS: u32 = 4_000_000;
 /// this browser does not know.
 pub async fn decode_file(file: &File) -> Result<RgbaImage> {
     let name = file.name();
-    let refuse = |reason: String| Error::Image { file: name.clone(), reason };
+    let refuse = |reason: Fault| Error::Image { file: name.clone(), reason };
     if file.size() > MAX_BYTES {
-        return Err(refuse(format!(
-            "The file has {:.0} MB; pictures up to {:.0} MB can be read. Make it smaller first.",
-            file.size() / 1e6,
-            MAX_BYTES / 1e6
-        )));
+        let [has, most] = [file.size(), MAX_BYTES].map(|bytes| format!("{:.0} MB", bytes / 1e6));
+        return Err(refuse(Fault::TooLarge { has, most }));
     }
-    let bytes = super::read_file(file).await.map_err(|_| {
-        refuse("The file cannot be read: it is a folder, or it has been moved or changed. Choose the picture again.".into())
-    })?;
+    let bytes = super::read_file(file).await.map_err(|_| refuse(Fault::Unreadable {}))?;
     decode_blob(&name, file, &bytes).await
 }
 
@@ -79,12 +75,8 @@ async fn decode_blob(name: &str, blob: &Blob, bytes: &[u8]) -> Result<RgbaImage>
             // Safari reads them; nothing else does.
             Err(Failed::Browser(_)) if format == Format::Heic => return Err(unread(name, format)),
             Err(Failed::Browser(why)) => {
-                let format = format.name();
-                let reason = format!(
-                    "This browser cannot read this {format} picture ({why}): it does not know the format or the picture is \
-                     damaged. Save or export it as JPEG or PNG and use that."
-                );
-                return Err(Error::Image { file: name.into(), reason });
+                log::warn!("the browser cannot decode {name}: {why}");
+                return Err(Error::Image { file: name.into(), reason: Fault::NotByThisBrowser { format: format.name() } });
             }
         }
     }
@@ -119,19 +111,14 @@ async fn by_browser(name: &str, blob: &Blob) -> Result<RgbaImage, Failed> {
     for (key, value) in [("imageOrientation", "from-image"), ("premultiplyAlpha", "none"), ("colorSpaceConversion", "none")] {
         Reflect::set(&options, &key.into(), &value.into())?;
     }
-    let options: ImageBitmapOptions = options.unchecked_into();
-    let promise = window()?.create_image_bitmap_with_blob_and_image_bitmap_options(blob, &options)?;
-    let bitmap = Bitmap(wait(promise).await?.dyn_into()?);
+    let bitmap = Bitmap(wait(call_global("createImageBitmap", &[blob.into(), options.into()])?).await?.dyn_into()?);
     let (width, height) = (bitmap.0.width(), bitmap.0.height());
     check_size(name, width, height).map_err(Failed::Refused)?;
 
     let mut pixels = Vec::new();
-    pixels.try_reserve_exact(width as usize * height as usize * 4).map_err(|_| {
-        Failed::Refused(Error::Image {
-            file: name.into(),
-            reason: format!("There is no memory for {width} x {height} pixels; close other tabs or make it smaller first."),
-        })
-    })?;
+    pixels
+        .try_reserve_exact(width as usize * height as usize * 4)
+        .map_err(|_| Failed::Refused(Error::Image { file: name.into(), reason: Fault::NoMemoryForPixels { width, height } }))?;
     let rows = (STRIP_PIXELS / width).clamp(1, height);
     let context = canvas(width, rows)?;
     for top in (0..height).step_by(rows as usize) {

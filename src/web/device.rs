@@ -2,7 +2,7 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::js::{call, get, wait, window};
+use super::js::{call, get, navigator, wait, window};
 
 /// Whether the page came in a way that lets browsers offer WebGPU: over https, or from this computer.
 pub fn is_secure() -> bool {
@@ -30,7 +30,7 @@ pub async fn adapter_name() -> Option<String> {
         (!parts.is_empty()).then(|| parts.join(" "))
     });
     Some(name.unwrap_or_else(|| {
-        let agent = window().and_then(|window| window.navigator().user_agent()).unwrap_or_default();
+        let agent = get(&navigator(), "userAgent").as_string().unwrap_or_default();
         browser_of(&agent).map_or_else(|| "WebGPU".into(), |browser| format!("{browser}'s WebGPU"))
     }))
 }
@@ -42,7 +42,7 @@ fn browser_of(agent: &str) -> Option<&'static str> {
 }
 
 fn gpu() -> Option<JsValue> {
-    let gpu = get(&window().ok()?.navigator(), "gpu");
+    let gpu = get(&navigator(), "gpu");
     (!gpu.is_undefined() && !gpu.is_null()).then_some(gpu)
 }
 

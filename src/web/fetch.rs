@@ -10,7 +10,8 @@ use web_sys::{
     Response,
 };
 
-use super::js::{get, wait, window, words};
+use super::js::{call_global, get, navigator, wait, words};
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// How far a download is.
@@ -100,7 +101,7 @@ pub async fn fetch_bytes(url: &str, mut on_progress: impl FnMut(Progress), cance
 pub async fn fetch_whole(url: &str) -> Result<Vec<u8>> {
     let answer = Answer::request(url, 0, Caching::Ordinary, &CancelToken::new()).await?;
     answer.check_status()?;
-    let broken = |e: JsValue| network(url, format!("the connection broke off ({}); try again", words(&e)));
+    let broken = |e: JsValue| broken_off(url, &e);
     let buffer = wait(answer.response.array_buffer().map_err(broken)?).await.map_err(broken)?;
     let mut bytes = Vec::new();
     append(url, &mut bytes, &Uint8Array::new(&buffer))?;
@@ -111,9 +112,7 @@ pub async fn fetch_whole(url: &str) -> Result<Vec<u8>> {
 pub(super) fn append(url: &str, bytes: &mut Vec<u8>, piece: &Uint8Array) -> Result<()> {
     let start = bytes.len();
     let length = piece.length() as usize;
-    bytes.try_reserve(length).map_err(|_| {
-        network(url, format!("there is no memory for more than {} MB of it; close other tabs and try again", start / 1_000_000))
-    })?;
+    bytes.try_reserve(length).map_err(|_| network(url, Fault::NoMemory {}))?;
     bytes.resize(start + length, 0);
     piece.copy_to(&mut bytes[start..]);
     Ok(())
@@ -142,7 +141,8 @@ impl Answer {
         cancel.check()?;
         // A browser tells scripts nothing about why: no connection, no such host and a missing CORS header look alike.
         let response = response.map_err(|e| {
-            network(url, format!("the server could not be reached ({}); check the connection and try again", words(&e)))
+            log::warn!("{url}: {}", words(&e));
+            network(url, foreign_host(url).map_or(Fault::Unreachable {}, |host| Fault::NoCors { host }))
         })?;
         Ok(Self { url: url.into(), response })
     }
@@ -164,29 +164,28 @@ impl Answer {
         self.header("content-length")?.trim().parse().ok()
     }
 
-    /// An error that says what the status means, unless it is a success.
+    /// An error that says what the status means, unless it is a success and no web page.
     pub(super) fn check_status(&self) -> Result<()> {
         if self.response.ok() {
-            return Ok(());
+            // A portal one logs into, or a host that answers every address with its page.
+            let page = self.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            return if page { Err(network(&self.url, Fault::WebPage {})) } else { Ok(()) };
         }
         let status = self.status();
         let reason = match status {
-            401 | 403 => "the server refuses it; the file may have become private".to_owned(),
-            404 | 410 => "there is no such file there; it may have been moved or renamed".to_owned(),
-            429 => "the server has had too many requests; wait a minute and try again".to_owned(),
-            500..=599 => "the server is in trouble; try again later".to_owned(),
-            _ => format!("the server answered with `{}`", self.response.status_text()),
+            401 | 403 => Fault::Refused { status },
+            404 | 410 => Fault::Absent { status },
+            429 => Fault::TooManyRequests { status },
+            500..=599 => Fault::ServerTrouble { status },
+            _ => Fault::OddAnswer { status },
         };
-        Err(network(&self.url, format!("{reason} (HTTP {status})")))
+        Err(network(&self.url, reason))
     }
 
     /// The body, piece by piece.
     pub(super) fn body(self) -> Result<Body> {
         let reader = match self.response.body() {
-            Some(stream) => Some(
-                ReadableStreamDefaultReader::new(&stream)
-                    .map_err(|e| network(&self.url, format!("its body cannot be read ({})", words(&e))))?,
-            ),
+            Some(stream) => Some(ReadableStreamDefaultReader::new(&stream).map_err(|e| broken_off(&self.url, &e))?),
             None => None,
         };
         Ok(Body { url: self.url, reader })
@@ -205,17 +204,12 @@ impl Body {
         let Some(reader) = &self.reader else { return Ok(None) };
         let read = wait(reader.read()).await;
         cancel.check()?;
-        let read = read.map_err(|e| {
-            network(&self.url, format!("the connection broke off ({}); start the download again to go on", words(&e)))
-        })?;
+        let read = read.map_err(|e| broken_off(&self.url, &e))?;
         if get(&read, "done").is_truthy() {
             self.reader = None;
             return Ok(None);
         }
-        get(&read, "value")
-            .dyn_into()
-            .map(Some)
-            .map_err(|_| network(&self.url, "the browser handed over something that is not bytes".into()))
+        get(&read, "value").dyn_into().map(Some).map_err(|e| broken_off(&self.url, &e))
     }
 }
 
@@ -246,9 +240,23 @@ async fn send(url: &str, from: u64, caching: Caching, cancel: &CancelToken) -> R
         headers.set("range", &format!("bytes={from}-"))?;
         options.set_headers(&headers);
     }
-    wait(window()?.fetch_with_str_and_init(url, &options)).await?.dyn_into()
+    wait(call_global("fetch", &[url.into(), options.into()])?).await?.dyn_into()
 }
 
-pub(super) fn network(url: &str, reason: String) -> Error {
+pub(super) fn network(url: &str, reason: Fault) -> Error {
     Error::Network { url: url.into(), reason }
+}
+
+fn broken_off(url: &str, error: &JsValue) -> Error {
+    log::warn!("{url}: {}", words(error));
+    network(url, Fault::BrokenOff {})
+}
+
+/// The host of an address, where it is not the page's own and the browser believes itself to be connected: then a missing CORS header
+/// is the likeliest fault.
+fn foreign_host(url: &str) -> Option<String> {
+    let location = get(&js_sys::global(), "location");
+    let url = web_sys::Url::new_with_base(url, &get(&location, "href").as_string()?).ok()?;
+    let online = get(&navigator(), "onLine").as_bool() != Some(false);
+    (online && url.protocol().starts_with("http") && get(&location, "origin").as_string()? != url.origin()).then(|| url.host())
 }

@@ -9,9 +9,10 @@ use web_sys::{
     FileSystemEntry, FileSystemFileEntry, HtmlAnchorElement, HtmlInputElement, Url,
 };
 
-use super::js::{wait, window, words};
+use super::js::{get, wait, window, words};
 use crate::data::Format;
 use crate::data::sniff::is_picture_name;
+use crate::error::Fault;
 use crate::{Error, Result};
 
 /// Most files taken from one drop.
@@ -29,22 +30,24 @@ const SAVE_GRACE_MS: i32 = 60_000;
 /// The event's data is taken at once (a browser takes it away when the event is over); the future walks the folders.
 ///
 /// # Errors
-/// [`Error::Image`] for a folder without pictures, [`Error::Io`] for one that cannot be read, [`Error::Usage`] when nothing
-/// that was dropped is a file, or for more than [`MAX_FILES`] files.
+/// [`Error::File`] for a folder without pictures or one that cannot be read, when nothing that was dropped is a file, or for more than
+/// [`MAX_FILES`] files.
 pub fn files_from_drop(event: &DragEvent) -> impl Future<Output = Result<Vec<File>>> + use<> {
+    walk(dropped(event))
+}
+
+/// What was dropped, while the event is handled.
+fn dropped(event: &DragEvent) -> Vec<Dropped> {
     let mut dropped = Vec::new();
     if let Some(data) = event.data_transfer() {
         let items = data.items();
-        for index in 0..items.length() {
-            if let Some(item) = items.get(index).filter(|item| item.kind() == "file") {
-                dropped.extend(Dropped::of(&item));
-            }
-        }
+        let things = (0..items.length()).filter_map(|index| items.get(index)).filter(|item| item.kind() == "file");
+        dropped.extend(things.filter_map(|item| Dropped::of(&item)));
         if dropped.is_empty() {
             dropped.extend(list(data.files()).into_iter().map(Dropped::File));
         }
     }
-    walk(dropped)
+    dropped
 }
 
 /// The pictures in folders that were dropped, each with its path, `pets/cat/1.jpg`, and the names of what is no picture. As
@@ -53,28 +56,33 @@ pub fn files_from_drop(event: &DragEvent) -> impl Future<Output = Result<Vec<Fil
 /// # Errors
 /// As [`files_from_drop`].
 pub fn folders_from_drop(event: &DragEvent) -> impl Future<Output = Result<Folders>> + use<> {
-    let mut dropped = Vec::new();
-    if let Some(data) = event.data_transfer() {
-        let items = data.items();
-        let things = (0..items.length()).filter_map(|index| items.get(index)).filter(|item| item.kind() == "file");
-        dropped.extend(things.filter_map(|item| Dropped::of(&item)));
-    }
+    let dropped = dropped(event);
     async move {
+        if dropped.is_empty() {
+            return Err(no_file());
+        }
         let mut folders = Folders::default();
+        let mut empty = None;
         for thing in dropped {
             match thing {
                 Dropped::File(file) => folders.take(file.name(), file)?,
-                Dropped::Entry(folder) => walk_folder(&folder, &mut folders).await?,
+                Dropped::Entry(folder) => {
+                    walk_folder(&folder, &mut folders).await?;
+                    empty = Some(folder.name());
+                }
             }
         }
-        Ok(folders)
+        match empty {
+            Some(folder) if folders.pictures.is_empty() && folders.others.is_empty() => Err(no_pictures(&folder, 0)),
+            _ => Ok(folders),
+        }
     }
 }
 
 /// The pictures of a folder chosen in `<input type=file webkitdirectory>`, as [`folders_from_drop`]. The choice is cleared.
 ///
 /// # Errors
-/// [`Error::Usage`] for more than [`MAX_FILES`] files.
+/// [`Error::File`] for more than [`MAX_FILES`] files.
 pub fn folders_from_input(input: &HtmlInputElement) -> Result<Folders> {
     let mut folders = Folders::default();
     for file in files_from_input(input) {
@@ -83,6 +91,12 @@ pub fn folders_from_input(input: &HtmlInputElement) -> Result<Folders> {
         folders.take(path, file)?;
     }
     Ok(folders)
+}
+
+/// Whether this browser lets people choose a folder. Those of many phones do not.
+pub fn folders_work() -> bool {
+    let input = get(&js_sys::global(), "HTMLInputElement");
+    Reflect::has(&get(&input, "prototype"), &"webkitdirectory".into()).unwrap_or(false)
 }
 
 /// What was found in folders.
@@ -102,7 +116,7 @@ impl Folders {
             return Ok(());
         }
         if self.pictures.len() == MAX_FILES {
-            return Err(Error::Usage(format!("There are more than {MAX_FILES} pictures; give fewer.")));
+            return Err(too_many());
         }
         if is_picture(&file.name()) {
             self.pictures.push((path, file))
@@ -113,9 +127,15 @@ impl Folders {
     }
 }
 
-/// The files of a paste; empty when text was pasted.
+/// The files of a paste; empty when text was pasted, also where the clipboard has a picture of it, as spreadsheets put it there.
 pub fn files_from_paste(event: &ClipboardEvent) -> Vec<File> {
-    event.clipboard_data().map(|data| list(data.files())).unwrap_or_default()
+    let Some(data) = event.clipboard_data() else { return Vec::new() };
+    let files = list(data.files());
+    // A file manager copies the names (or addresses) of files as text beside them.
+    let names_a_file = |line: &str| line.starts_with("file:") || files.iter().any(|file| line.ends_with(&file.name()));
+    let text = data.get_data("text/plain").unwrap_or_default();
+    let is_names = text.lines().map(str::trim).filter(|line| !line.is_empty()).all(names_a_file);
+    if is_names { files } else { Vec::new() }
 }
 
 /// The files chosen in `<input type=file>`. The choice is cleared, so that choosing the same file again is noticed.
@@ -128,24 +148,17 @@ pub fn files_from_input(input: &HtmlInputElement) -> Vec<File> {
 /// A file's bytes.
 ///
 /// # Errors
-/// [`Error::Io`] when it is a folder, has been moved or changed since it was chosen, or is larger than 1.5 GiB.
+/// [`Error::File`] when it is a folder, has been moved or changed since it was chosen, or is larger than 1.5 GiB.
 pub async fn read_file(file: &File) -> Result<Vec<u8>> {
-    let refuse = |reason: String| Error::Io { path: file.name(), reason };
+    let refuse = |reason: Fault| Error::File { name: file.name(), reason };
     if file.size() > MAX_FILE_BYTES {
-        return Err(refuse(format!(
-            "the file has {:.1} GB; up to {:.1} GB can be read",
-            file.size() / 1e9,
-            MAX_FILE_BYTES / 1e9
-        )));
+        let [has, most] = [file.size(), MAX_FILE_BYTES].map(|bytes| format!("{:.1} GB", bytes / 1e9));
+        return Err(refuse(Fault::TooLarge { has, most }));
     }
-    let buffer = wait(file.array_buffer()).await.map_err(|e| {
-        refuse(format!("it cannot be read ({}); it may be a folder, or have been moved since it was chosen", words(&e)))
-    })?;
+    let buffer = wait(file.array_buffer()).await.map_err(|e| unreadable(&file.name(), &e))?;
     let array = Uint8Array::new(&buffer);
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(array.length() as usize)
-        .map_err(|_| refuse("there is no memory for it; close other tabs and try again".into()))?;
+    bytes.try_reserve_exact(array.length() as usize).map_err(|_| refuse(Fault::NoMemory {}))?;
     bytes.resize(array.length() as usize, 0);
     array.copy_to(&mut bytes);
     Ok(bytes)
@@ -156,26 +169,25 @@ pub async fn read_file(file: &File) -> Result<Vec<u8>> {
 /// `mime` is its type, e.g. `text/csv`.
 ///
 /// # Errors
-/// [`Error::Io`] with the browser's words.
+/// [`Error::File`] when the browser cannot do it.
 pub fn save_text(file_name: &str, mime: &str, text: &str) -> Result<()> {
-    save(file_name, mime, &text.into()).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+    save(file_name, mime, &text.into()).map_err(|e| not_made(file_name, &e))
 }
 
 /// Saves bytes as a download of the browser.
 ///
 /// # Errors
-/// [`Error::Io`] with the browser's words.
+/// [`Error::File`] when the browser cannot do it.
 pub fn save_bytes(file_name: &str, bytes: &[u8]) -> Result<()> {
-    save(file_name, "application/octet-stream", &Uint8Array::from(bytes).into())
-        .map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+    save(file_name, "application/octet-stream", &Uint8Array::from(bytes).into()).map_err(|e| not_made(file_name, &e))
 }
 
 /// Saves a blob as a download of the browser; it is not read on the way.
 ///
 /// # Errors
-/// [`Error::Io`] with the browser's words.
+/// [`Error::File`] when the browser cannot do it.
 pub fn save_blob(file_name: &str, blob: &Blob) -> Result<()> {
-    offer(file_name, blob).map_err(|e| Error::Io { path: file_name.into(), reason: words(&e) })
+    offer(file_name, blob).map_err(|e| not_made(file_name, &e))
 }
 
 /// `part` is a string or a buffer.
@@ -193,19 +205,19 @@ pub(super) fn blob_of(parts: &Array, mime: &str) -> Result<Blob, JsValue> {
 /// A blob of these bytes; `name` is used in errors.
 ///
 /// # Errors
-/// [`Error::Io`] when there is no memory for it.
+/// [`Error::File`] when there is no memory for it.
 pub fn blob(name: &str, bytes: &[u8], mime: &str) -> Result<Blob> {
-    blob_of(&Array::of1(&Uint8Array::from(bytes)), mime).map_err(|e| Error::Io { path: name.into(), reason: words(&e) })
+    blob_of(&Array::of1(&Uint8Array::from(bytes)), mime).map_err(|e| not_made(name, &e))
 }
 
 /// The bytes of a blob; `name` is used in errors.
 ///
 /// # Errors
-/// [`Error::Io`] with the browser's words.
+/// [`Error::File`] when the browser cannot do it.
 pub async fn read_blob(name: &str, blob: &Blob) -> Result<Vec<u8>> {
     match wait(blob.array_buffer().unchecked_into()).await {
         Ok(buffer) => Ok(Uint8Array::new(&buffer).to_vec()),
-        Err(error) => Err(Error::Io { path: name.into(), reason: words(&error) }),
+        Err(error) => Err(unreadable(name, &error)),
     }
 }
 
@@ -251,10 +263,10 @@ impl Drop for ObjectUrl {
 /// Makes an address for a file or blob.
 ///
 /// # Errors
-/// [`Error::Io`] with the browser's words.
+/// [`Error::File`] when the browser cannot do it.
 pub fn object_url(blob: &Blob) -> Result<ObjectUrl> {
     let name = blob.dyn_ref::<File>().map_or_else(|| "picture".to_owned(), File::name);
-    Url::create_object_url_with_blob(blob).map(ObjectUrl).map_err(|e| Error::Io { path: name, reason: words(&e) })
+    Url::create_object_url_with_blob(blob).map(ObjectUrl).map_err(|e| not_made(&name, &e))
 }
 
 /// One thing that was dropped.
@@ -275,9 +287,7 @@ impl Dropped {
 
 async fn walk(dropped: Vec<Dropped>) -> Result<Vec<File>> {
     if dropped.is_empty() {
-        return Err(Error::Usage(
-            "What was dropped is no file: save the picture on this device first, then drop the file.".into(),
-        ));
+        return Err(no_file());
     }
     let mut files = Vec::new();
     for thing in dropped {
@@ -345,7 +355,7 @@ async fn children(folder: &FileSystemEntry) -> Result<Vec<FileSystemEntry>> {
 
 fn push(files: &mut Vec<File>, file: File) -> Result<()> {
     if files.len() == MAX_FILES {
-        return Err(Error::Usage(format!("More than {MAX_FILES} files were dropped; drop fewer at once.")));
+        return Err(too_many());
     }
     files.push(file);
     Ok(())
@@ -371,18 +381,25 @@ pub async fn looks_like_a_picture(file: &Blob) -> bool {
 }
 
 fn no_pictures(folder: &str, others: usize) -> Error {
-    let reason = match others {
-        0 => "The folder is empty; drop one that holds pictures.".to_owned(),
-        1 => {
-            "There is no picture in this folder, only another file; drop one with JPEG, PNG, WebP, GIF or BMP pictures.".into()
-        }
-        n => format!(
-            "There is no picture among the {n} files of this folder; drop one with JPEG, PNG, WebP, GIF or BMP pictures."
-        ),
-    };
-    Error::Image { file: folder.into(), reason }
+    let reason = if others == 0 { Fault::EmptyFolder {} } else { Fault::NoPictures { count: others } };
+    Error::File { name: folder.into(), reason }
 }
 
-fn unreadable(name: &str, error: &JsValue) -> Error {
-    Error::Io { path: name.into(), reason: format!("it cannot be read ({}); check that it is still there", words(error)) }
+fn no_file() -> Error {
+    // It has no name.
+    Error::File { name: String::new(), reason: Fault::NoFile {} }
+}
+
+fn too_many() -> Error {
+    Error::File { name: String::new(), reason: Fault::TooManyFiles { most: MAX_FILES } }
+}
+
+pub(super) fn unreadable(name: &str, error: &JsValue) -> Error {
+    log::warn!("{name}: {}", words(error));
+    Error::File { name: name.into(), reason: Fault::Unreadable {} }
+}
+
+pub(super) fn not_made(name: &str, error: &JsValue) -> Error {
+    log::warn!("{name}: {}", words(error));
+    Error::File { name: name.into(), reason: Fault::NotMade {} }
 }

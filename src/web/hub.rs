@@ -4,6 +4,7 @@ use super::awake::Awake;
 use super::fetch::{Answer, Caching, CancelToken, Progress, append, network};
 use super::js::meta;
 use super::store::{Manifest, Store};
+use crate::error::Fault;
 use crate::weights::hub::{BASE_URL, HubModel};
 use crate::{Error, Result};
 
@@ -170,10 +171,6 @@ impl<'a> Download<'a> {
             }
         }
         answer.check_status()?;
-        if answer.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
-            let reason = "a web page came instead of the model; this network may want you to log in first";
-            return Err(network(url, reason.into()));
-        }
         if self.bytes.is_empty() {
             self.manifest.validator = validator(&answer);
             self.manifest.total = answer.length();
@@ -181,9 +178,7 @@ impl<'a> Download<'a> {
         let total = self.manifest.total;
         if let Some(total) = total {
             let missing = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(self.bytes.len());
-            self.bytes.try_reserve_exact(missing).map_err(|_| {
-                network(url, format!("there is no memory for its {} MB; close other tabs and try again", total / 1_000_000))
-            })?;
+            self.bytes.try_reserve_exact(missing).map_err(|_| network(url, Fault::NoMemory {}))?;
         }
         on_progress(Progress { received: self.bytes.len() as u64, total });
         let mut body = answer.body()?;
@@ -192,17 +187,14 @@ impl<'a> Download<'a> {
             let received = self.bytes.len() as u64;
             if total.is_some_and(|total| received > total) {
                 self.start_over().await;
-                return Err(network(url, "more bytes came than the server had announced; try again later".into()));
+                return Err(network(url, Fault::WrongLength {}));
             }
             on_progress(Progress { received, total });
             self.flush(PIECE_BYTES).await;
         }
         let received = self.bytes.len() as u64;
         match total {
-            Some(total) if received < total => Err(network(
-                url,
-                format!("the connection ended after {received} of {total} bytes; start the download again to go on"),
-            )),
+            Some(total) if received < total => Err(network(url, Fault::BrokenOff {})),
             _ => Ok(()),
         }
     }
@@ -298,8 +290,7 @@ fn check_content(url: &str, bytes: &[u8]) -> Result<()> {
     let header = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
     let fits = header.is_some_and(|header| header.saturating_add(8) <= bytes.len() as u64) && bytes.get(8) == Some(&b'{');
     if url.ends_with(".safetensors") && !fits {
-        let reason = format!("the {} bytes that came are no safetensors file; try again later", bytes.len());
-        return Err(network(url, reason));
+        return Err(network(url, Fault::NoSafetensors { bytes: bytes.len() }));
     }
     Ok(())
 }

@@ -27,6 +27,18 @@ pub(super) fn call(object: &JsValue, name: &str) -> Result<JsValue, JsValue> {
     get(object, name).dyn_into::<js_sys::Function>()?.call0(object)
 }
 
+/// What a page and a worker both have as a property of their global scope, called with these arguments.
+pub(super) fn call_global(name: &str, arguments: &[JsValue]) -> Result<Promise, JsValue> {
+    let scope = js_sys::global();
+    let function: js_sys::Function = get(&scope, name).dyn_into()?;
+    function.apply(&scope, &arguments.iter().collect())?.dyn_into()
+}
+
+/// The browser, as a page or a worker knows it.
+pub(super) fn navigator() -> JsValue {
+    get(&js_sys::global(), "navigator")
+}
+
 /// The page's window.
 pub(super) fn window() -> Result<web_sys::Window, JsValue> {
     web_sys::window().ok_or_else(|| "there is no window here".into())

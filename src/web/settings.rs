@@ -46,12 +46,23 @@ pub fn decimal_comma() -> bool {
     half.is_some_and(|half| half.contains(','))
 }
 
-/// Says which language the page is in: screen readers choose their voice by it, browsers their fonts.
+/// Says which language the page is in, and which way it is written: screen readers choose their voice by it, browsers their fonts.
 pub fn set_page_language(tag: &str) {
+    let direction = if RIGHT_TO_LEFT.contains(&tag) { "rtl" } else { "ltr" };
     if let Some(root) = window().ok().and_then(|window| window.document()?.document_element())
-        && root.set_attribute("lang", tag).is_err()
+        && (root.set_attribute("lang", tag).is_err() || root.set_attribute("dir", direction).is_err())
     {
         log::debug!("the page's language could not be set");
+    }
+}
+
+/// Languages that are written from the right; none is there yet, and the layout is ready for one.
+const RIGHT_TO_LEFT: [&str; 4] = ["ar", "fa", "he", "ur"];
+
+/// Takes an element out of the page, by its id.
+pub fn remove_element(id: &str) {
+    if let Some(element) = window().ok().and_then(|window| window.document()?.get_element_by_id(id)) {
+        element.remove();
     }
 }
 

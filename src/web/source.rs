@@ -2,7 +2,7 @@
 
 use js_sys::{ArrayBuffer, Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, File, ImageData};
+use web_sys::{Blob, File, ImageData, Response};
 
 use super::decode::{canvas, decode_bytes};
 use super::fetch::{CancelToken, Progress, fetch_bytes};
@@ -11,13 +11,13 @@ use super::js::{call, get, wait, words};
 use crate::data::RgbaImage;
 use crate::{Error, Result};
 
-const EXPECTED: &str = "expected an HTMLImageElement, ImageBitmap, HTMLCanvasElement, OffscreenCanvas, HTMLVideoElement, \
-                        ImageData, Blob or File";
+const EXPECTED: &str = "expected an HTMLImageElement, ImageBitmap, HTMLCanvasElement, OffscreenCanvas, HTMLVideoElement, VideoFrame, \
+                        ImageData, Blob, File, Response, ArrayBuffer, Uint8Array or an address";
 
 /// The pixels of a picture, whatever kind of thing shows it, in its own size and not in the page's.
 ///
-/// A file (`Blob`, `File`) is decoded with the numbers in it, as [`decode_bytes`] does; everything else gives what the browser
-/// draws: colours under transparency are black, colour profiles are applied.
+/// A file (`Blob`, `File`, `Response`, bytes, what is at an address) is decoded with the numbers in it, as [`decode_bytes`] does;
+/// everything else gives what the browser draws: colours under transparency are black, colour profiles are applied.
 ///
 /// # Errors
 /// [`Error::Image`] with a sentence: no picture, one that has not loaded, one of another site, too large.
@@ -27,10 +27,29 @@ pub async fn pixels_of(source: &JsValue) -> Result<RgbaImage> {
         return decode_bytes(&name, &read_blob(&name, blob).await?).await;
     }
     let kind = kind_of(source);
+    if let Some(response) = source.dyn_ref::<Response>() {
+        let name = name_of(&response.url()).unwrap_or_else(|| "the picture".to_owned());
+        let body = match response.array_buffer() {
+            Ok(body) => wait(body).await,
+            Err(error) => Err(error),
+        };
+        let body = body.map_err(|_| Error::Image {
+            file: name.clone(),
+            reason: "The response's body cannot be read: it was read before, or broke off. Fetch it again.".into(),
+        })?;
+        return decode_bytes(&name, &Uint8Array::new(&body).to_vec()).await;
+    }
+    if is_bytes(source) {
+        return decode_bytes("the picture", &Uint8Array::new(source).to_vec()).await;
+    }
+    if is_address(source) {
+        let (name, bytes) = file_of(source, |_| ()).await?;
+        return decode_bytes(&name, &bytes).await;
+    }
     if let Some(data) = source.dyn_ref::<ImageData>() {
         return RgbaImage::new(&kind, data.width(), data.height(), data.data().0);
     }
-    let refuse = |reason: String| Error::Image { file: kind.clone(), reason };
+    let refuse = |reason: String| Error::Image { file: kind.clone(), reason: reason.into() };
     let sizes = match kind.as_str() {
         "HTMLImageElement" => {
             // An image that is still on its way is waited for; one that cannot be loaded is refused here.
@@ -43,6 +62,7 @@ pub async fn pixels_of(source: &JsValue) -> Result<RgbaImage> {
             ["naturalWidth", "naturalHeight"]
         }
         "HTMLVideoElement" => ["videoWidth", "videoHeight"],
+        "VideoFrame" => ["displayWidth", "displayHeight"],
         "ImageBitmap" | "HTMLCanvasElement" | "OffscreenCanvas" => ["width", "height"],
         _ => return Err(refuse(format!("This cannot be classified: {EXPECTED}."))),
     };
@@ -79,19 +99,33 @@ pub async fn file_of(source: &JsValue, on_progress: impl Fn(f32)) -> Result<(Str
         let bytes = read_blob(&name, blob).await?;
         return Ok((name, bytes));
     }
-    if let Some(url) = source.as_string().or_else(|| get(source, "href").as_string()) {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path).to_owned();
+    if is_address(source) {
+        let url = source.as_string().or_else(|| get(source, "href").as_string()).unwrap_or_default();
+        let name = name_of(&url).unwrap_or_else(|| url.clone());
         let progress = |progress: Progress| progress.share().into_iter().for_each(&on_progress);
         return Ok((name, fetch_bytes(&url, progress, &CancelToken::new()).await?));
     }
-    if source.is_instance_of::<ArrayBuffer>() || source.is_instance_of::<Uint8Array>() {
+    if is_bytes(source) {
         return Ok(("model".into(), Uint8Array::new(source).to_vec()));
     }
     Err(Error::Usage(format!(
         "a model is loaded from its address (text or URL) or its bytes (ArrayBuffer, Uint8Array, Blob), not from {}",
         kind_of(source)
     )))
+}
+
+fn is_address(source: &JsValue) -> bool {
+    source.is_string() || source.is_instance_of::<web_sys::Url>()
+}
+
+fn is_bytes(source: &JsValue) -> bool {
+    source.is_instance_of::<ArrayBuffer>() || source.is_instance_of::<Uint8Array>()
+}
+
+/// The last part of an address's path.
+fn name_of(url: &str) -> Option<String> {
+    let path = url.split(['?', '#']).next()?;
+    path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// `drawImage` takes all these kinds; naming each of them would cost a binding each.

@@ -23,9 +23,10 @@ pub async fn yield_now() {
 /// Rests for so many milliseconds; a hidden tab is woken less often.
 pub async fn sleep(ms: f64) {
     let promise = js_sys::Promise::new(&mut |done, _| {
-        // Without a window there is no page to rest in.
-        if let Ok(window) = super::js::window() {
-            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&done, ms as i32);
+        let scope = js_sys::global();
+        if let Ok(set_timeout) = super::js::get(&scope, "setTimeout").dyn_into::<js_sys::Function>() {
+            // Pages and workers have it; it throws for no number.
+            let _ = set_timeout.call2(&scope, &done, &ms.into());
         }
     });
     let _ = super::js::wait(promise).await;

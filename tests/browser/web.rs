@@ -54,7 +54,7 @@ fn file(name: &str, bytes: &[u8]) -> File {
 
 async fn reason(name: &str, bytes: &[u8]) -> String {
     match web::decode_file(&file(name, bytes)).await {
-        Err(Error::Image { file, reason }) if file == name => reason,
+        Err(Error::Image { file, reason }) if file == name => reason.to_string(),
         other => panic!("{name}: {other:?}"),
     }
 }

@@ -71,6 +71,21 @@ async function teach(page) {
   expect(await text(page, 'judge-accuracy')).toBe(accuracy);
 }
 
+/** Saves the network as ONNX and gives the file's name and size. */
+async function exported(page) {
+  await press(page, 'step-export');
+  await page.evaluate(() => {
+    // What a download would write.
+    HTMLAnchorElement.prototype.click = function () {
+      globalThis.saved = fetch(this.href).then(async (answer) => [this.download, (await answer.arrayBuffer()).byteLength]);
+    };
+  });
+  await page.waitForSelector(`${at('export-onnx')}:enabled`);
+  await press(page, 'export-onnx');
+  await page.waitForFunction(() => globalThis.saved);
+  return page.evaluate(() => globalThis.saved);
+}
+
 test.beforeAll(() => {
   expect(firefox, 'Firefox: `apt-get install firefox-esr`, or its path in FIREFOX').toBeTruthy();
 });
@@ -80,6 +95,9 @@ test('Firefox as it comes recognises and teaches on the processor', async ({ bas
     await recognise(page, baseURL, 'cat');
     expect(await text(page, 'device')).toContain('Processor');
     await teach(page);
+    const [name, size] = await exported(page);
+    expect(name).toMatch(/\.onnx$/);
+    expect(size).toBeGreaterThan(1_000_000);
     expect(errors).toEqual([]);
   });
 });

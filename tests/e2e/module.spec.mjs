@@ -49,6 +49,11 @@ test('every kind of picture gives the same answer', async ({ page }) => {
     const context = canvas.getContext('2d');
     context.drawImage(bitmap, 0, 0);
     sources.data = context.getImageData(0, 0, width, height);
+    sources.address = '/samples/cat.webp';
+    sources.url = new URL('/samples/cat.webp', location.href);
+    sources.response = await fetch('/samples/cat.webp');
+    sources.bytes = await blob.arrayBuffer();
+    sources.frame = new VideoFrame(bitmap, { timestamp: 0 });
     sources.offscreen = new OffscreenCanvas(width, height);
     sources.offscreen.getContext('2d').drawImage(bitmap, 0, 0);
     const video = (sources.video = document.createElement('video'));
@@ -114,19 +119,31 @@ test('what goes wrong is an Error with a sentence', async ({ page }) => {
       precision: await load('/models/resnet20-cifar10.safetensors', { precision: 'f8' }),
       labels: await load('/models/resnet20-cifar10.safetensors', { labels: ['a', 'b'] }),
       options: await load('/models/resnet20-cifar10.safetensors', 'fast'),
+      unknown: await load('/models/resnet20-cifar10.safetensors', { topK: 3 }),
+      names: await load('/models/resnet20-cifar10.safetensors', { labels: [1] }),
+      foreign: await load(`${location.origin.replace('127.0.0.1', 'localhost')}/models/resnet20-cifar10.safetensors`),
+      page: await load('/example.html'),
+      made: await fails(() => new Classifier()),
     };
     const classifier = await Classifier.load('/models/resnet20-cifar10.safetensors');
     const classify = (...args) => fails(() => classifier.classify(...args));
-    found.text = await classify('cat');
+    found.nothingThere = await classify('/samples/absent.webp');
+    found.thing = await classify({ cat: true });
     found.empty = await classify(new Image());
     found.video = await classify(document.createElement('video'));
     found.blob = await classify(new Blob([notes]));
     found.top = await classify(new ImageData(4, 4), { top: 'all' });
+    found.last1 = await classify(new ImageData(4, 4), { top: -1 });
+    found.none = await classify(new ImageData(4, 4), { top: 0 });
+    found.truth = await classify(new ImageData(4, 4), { heatmap: true });
     found.heatmap = await classify(new ImageData(4, 4), { heatmap: 10 });
     // Given back while it works: the work that is under way still ends.
     const last = classifier.classify(new ImageData(4, 4));
     classifier.free();
     found.last = (await last).classes.length;
+    classifier.free();
+    found.after = await classify(new ImageData(4, 4));
+    found.name = await fails(() => classifier.name);
     return found;
   }, png(4, 4, () => [1, 2, 3]).toString('latin1').slice(0, 4));
   expect(words.absent).toContain('there is no such file there');
@@ -134,10 +151,23 @@ test('what goes wrong is an Error with a sentence', async ({ page }) => {
   expect(words.nothing).toContain('not from undefined');
   expect(words.number).toContain('not from number');
   expect(words.preset).toContain('known are: imagenet');
-  expect(words.precision).toBe("precision is 'auto', 'f32' or 'f16', not 'f8'");
+  expect(words.precision).toBe("the options of Classifier.load cannot be used: precision is 'auto', 'f32' or 'f16', not 'f8'");
   expect(words.labels).toContain('10 classes');
   expect(words.options).toContain('the options of Classifier.load cannot be used');
-  expect(words.text).toContain('This cannot be classified: expected an HTMLImageElement');
+  expect(words.unknown).toContain('there is no `topK`; there are: name, labels');
+  expect(words.names).toContain('labels is a list of texts');
+  expect(words.foreign).toContain('CORS');
+  expect(words.foreign).toContain('localhost');
+  expect(words.page).toContain('/example.html');
+  expect(words.page).toContain('a web page came instead of the file');
+  expect(words.made).toContain('await Classifier.load');
+  expect(words.nothingThere).toContain('there is no such file there');
+  expect(words.thing).toContain('This cannot be classified: expected an HTMLImageElement');
+  expect(words.last1).toBe('the options of classify cannot be used: top is a whole number from 1, not -1');
+  expect(words.none).toContain('from 1, not 0');
+  expect(words.truth).toBe("the options of classify cannot be used: heatmap is 'top' or the index of a class, not true");
+  expect(words.after).toContain('given back with free(), so `classify` cannot be used');
+  expect(words.name).toContain('given back');
   expect(words.empty).toContain('has not loaded');
   expect(words.video).toContain('no frame yet');
   expect(words.blob).toContain('not a picture');
@@ -147,11 +177,11 @@ test('what goes wrong is an Error with a sentence', async ({ page }) => {
 });
 
 test('it is the classifier alone, and its types say how it is used', async () => {
-  const wasm = await readFile(dist('reslab_bg.wasm'), 'latin1');
+  const wasm = await readFile(dist('reslab-bindings_bg.wasm'), 'latin1');
   expect(wasm.includes('leptos'), 'the page is not part of it').toBe(false);
-  const program = (lines) => {
+  const program = (lines, more = {}) => {
     const file = dist('check.ts');
-    const options = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022, moduleResolution: ts.ModuleResolutionKind.Bundler, types: [] };
+    const options = { strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022, moduleResolution: ts.ModuleResolutionKind.Bundler, types: [], ...more };
     const host = ts.createCompilerHost(options);
     const { getSourceFile, fileExists } = host;
     host.fileExists = (name) => name === file || fileExists(name);
@@ -173,12 +203,85 @@ test('it is the classifier alone, and its types say how it is used', async () =>
     'const size: number = classifier.inputSize.width;',
     'const names: string[] = classifier.labels;',
     'const slow: boolean = classifier.device.software;',
-    '// @ts-expect-error an address is no picture',
-    "await classifier.classify('cat.jpg');",
+    '// @ts-expect-error a number is no picture',
+    'await classifier.classify(7);',
+    '// @ts-expect-error it is made by load alone',
+    'new Classifier();',
+    '{ using again = await Classifier.load("b"); await again.classify("cat.jpg", { heatmap: 3 }); }',
     '// @ts-expect-error a number was expected',
     'await classifier.classify(new Image(), { top: "3" });',
     'classifier.free();',
     'export { map, words, size, names, slow };',
   ];
   expect(program(lines)).toEqual([]);
+  // A worker has no elements, and everything else.
+  const worker = [
+    ...start,
+    'const classifier = await Classifier.load("a", { device: "cpu" });',
+    'const sources: Source[] = [new OffscreenCanvas(1, 1), new Blob(), new ImageData(1, 1), new Response(), "a.jpg"];',
+    'postMessage((await classifier.classify(sources[0])).classes satisfies Prediction[]);',
+    'export {};',
+  ];
+  expect(program(worker, { lib: ['lib.es2022.d.ts', 'lib.webworker.d.ts'] })).toEqual([]);
+});
+
+test('before it is started it says so, it starts once, and it works in a worker', async ({ page, baseURL }) => {
+  const seen = watch(page);
+  await page.goto('/example.css'); // nothing of ours runs there
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const early = await page.evaluate(async () => {
+    const { default: init, Classifier } = await import('/reslab.js');
+    let thrown = false;
+    const loading = (() => {
+      try {
+        return Classifier.load('/models/resnet20-cifar10.safetensors');
+      } catch {
+        thrown = true;
+      }
+    })();
+    const words = await loading.then(() => '', (error) => error.message);
+    // Two at once, as StrictMode has it; a load right after the start waits for it.
+    const again = init().then(() => Classifier.load('/models/resnet20-cifar10.safetensors'));
+    const other = Classifier.load('/models/resnet20-cifar10.safetensors', { device: 'cpu' });
+    const both = await Promise.all([again, other]);
+    const names = both.map((classifier) => classifier.name);
+    both.forEach((classifier) => classifier[Symbol.dispose]());
+    return { thrown, words, names };
+  });
+  expect(early.thrown, 'a promise that is rejected').toBe(false);
+  expect(early.words).toContain('call `await init()`');
+  expect(early.names).toEqual(['resnet20-cifar10.safetensors', 'resnet20-cifar10.safetensors']);
+  expect(asked.filter((path) => path === '/reslab-bindings_bg.wasm')).toHaveLength(1);
+
+  const script = `
+    import init, { Classifier } from '${baseURL}/reslab.js';
+    onmessage = async () => {
+      const answers = {};
+      try {
+        await init();
+        for (const device of ['cpu', 'software']) {
+          const classifier = await Classifier.load('${baseURL}/models/resnet20-cifar10.safetensors', { device });
+          const blob = await (await fetch('${baseURL}/samples/frog.webp')).blob();
+          const { classes } = await classifier.classify(blob, { top: 1 });
+          const { classes: drawn } = await classifier.classify(await createImageBitmap(blob), { top: 1 });
+          answers[device] = [classes[0].label, drawn[0].label, classifier.device.name];
+          classifier.free();
+        }
+      } catch (error) {
+        answers.error = error.message;
+      }
+      postMessage(answers);
+    };`;
+  await page.route('**/worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: script, headers: { 'cross-origin-embedder-policy': 'require-corp' } }));
+  const answers = await page.evaluate(async () => {
+    const worker = new Worker('/worker.js', { type: 'module' });
+    return await new Promise((done, fail) => {
+      worker.onmessage = ({ data }) => done(data);
+      worker.onerror = (event) => fail(new Error(`the worker: ${event.message}`));
+      worker.postMessage('go');
+    });
+  });
+  expect(answers).toEqual({ cpu: ['frog', 'frog', expect.any(String)], software: ['frog', 'frog', expect.stringMatching(/\w/)] });
+  expect(seen.errors).toEqual([]);
 });

@@ -10,7 +10,8 @@ const chromium =
 
 export default defineConfig({
   testDir: '.',
-  testMatch: '*.spec.mjs',
+  // Hours of the same are for the long suite alone.
+  testMatch: process.env.RESLAB_LONG ? ['*.long.mjs', 'faults.spec.mjs'] : '*.spec.mjs',
   outputDir: '../../target/e2e',
   // One software GPU: tests beside each other only wait for one another.
   workers: 1,

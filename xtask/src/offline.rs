@@ -16,7 +16,8 @@ const LEFT_OUT: [&str; 5] = ["sw.js", "bench.html", "example.html", "example.js"
 
 /// Whether a file belongs to the ES module, which is for other pages too.
 fn of_module(name: &str) -> bool {
-    ["reslab.js", "reslab_bg.wasm", "reslab.d.ts", "reslab-parts.js"].contains(&name) || name.starts_with("reslab-part-")
+    ["reslab.js", "reslab.d.ts", "reslab-parts.js"].contains(&name)
+        || ["reslab-bindings", "reslab-part-"].iter().any(|start| name.starts_with(start))
 }
 
 /// Writes the list and its digest into the worker of the page in `dir`.

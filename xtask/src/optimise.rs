@@ -44,7 +44,6 @@ pub fn run() -> Result<ExitCode> {
     if release {
         make_smaller(&dir)?;
     }
-    tidy_types(&dir)?;
     link_app(&dir)?;
     if let Ok(hub) = env::var("RESLAB_HUB_URL") {
         allow_mirror(&dir, &hub)?;
@@ -100,13 +99,6 @@ fn make_one_smaller(wasm_opt: Option<&Path>, wasm: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cleans the module's types.
-fn tidy_types(dir: &Path) -> Result<()> {
-    let path = dir.join("reslab.d.ts");
-    let types = fs::read_to_string(&path).map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
-    fs::write(&path, without_insides(&types)).map_err(|e| format!("{} cannot be written: {e}", path.display()))
-}
-
 /// The place in bench.html for the links to the app's files, and how they begin in index.html (Trunk.toml).
 const APP: (&str, &str) = ("<!-- the app -->", "<link id=\"app-");
 
@@ -143,23 +135,6 @@ fn with_links(bench: &str, index: &str) -> Option<String> {
     let link = |at: usize| index[at..].find('>').map(|length| &index[at..=at + length]);
     let links: Vec<&str> = index.match_indices(APP.1).filter_map(|(at, _)| link(at)).collect();
     (links.len() == 2 && bench.contains(APP.0)).then(|| bench.replace(APP.0, &links.join("\n    ")))
-}
-
-/// The types without what is nobody's business: the list of the wasm's exports, which have other names once they are short, and
-/// classes of the page's libraries. `Symbol.dispose` would ask for the newest TypeScript settings.
-fn without_insides(types: &str) -> String {
-    let mut text = types.to_owned();
-    let mut cut = |start: &str, end: &str, instead: &str| {
-        while let Some(from) = text.find(start) {
-            let Some(length) = text[from..].find(end) else { return };
-            text.replace_range(from..from + length + end.len(), instead);
-        }
-    };
-    cut("export interface InitOutput {", "\n}\n", "export type InitOutput = object;\n");
-    cut("export class IntoUnderlying", "\n}\n\n", "");
-    cut("/**\n * The `ReadableStreamType` enum.", "\"bytes\";\n\n", "");
-    cut("    [Symbol.dispose]", "\n", "");
-    text
 }
 
 fn optimise(wasm_opt: &Path, wasm: &Path) -> Result<()> {
@@ -413,15 +388,6 @@ wasm.__wbindgen_start();
             "f();\nconst { c: memory, } = initSync(undefined);\ng({ memory, });\n"
         );
         assert_eq!(names.rewrite_loader("const { other, } = initSync(undefined);"), None, "not an export");
-    }
-
-    #[test]
-    fn types_lose_the_insides_alone() {
-        let types = "export class A {\n    free(): void;\n    [Symbol.dispose](): void;\n}\n\nexport class IntoUnderlyingSink {\n    \
-                     free(): void;\n}\n\nexport interface InitOutput {\n    readonly a: number;\n}\n\nexport default 1;\n";
-        let lean = "export class A {\n    free(): void;\n}\n\nexport type InitOutput = object;\n\nexport default 1;\n";
-        assert_eq!(without_insides(types), lean);
-        assert_eq!(without_insides("export class A {}\n"), "export class A {}\n");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! wasm-bindgen's work on the first part takes the place of trunk's files. Names of the page have trunk's hash in common:
 //! `reslab-HASH.js` with `reslab-HASH_bg.wasm`, `part-NAME-HASH.wasm` for each part that comes later, `part-NAME-NAME-HASH.wasm` for
 //! what several of them share, and `parts-HASH.js`, which fetches them. Those of the module, which other pages name, have none:
-//! `reslab.js`, `reslab_bg.wasm`, `reslab.d.ts`, `reslab-parts.js`, `reslab-part-NAME.wasm`.
+//! `reslab-bindings.js`, `reslab-bindings_bg.wasm`, `reslab-parts.js`, `reslab-part-NAME.wasm`; `reslab.js` is www/reslab.js.
 
 use crate::{
     sh::{self, Result, say},
@@ -31,8 +31,6 @@ struct Names {
     loader: String,
     /// Before and after a part's name.
     part: (&'static str, String),
-    /// Whether TypeScript asks for it.
-    typed: bool,
 }
 
 /// Cuts the page and the module that trunk has put into `dir`.
@@ -43,21 +41,17 @@ pub fn split(dir: &Path, profile: &str) -> Result<()> {
         first: format!("{PAGE}-{hash}"),
         loader: format!("parts-{hash}.js"),
         part: ("part-", format!("-{hash}.wasm")),
-        typed: false,
     };
     cut(dir, profile, &page)?;
     let module = Names {
         binary: MODULE,
-        first: "reslab".into(),
+        first: "reslab-bindings".into(),
         loader: "reslab-parts.js".into(),
         part: ("reslab-part-", ".wasm".into()),
-        typed: true,
     };
     cut(dir, profile, &module)?;
-    for trunks in
-        ["reslab-module.js", "reslab-module_bg.wasm", "reslab-module.d.ts", "reslab-module_bg.wasm.d.ts", "reslab_bg.wasm.d.ts"]
-    {
-        // Not every version of wasm-bindgen writes all of them.
+    for trunks in ["reslab-module.js", "reslab-module_bg.wasm"] {
+        // What trunk made of the whole program.
         let _ = fs::remove_file(dir.join(trunks));
     }
     Ok(())
@@ -79,10 +73,7 @@ fn cut(dir: &Path, profile: &str, program: &Names) -> Result<()> {
 
     let mut bindgen = tools::wasm_bindgen()?;
     // The other parts find the first one's memory and table by the names that the linker gave them.
-    bindgen.args(["--target", "web", "--keep-lld-exports", "--no-demangle"]);
-    if !program.typed {
-        bindgen.arg("--no-typescript");
-    }
+    bindgen.args(["--target", "web", "--keep-lld-exports", "--no-demangle", "--no-typescript"]);
     bindgen.args(["--out-name", &program.first, "--out-dir"]).arg(dir).arg(&first);
     sh::run(&mut bindgen)?;
 

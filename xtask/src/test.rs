@@ -41,8 +41,11 @@ static PHASES: [Phase; 5] = [
 ];
 
 /// What takes hours or needs Python; only run when it is named.
-static LONG: Phase =
-    Phase { name: "long", what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us; a hundred killed tabs", run: long };
+static LONG: Phase = Phase {
+    name: "long",
+    what: "a million damaged files a reader; PyTorch, Keras and ONNX Runtime beside us; the page for hours; a hundred killed tabs; licences",
+    run: long,
+};
 
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
@@ -162,11 +165,11 @@ fn counted(command: &mut Command, parse: fn(&str) -> Option<Tally>) -> Result<Ta
 }
 
 fn e2e(options: &Options) -> Result<Tally> {
-    playwright(options, &options.rest, &[])
+    end_to_end(options, &[])
 }
 
-/// Builds the page and runs these of its tests.
-fn playwright(options: &Options, rest: &[String], env: &[(&str, &str)]) -> Result<Tally> {
+/// The page, driven by Playwright with these variables.
+fn end_to_end(options: &Options, variables: &[(&str, &str)]) -> Result<Tally> {
     let browser = tools::for_browser()?;
     let firefox = tools::for_firefox()?;
     let dir = tools::for_playwright()?;
@@ -197,12 +200,12 @@ fn playwright(options: &Options, rest: &[String], env: &[(&str, &str)]) -> Resul
     playwright
         .current_dir(&dir)
         .args(["node_modules/@playwright/test/cli.js", "test"])
-        .args(rest)
-        .envs(env.iter().copied())
+        .args(&options.rest)
         .env("CHROMIUM", &browser.chromium)
         .env("FIREFOX", &firefox)
         .env("RESLAB_BIN", &cli)
-        .env("RESLAB_E2E_PORT", port.to_string());
+        .env("RESLAB_E2E_PORT", port.to_string())
+        .envs(variables.iter().copied());
     sum.add(counted(&mut playwright, report::playwright)?);
     Ok(sum)
 }
@@ -219,9 +222,19 @@ fn long(options: &Options) -> Result<Tally> {
     for passed in crate::golden::check_all()? {
         sum.add(Tally::check(passed));
     }
+    // Words after `--` were for the damaged files.
+    let page = Options { no_build: options.no_build, ..Options::default() };
     // The tab or the browser killed at as many moments of chance.
     let kills = std::env::var("RESLAB_KILLS").unwrap_or_else(|_| "100".to_owned());
-    sum.add(playwright(options, &["killed.spec.mjs".to_owned()], &[("RESLAB_KILLS", &kills)])?);
+    sum.add(end_to_end(&page, &[("RESLAB_LONG", "1"), ("RESLAB_KILLS", &kills)])?);
+    let mut deny = sh::cargo();
+    deny.args(["deny", "check", "licenses", "bans", "sources"]);
+    say(sh::shown(&deny));
+    let allowed = sh::tee(&mut deny, |_| {})?;
+    if !allowed {
+        say("if cargo does not know `deny`: cargo install cargo-deny --locked");
+    }
+    sum.add(Tally::check(allowed));
     Ok(sum)
 }
 

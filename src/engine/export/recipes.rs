@@ -315,7 +315,7 @@ fn module_javascript(model: &Portable<'_>, file: &str) -> String {
         return "// This model ends in features without a head, so it names no classes. Export it as ONNX to run it.\n".into();
     }
     format!(
-        "// reslab.js, reslab_bg.wasm and reslab.d.ts stand beside the page of ResLab; copy them to your site.\n\
+        "// reslab.js, reslab.d.ts and all reslab-* files stand beside the page of ResLab; copy them to your site.\n\
          import init, {{ Classifier }} from './reslab.js';\n\n\
          await init();\n\
          const classifier = await Classifier.load({file});\n\

@@ -10,6 +10,7 @@ use super::overlay::Legend;
 use crate::engine::{Heatmap, HeatmapKind, Picture};
 use crate::ui::format;
 use crate::ui::lab::{Answer, Lab, Shot};
+use crate::ui::notice;
 use crate::web;
 use crate::{Error, Result};
 
@@ -73,7 +74,7 @@ impl Lab {
                 Err(Error::Cancelled) => {}
                 Err(error) => {
                     looks.map.set(None);
-                    looks.error.set(Some(error.to_string()));
+                    looks.error.set(Some(notice::sentence(&error)));
                 }
             }
         });

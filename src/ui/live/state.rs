@@ -14,6 +14,7 @@ use super::smooth::{Announcer, Smoother, top};
 use crate::engine::{Frame, FrameReading, FrameWay, Heatmap, ModelInfo, Prediction};
 use crate::ui::format;
 use crate::ui::lab::Lab;
+use crate::ui::notice;
 use crate::web::{self, Camera, CameraChoice, CameraInfo, CameraTrouble, Facing, Still, VideoSource};
 use crate::{Error, Result};
 
@@ -311,7 +312,7 @@ impl Live {
                 Err(error) => {
                     // A model that names no classes fails at every frame: it is said once.
                     reader.failed = true;
-                    let sentence = Some(error.to_string());
+                    let sentence = Some(notice::sentence(&error));
                     if self.error.get_untracked() != sentence {
                         self.error.set(sentence);
                     }

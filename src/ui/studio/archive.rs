@@ -8,6 +8,7 @@ use leptos::task::spawn_local;
 use rust_i18n::t;
 
 use super::intake::Heap;
+use super::keeping::said;
 use super::state::{Adding, Studio};
 use super::train::Record;
 use crate::studio::archive::{CHECKPOINT, HISTORY, MANIFEST, Manifest, RUNS, safe};
@@ -88,7 +89,7 @@ impl Studio {
         let files: HashMap<&str, usize> =
             heap.found.iter().enumerate().filter_map(|(at, file)| Some((file.path.strip_prefix(root)?, at))).collect();
         let entry = |path: &str| files.get(path).copied();
-        let missing = |path: &str| Error::Io { path: path.into(), reason: t!("studio.not_inside").into_owned() };
+        let missing = |path: &str| Error::File { name: path.into(), reason: t!("studio.not_inside").into_owned().into() };
         let manifest = Manifest::read(&heap.bytes(entry(MANIFEST).ok_or_else(|| missing(MANIFEST))?).await?)?;
         let mut project = manifest.project;
         (project.id, project.changed_ms, project.trashed) = (id, Date::now(), false);
@@ -125,7 +126,7 @@ impl Studio {
                 Ok((before, now)) => drop(numbers.insert(before, now)),
                 // Of one that cannot be kept whole nothing is kept.
                 Err(error @ Error::Storage(_)) => return Err(error),
-                Err(error) => self.skip(kept.path, error.to_string()),
+                Err(error) => self.skip(kept.path, said(&error)),
             }
         }
         let folders = files.keys().filter_map(|path| {

@@ -12,6 +12,7 @@ use crate::data::RgbaImage;
 use crate::split::in_page_part;
 use crate::studio::folders::Skipped;
 use crate::studio::{ClassId, Role};
+use crate::ui::notice;
 use crate::web::{self, Film};
 use crate::{Error, Result};
 
@@ -29,7 +30,7 @@ in_page_part! { camera:
             spawn_local(async move {
                 if let Err(error) = take(studio, &file, class, role).await {
                     match error {
-                        Error::Image { reason, .. } => studio.skip(file.name(), reason),
+                        Error::Image { reason, .. } => studio.skip(file.name(), notice::fault(&reason)),
                         error => studio.fail(&error),
                     }
                 }

@@ -22,6 +22,7 @@ use crate::studio::folders::{self, Placed, Placing, Skipped};
 use crate::studio::shapes::{ExampleSet, PICTURES, TEST_PICTURES};
 use crate::studio::{ClassId, Picture, Project, Role};
 use crate::ui::intake::is_weights;
+use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Archive, Entry, Folders, Specimen};
 use crate::{Error, Result};
@@ -124,7 +125,7 @@ impl Studio {
                 }
                 match self.add_heap(&heap, role).await {
                     Err(Error::Usage(_)) if !heap.found.iter().any(|found| found.picture && !is_junk(&found.path)) => {
-                        Err(Error::Io { path: name.clone(), reason: t!("studio.no_picture_inside").into_owned() })
+                        Err(Error::File { name: name.clone(), reason: t!("studio.no_picture_inside").into_owned().into() })
                     }
                     Err(Error::Usage(reason)) => Err(Error::Io { path: name.clone(), reason }),
                     added => added,
@@ -221,7 +222,7 @@ impl Studio {
     /// Those of the storage.
     pub async fn add_specimen(self, name: &str, class: ClassId, role: Role, specimen: Specimen) -> Result<bool> {
         let Some(project) = self.project.with_untracked(|project| project.as_ref().map(|project| project.id)) else {
-            return Err(Error::Usage(t!("studio.no_project").into_owned()));
+            return Err(no_project());
         };
         if self.has(&specimen.digest).is_some() {
             return Ok(false);
@@ -273,7 +274,7 @@ impl Studio {
                 match self.add_one(&target, source, role).await {
                     Ok(true) => {}
                     Ok(false) => self.skip(path, t!("studio.known").into_owned()),
-                    Err(Error::Image { reason, .. }) => self.skip(path, reason),
+                    Err(Error::Image { reason, .. } | Error::File { reason, .. }) => self.skip(path, notice::fault(&reason)),
                     Err(error @ Error::Storage(_)) => {
                         // The rest would only be more that is not saved.
                         if left > 0 {
@@ -284,7 +285,7 @@ impl Studio {
                         self.adding.set(None);
                         break;
                     }
-                    Err(error) => self.skip(path, error.to_string()),
+                    Err(error) => self.skip(path, notice::sentence(&error)),
                 }
                 self.adding.update(|adding| {
                     if let Some(adding) = adding {
@@ -323,7 +324,7 @@ impl Studio {
         let mut all = self.pictures.get_untracked();
         self.trash.with_value(|trash| all.extend(trash.iter().cloned()));
         self.change(|project| project.drop_placeholders(&all));
-        let mut made = Err(Error::Usage(t!("studio.no_project").into_owned()));
+        let mut made = Err(no_project());
         self.change(|project: &mut Project| made = project.class_named(name));
         made
     }
@@ -427,6 +428,10 @@ impl Source {
             }
         }
     }
+}
+
+fn no_project() -> Error {
+    Error::File { name: String::new(), reason: t!("studio.no_project").into_owned().into() }
 }
 
 /// The class whose card lies under the pointer.

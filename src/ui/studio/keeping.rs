@@ -11,6 +11,7 @@ use web_sys::{Event, HtmlElement};
 
 use super::state::{Adding, OPEN_KEY, Storage, Studio};
 use crate::studio::ProjectId;
+use crate::ui::notice;
 use crate::web::{self, Elder, Vault};
 use crate::{Error, Result, StorageTrouble};
 
@@ -23,7 +24,7 @@ const SEEN_KEY: &str = "reslab-elder";
 pub(super) fn said(error: &Error) -> String {
     match error {
         Error::Storage(trouble) => sentence(trouble),
-        error => error.to_string(),
+        error => notice::sentence(error),
     }
 }
 

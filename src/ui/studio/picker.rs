@@ -56,7 +56,7 @@ pub fn FileButton(
     }
 }
 
-/// Chooses a folder with all that is in it.
+/// Chooses a folder with all that is in it; nothing where the browser cannot.
 #[component]
 pub fn FolderButton(
     #[prop(into)] label: String,
@@ -69,22 +69,24 @@ pub fn FolderButton(
             chosen.run(web::folders_from_input(&input));
         }
     };
-    view! {
-        <button type="button" class="button" data-testid=testid.clone() on:click=move |_| click(input)>
-            {label.clone()}
-        </button>
-        <input
-            node_ref=input
-            class="hidden"
-            type="file"
-            multiple
-            tabindex="-1"
-            aria-hidden="true"
-            data-testid=format!("{testid}-input")
-            prop:webkitdirectory=true
-            on:change=take
-        />
-    }
+    web::folders_work().then(|| {
+        view! {
+            <button type="button" class="button" data-testid=testid.clone() on:click=move |_| click(input)>
+                {label.clone()}
+            </button>
+            <input
+                node_ref=input
+                class="hidden"
+                type="file"
+                multiple
+                tabindex="-1"
+                aria-hidden="true"
+                data-testid=format!("{testid}-input")
+                prop:webkitdirectory=true
+                on:change=take
+            />
+        }
+    })
 }
 
 fn click(input: NodeRef<html::Input>) {

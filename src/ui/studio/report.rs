@@ -11,6 +11,8 @@ use crate::ui::notice::Notice;
 
 /// Files named at a time; the rest is counted.
 const NAMED: usize = 100;
+/// Letters shown of a path.
+const PATH: usize = 300;
 
 /// All of it.
 #[component]
@@ -116,7 +118,7 @@ fn Skipped(studio: Studio) -> impl IntoView {
                         studio
                             .skipped
                             .with(|all| {
-                                all.iter().take(NAMED).map(|one| view! { <li><b>{one.path.clone()}</b> " " {one.reason.clone()}</li> }).collect_view()
+                                all.iter().take(NAMED).map(|one| view! { <li><b>{one.path.chars().take(PATH).collect::<String>()}</b> " " {one.reason.clone()}</li> }).collect_view()
                             })
                     }}
                 </ul>

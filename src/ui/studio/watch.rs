@@ -15,6 +15,7 @@ use super::tryout::Tryout;
 use crate::studio::ClassId;
 use crate::ui::lab::Lab;
 use crate::ui::live::{Actions, Live, Phase, live_view};
+use crate::ui::notice;
 use crate::ui::part::Part;
 use crate::ui::workshop::Workshop;
 
@@ -87,7 +88,7 @@ fn Wrong(studio: Studio, live: Live) -> impl IntoView {
             let kept = async { keep_still(studio, live.still(super::recorder::FRAME_PX).await?, class).await };
             said.set(match kept.await {
                 Ok(_) => t!("studio.added_to", name = name).into_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => notice::sentence(&error),
             });
         });
     };

@@ -9,6 +9,7 @@ use crate::engine::{Command, Examples, JudgeOrder, JudgingEvent};
 use crate::studio::judge::Judged;
 use crate::studio::mirror;
 use crate::studio::{ClassId, Picture, PictureId, Role};
+use crate::ui::notice;
 use crate::ui::studio::train::Record;
 use crate::ui::workshop::Workshop;
 use crate::{Error, Result};
@@ -97,7 +98,7 @@ impl Workshop {
             match judged {
                 Ok(answers) => judging.answers.set(Some(answers)),
                 Err(Error::Cancelled) => {}
-                Err(error) => judging.error.set(Some(error.to_string())),
+                Err(error) => judging.error.set(Some(notice::sentence(&error))),
             }
         });
     }

@@ -8,6 +8,7 @@ use crate::ops::{Augmentation, LossKind, Optimizer, ResizedCrop};
 use crate::studio::usual::fitted;
 use crate::train::recipe::{BnStatistics, ClassWeights, TrainDepth};
 use crate::train::{Init, Recipe, Schedule};
+use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 
 /// A number of the recipe: where it stands, and what it may be.
@@ -383,7 +384,7 @@ fn Number(lab: Workshop, dial: Dial) -> impl IntoView {
                 refusal.set(None);
                 lab.change_settings(|settings| settings.recipe = Some(recipe));
             }
-            Err(error) => refusal.set(Some(error.to_string())),
+            Err(error) => refusal.set(Some(notice::sentence(&error))),
         }
     };
     view! {

@@ -13,6 +13,7 @@ use crate::data::Preset;
 use crate::engine::{Backbone, Beginning, Command, Examples, ResumeOrder, Sides, TrainingEvent, TrainingOrder};
 use crate::studio::{ClassId, Picture, PictureId, Project, Role};
 use crate::train;
+use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Run};
 use crate::{Error, Result};
@@ -38,7 +39,7 @@ impl Workshop {
         }
         let recipe = untrack(|| self.recipe());
         if let Err(error) = recipe.validate() {
-            training.error.set(Some(error.to_string()));
+            training.error.set(Some(notice::sentence(&error)));
             return;
         }
         let before =
@@ -210,7 +211,7 @@ impl Workshop {
     fn training_failed(self, error: &Error) {
         self.training.alive.set(false);
         self.training.phase.set(Phase::Idle);
-        self.training.error.set(Some(error.to_string()));
+        self.training.error.set(Some(notice::sentence(error)));
         // What was kept last is there still.
         self.open_runs();
     }
@@ -298,7 +299,7 @@ impl Workshop {
             }
             TrainingEvent::Weights { file_name, bytes } => {
                 if let Err(error) = web::save_bytes(&file_name, &bytes) {
-                    training.error.set(Some(error.to_string()));
+                    training.error.set(Some(notice::sentence(&error)));
                 }
             }
             TrainingEvent::Estimated { number, estimate } => {
@@ -313,7 +314,7 @@ impl Workshop {
             }
             TrainingEvent::Previewed { pictures, .. } => match pictures {
                 Ok(pictures) => training.preview.set(pictures),
-                Err(error) => training.error.set(Some(error.to_string())),
+                Err(error) => training.error.set(Some(notice::sentence(&error))),
             },
             TrainingEvent::Failed(error) => self.training_failed(&error),
         }

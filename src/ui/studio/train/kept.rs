@@ -9,6 +9,7 @@ use crate::{Result, StorageTrouble};
 use crate::engine::{Command, Origin};
 use crate::studio::{Deed, RunId};
 use crate::ui::lab::Pending;
+use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 use crate::web;
 
@@ -17,7 +18,7 @@ impl Workshop {
     pub(super) fn open_runs(self) {
         spawn_local(async move {
             if let Err(error) = self.open_runs_now().await {
-                self.training.error.set(Some(error.to_string()));
+                self.training.error.set(Some(notice::sentence(&error)));
             }
         });
     }
@@ -93,7 +94,7 @@ impl Workshop {
         self.training.note.set(None);
         spawn_local(async move {
             if let Err(error) = self.take_run(run).await {
-                self.training.error.set(Some(error.to_string()));
+                self.training.error.set(Some(notice::sentence(&error)));
             }
         });
     }

@@ -16,6 +16,7 @@ use crate::studio::{Class, ClassId, PictureId, Project, ProjectId, RunId, Settin
 use crate::train::recipe::TrainDepth;
 use crate::train::{Epoch, Estimate, Outline, Recipe, Steps};
 use crate::ui::format;
+use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 
 /// Where the run stands.
@@ -242,7 +243,7 @@ impl Workshop {
                 if training.returns.try_update_value(std::mem::take) == Some(true) {
                     spawn_local(async move {
                         if let Err(error) = self.use_run().await {
-                            training.error.set(Some(error.to_string()));
+                            training.error.set(Some(notice::sentence(&error)));
                         }
                     });
                 }
@@ -333,7 +334,7 @@ impl Workshop {
             for id in std::iter::once(picture).chain(others) {
                 match self.studio.image(id).await {
                     Ok(image) => drop(examples.push(id, id.to_string(), &image, 0)),
-                    Err(error) => return self.training.error.set(Some(error.to_string())),
+                    Err(error) => return self.training.error.set(Some(notice::sentence(&error))),
                 }
             }
             self.send(Command::PreviewAugmentation(Box::new(PreviewOrder { number: picture, recipe, examples, count: 8 })));
