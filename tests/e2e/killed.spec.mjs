@@ -234,7 +234,7 @@ async function begin(machine) {
   await studio.open();
   await page.getByTestId('new-project').click();
   await page.getByTestId('add-zip-input').setInputFiles({ name: 'p.zip', mimeType: 'application/zip', buffer: zip(pictures(1, 12)) });
-  await expect.poll(() => studio.names()).toEqual(['b', 'a']);
+  await expect.poll(() => studio.names()).toEqual(['a', 'b']);
   await studio.saved();
   await page.close();
 }
