@@ -125,8 +125,7 @@ test('folders are offered where folders work', async ({ page, context }) => {
   await expect(page.getByTestId('add-folder')).toBeVisible();
   const other = await context.newPage();
   await other.addInitScript(() => delete HTMLInputElement.prototype.webkitdirectory);
-  await new Studio(other).open();
-  await other.getByTestId('new-project').click();
+  await new Studio(other).open(); // in the same project
   await expect(other.getByTestId('add-zip')).toBeVisible();
   await expect(other.getByTestId('add-folder')).toHaveCount(0);
 });
