@@ -92,7 +92,7 @@ test('a phone’s limits are enough to recognise and to teach, and what needs mo
   await lab.open('?device=software');
   await lab.choose(await picture('frog'));
   await expect(lab.best).toContainText('frog');
-  await page.getByTestId('screen-bench').click();
+  await page.getByTestId('screen-benchmark').click();
   await page.getByTestId('bench-arch').selectOption('resnet50');
   await page.getByTestId('bench-batch').fill('64');
   await page.getByTestId('bench-size').fill('224');

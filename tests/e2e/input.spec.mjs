@@ -36,7 +36,7 @@ test('a paste into a field is the field’s, text beside a picture is text, and 
   await expect(studio.counts).toHaveText(['0 pictures', '0 pictures']);
   await expect(studio.error).toHaveCount(0);
 
-  await page.getByTestId('screen-bench').click();
+  await page.getByTestId('screen-benchmark').click();
   await page.getByTestId('bench-size').focus();
   await page.keyboard.press('Control+v');
   await page.getByTestId('screen-look').click();
@@ -100,7 +100,7 @@ test('an address and an empty folder are answered on every screen', async ({ pag
   await dropAddress(page);
   await expect(studio.error).toBeVisible();
   // The benchmark takes nothing at all, and says where it belongs.
-  await page.getByTestId('screen-bench').click();
+  await page.getByTestId('screen-benchmark').click();
   await expect(page.getByTestId('benchmark')).toBeVisible();
   await dropAddress(page);
   await expect(page.getByTestId('bench-error')).toContainText('takes no files');
@@ -125,8 +125,7 @@ test('folders are offered where folders work', async ({ page, context }) => {
   await expect(page.getByTestId('add-folder')).toBeVisible();
   const other = await context.newPage();
   await other.addInitScript(() => delete HTMLInputElement.prototype.webkitdirectory);
-  await new Studio(other).open();
-  await other.getByTestId('new-project').click();
+  await new Studio(other).open(); // in the same project
   await expect(other.getByTestId('add-zip')).toBeVisible();
   await expect(other.getByTestId('add-folder')).toHaveCount(0);
 });

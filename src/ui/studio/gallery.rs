@@ -120,12 +120,13 @@ pub fn Gallery(
                     each=shown
                     key=|(id, index)| (*id, *index)
                     children=move |(id, index)| {
+                        // From the side that the language begins at.
                         let place = move || {
                             let (row, column) = (index / columns.get(), index % columns.get());
-                            format!("translate({}px, {}px)", column as f64 * pitch.get(), row as f64 * pitch.get())
+                            format!("top: {}px; inset-inline-start: {}px", row as f64 * pitch.get(), column as f64 * pitch.get())
                         };
                         view! {
-                            <li class="gallery__tile" style:transform=place>
+                            <li class="gallery__tile" style=place>
                                 <Tile
                                     studio
                                     id
