@@ -407,7 +407,8 @@ fn dials_that_change_while_a_run_rests_count_when_it_goes_on() {
     // A page changes the run that it holds, the command line the file.
     let mut restored = Checkpoint::from_bytes("run.safetensors", &stopped.to_bytes().unwrap()).unwrap();
     restored.change(after.clone()).unwrap();
-    let resumed = Trainer::resume(&ctx, restored, pictures(64, 4), split(64), Budget::default(), &mut Turns::none());
+    let mut turns = Turns::none();
+    let resumed = Trainer::resume(&ctx, restored, pictures(64, 4), split(64), Budget::default(), &mut turns);
     let resumed = to_the_end(pollster::block_on(resumed).unwrap());
     let refused = Recipe { seed: 99, ..after.clone() };
     assert!(pollster::block_on(going.change(&ctx, refused, &mut Turns::none())).is_err());
