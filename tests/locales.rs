@@ -103,10 +103,8 @@ const FIRST: &[&str] = &["src/ui/live/looks.rs", "src/ui/live/overlay.rs", "src/
 
 #[test]
 fn the_first_part_asks_for_none_of_the_workshops_texts() {
-    let workshop: BTreeSet<String> = files(Path::new("www/locales/workshop"), "json")
-        .into_iter()
-        .map(|(file, _)| screen_of(&file))
-        .collect();
+    let workshop: BTreeSet<String> =
+        files(Path::new("www/locales/workshop"), "json").into_iter().map(|(file, _)| screen_of(&file)).collect();
     assert!(workshop.contains("train"), "{workshop:?}");
     let mut wrong = Vec::new();
     for (file, source) in files(Path::new("src"), "rs") {

@@ -398,9 +398,8 @@ fn outcome(logits: &[f32], label: usize, activation: Activation) -> Outcome {
         Activation::Softmax => (1.0 / exponentials, exponentials.ln() + high - logits[label]),
         Activation::Sigmoid => {
             // log(1 + exp(x)) - target * x, the mean over classes.
-            let term = |(class, x): (usize, &f32)| {
-                x.max(0.0) + (-x.abs()).exp().ln_1p() - if class == label { *x } else { 0.0 }
-            };
+            let term =
+                |(class, x): (usize, &f32)| x.max(0.0) + (-x.abs()).exp().ln_1p() - if class == label { *x } else { 0.0 };
             let sum: f32 = logits.iter().enumerate().map(term).sum();
             (1.0 / (1.0 + (-high).exp()), sum / logits.len() as f32)
         }

@@ -4,12 +4,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Stop, model, output};
-use crate::model::graph::{Graph, Layer};
+use crate::Result;
 use crate::model::ResNetSpec;
+use crate::model::graph::{Graph, Layer};
 use crate::model::resnet::CifarShortcut;
 use crate::train::estimate::multiply_adds;
 use crate::train::{Init, Recipe};
-use crate::Result;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -162,7 +162,8 @@ impl Summary {
         rows.extend(self.layers.iter().map(|layer| {
             let [c, h, w] = layer.output;
             let number = |n: usize| if n == 0 { String::new() } else { n.to_string() };
-            let work = if layer.multiply_adds == 0 { String::new() } else { format!("{:.2}", layer.multiply_adds as f64 / 1e6) };
+            let work =
+                if layer.multiply_adds == 0 { String::new() } else { format!("{:.2}", layer.multiply_adds as f64 / 1e6) };
             let (name, kind) = (layer.name.clone(), layer.kind.to_owned());
             vec![name, kind, format!("{c} x {h} x {w}"), number(layer.parameters), work, layer.inputs.join(", ")]
         }));
@@ -261,7 +262,9 @@ mod tests {
         let summary = Summary::of(&spec, 32).unwrap();
         assert_eq!((summary.parameters, summary.statistics, summary.recipe), (273_066, 2 * 688, Some("keras-cifar")));
         let text = summary.text();
-        for part in ["eps 0.001, share of a batch 0.01, biased variance", "keras he normal", "--recipe keras-cifar", "64 x 8 x 8"] {
+        for part in
+            ["eps 0.001, share of a batch 0.01, biased variance", "keras he normal", "--recipe keras-cifar", "64 x 8 x 8"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         let fc = summary.layers.iter().find(|layer| layer.name == "fc").unwrap();

@@ -369,13 +369,7 @@ impl Run {
         Ok(Self::begin(name, trainer, sides, (Beginning::OtherPictures, changed), send))
     }
 
-    fn begin(
-        name: String,
-        trainer: Trainer,
-        sides: Sides,
-        beginning: (Beginning, Vec<Changed>),
-        send: &dyn Fn(Event),
-    ) -> Self {
+    fn begin(name: String, trainer: Trainer, sides: Sides, beginning: (Beginning, Vec<Changed>), send: &dyn Fn(Event)) -> Self {
         let run = Self { name, trainer, sides, going: true };
         run.announce(beginning, send);
         run

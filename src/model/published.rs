@@ -228,7 +228,8 @@ impl ResNetSpec {
                  for the first kernel"
             ))
         };
-        let list = |text: &str| text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>().ok_or_else(wrong);
+        let list =
+            |text: &str| text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>().ok_or_else(wrong);
         let mut parts = lists.split('-');
         let (blocks, channels) = (list(parts.next().ok_or_else(wrong)?)?, list(parts.next().ok_or_else(wrong)?)?);
         let (mut bottlenecks, mut kernel) = (None, 7);

@@ -95,7 +95,17 @@ impl ImageBank {
             .step_by(chunk_pictures)
             .map(|first| Slice::new(device, "training pictures", chunk_pictures.min(count - first) as u64 * picture))
             .collect::<Result<_>>()?;
-        Ok(Self { count, height, width, channels, margin: 0, chunk_pictures, chunks, means: vec![[0.0; 3]; count], wholes: vec![None; count] })
+        Ok(Self {
+            count,
+            height,
+            width,
+            channels,
+            margin: 0,
+            chunk_pictures,
+            chunks,
+            means: vec![[0.0; 3]; count],
+            wholes: vec![None; count],
+        })
     }
 
     /// The same bank for pictures with a margin: what is shown without augmentation is their middle.

@@ -264,7 +264,8 @@ impl Checkpoint {
         let parts = self.latest.iter().map(|tensors| (LATEST, tensors)).chain(average);
         for (part, tensors) in parts.chain(slots(&self.recipe.optimizer).iter().copied().zip(&self.optimizer)) {
             // What does not learn stands there once, where the latest is the best: it may have learnt before the recipe was changed.
-            let other = |name: &str, tensor: &HostTensor| [LATEST, AVERAGE].contains(&part) && self.best.get(name) != Some(tensor);
+            let other =
+                |name: &str, tensor: &HostTensor| [LATEST, AVERAGE].contains(&part) && self.best.get(name) != Some(tensor);
             let learning = tensors.iter().filter(|(name, tensor)| self.recipe.trains(name) || other(name, tensor));
             resumed.extend(learning.map(|(name, tensor)| (format!("{RESUME_PREFIX}{part}.{name}"), tensor)));
         }

@@ -380,7 +380,10 @@ impl Recipe {
             return Err(Error::Usage(format!("{} ends in features; give it classes to train it", spec.arch)));
         };
         if !spec.classifies() {
-            return Err(Error::Usage(format!("{} has no pool, so it has logits for every pixel; give it one to train it", spec.arch)));
+            return Err(Error::Usage(format!(
+                "{} has no pool, so it has logits for every pixel; give it one to train it",
+                spec.arch
+            )));
         }
         if let TrainDepth::FromStage(stage) = self.depth
             && stage as usize > stages

@@ -323,7 +323,8 @@ impl FromStr for Schedule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::Unknown {
+        let unknown = || {
+            Error::Unknown {
             kind: "schedule",
             name: text.into(),
             known:
@@ -331,6 +332,7 @@ impl FromStr for Schedule {
                     one-cycle, plateau, plateau:5 (epochs of patience, as PyTorch counts), keras-plateau:5 (as Keras does), or two with + \
                     between"
                     .into(),
+        }
         };
         if let Some((first, second)) = text.split_once('+') {
             return Ok(Self::Both { first: Box::new(first.parse()?), second: Box::new(second.parse()?) });

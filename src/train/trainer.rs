@@ -14,9 +14,9 @@ use super::checkpoint::{Checkpoint, Epoch, PictureSides, Tensors};
 use super::machine::{Graphs, Machine};
 use super::setup::{Budget, Setup};
 use super::{Changed, Outcome, Position, Progress, Recipe, Summary};
-use crate::data::{Form, ImageSet};
 use crate::data::random::{Stream, generator, shuffle};
 use crate::data::split::Split;
+use crate::data::{Form, ImageSet};
 use crate::device::Device;
 use crate::model::Turns;
 use crate::model::graph::Graph;
@@ -241,7 +241,20 @@ impl Trainer {
         let phase = next(&state);
         let kept = Kept::of(&state.progress);
         let averaged = state.average.clone().filter(|_| setup.recipe.ema.is_some());
-        Ok(Self { setup, graphs, machine, state, kept, averaged, held: None, phase, chunk: 1, every: None, seconds: 0.0, announced: None })
+        Ok(Self {
+            setup,
+            graphs,
+            machine,
+            state,
+            kept,
+            averaged,
+            held: None,
+            phase,
+            chunk: 1,
+            every: None,
+            seconds: 0.0,
+            announced: None,
+        })
     }
 
     /// Goes on with another recipe from where the run stands, between two chunks. Says what is different; where that is nothing, nothing
@@ -416,7 +429,8 @@ impl Trainer {
         progress.partial.add(&totals);
         progress.partial_images += seen;
         let (sums, images) = (progress.partial, progress.partial_images);
-        if ema.is_some_and(|steps| done.is_multiple_of(steps)) {
+        // A run that goes on at such a step has taken it in already.
+        if done > first && ema.is_some_and(|steps| done.is_multiple_of(steps)) {
             self.average(turns).await?;
         }
         if done == end {

@@ -9,7 +9,7 @@ use super::{HostTensor, shown};
 use crate::model::graph::Padding;
 use crate::model::published::{self, POOL};
 use crate::model::resnet::{
-    Pool, BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
+    BlockOrder, CifarShortcut, ConvBias, Pool, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
 };
 use crate::{Error, Result};
 

@@ -261,7 +261,13 @@ fn the_mean_over_mixtures_is_pytorchs() {
         assert_near("mean", totals[0] / totals[1], MIXED_MEAN, 1e-6);
         assert_eq!(totals[1], 4.0, "two images in each of two runs");
         let norm: f64 = case.finite_differences().iter().map(|v| v * v).sum::<f64>().sqrt();
-        let error: f64 = case.run(ctx, true).d_logits.iter().zip(case.finite_differences()).map(|(a, b)| (f64::from(*a) - f64::from(SHARE) * b).powi(2)).sum();
+        let error: f64 = case
+            .run(ctx, true)
+            .d_logits
+            .iter()
+            .zip(case.finite_differences())
+            .map(|(a, b)| (f64::from(*a) - f64::from(SHARE) * b).powi(2))
+            .sum();
         assert!(error.sqrt() <= 1e-5 * f64::from(SHARE) * norm, "{error} of {norm}");
     }
 }

@@ -364,13 +364,8 @@ fn a_single_picture_that_is_left_leaves_the_statistics_alone() {
 fn the_log_has_the_rate_that_an_epoch_was_trained_with() {
     let ctx = context();
     // Nothing moves, so the second epoch is no better and the third has a tenth of the rate.
-    let schedule = Schedule::ReduceOnPlateau {
-        factor: 0.1,
-        patience: 0,
-        threshold: 1e-4,
-        min_factor: 0.0,
-        rule: Default::default(),
-    };
+    let schedule =
+        Schedule::ReduceOnPlateau { factor: 0.1, patience: 0, threshold: 1e-4, min_factor: 0.0, rule: Default::default() };
     let recipe = Recipe { epochs: 4, learning_rate: 1e-20, schedule, bn_statistics: BnStatistics::Frozen, ..recipe() };
     let checkpoint = to_the_end(trainer(&ctx, setup(recipe)));
     let rates: Vec<f64> = checkpoint.history.iter().map(|epoch| epoch.learning_rate / f64::from(1e-20f32)).collect();
@@ -382,14 +377,16 @@ fn the_log_has_the_rate_that_an_epoch_was_trained_with() {
 #[test]
 fn a_run_that_stopped_early_stays_stopped_until_it_is_told_otherwise() {
     let ctx = context();
-    let recipe = Recipe { epochs: 9, learning_rate: 1e-30, early_stopping: Some(1), bn_statistics: BnStatistics::Frozen, ..recipe() };
+    let recipe =
+        Recipe { epochs: 9, learning_rate: 1e-30, early_stopping: Some(1), bn_statistics: BnStatistics::Frozen, ..recipe() };
     let mut first = trainer(&ctx, setup(recipe.clone()));
     run(&mut first);
     assert_eq!(first.last_epoch().progress.epoch, 2);
     let mut resumed = through_a_file(&mut first);
     assert_eq!(advance(&mut resumed), Event::Finished { early: true });
     // Patience begins anew with a change.
-    let changed = pollster::block_on(resumed.change(&ctx, Recipe { early_stopping: Some(2), ..recipe }, &mut Turns::none())).unwrap();
+    let changed =
+        pollster::block_on(resumed.change(&ctx, Recipe { early_stopping: Some(2), ..recipe }, &mut Turns::none())).unwrap();
     assert_eq!(changed.len(), 1);
     run(&mut resumed);
     assert_eq!(resumed.last_epoch().progress.epoch, 4);
@@ -414,7 +411,7 @@ fn dials_that_change_while_a_run_rests_count_when_it_goes_on() {
     assert!(pollster::block_on(going.change(&ctx, refused, &mut Turns::none())).is_err());
     let changed = pollster::block_on(going.change(&ctx, after.clone(), &mut Turns::none())).unwrap();
     let names: Vec<&str> = changed.iter().map(|changed| changed.field.as_str()).collect();
-    assert_eq!(names, ["batch", "depth", "learning_rate"]);
+    assert_eq!(names, ["batch", "learning_rate", "depth"]);
     assert_eq!(going.outline().steps_per_epoch, 4);
     let going = to_the_end(going);
     same_weights(&going, &resumed);

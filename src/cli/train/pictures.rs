@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use crate::cli::data::{DataArgs, tell};
 use crate::cli::{Stop, output};
+use crate::data::Whole;
 use crate::data::catalog::Part;
 use crate::data::dataset::{DataSet, Sample};
 use crate::data::image_set::stored_pixels;
-use crate::data::Whole;
 use crate::data::split::{Look, Split, near_duplicates, stratified};
 use crate::data::stream::Stream;
 use crate::data::{ImageSet, ImageSize, Preset};

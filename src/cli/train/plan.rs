@@ -40,7 +40,8 @@ impl Plan {
         if let Some(path) = &arguments.resume {
             return Self::resume(&path.display().to_string(), &read_file(path)?, arguments);
         }
-        let recipe = |usual| arguments.recipe.recipe(usual, arguments.epochs, arguments.arch.is_some(), arguments.val.is_some());
+        let recipe =
+            |usual| arguments.recipe.recipe(usual, arguments.epochs, arguments.arch.is_some(), arguments.val.is_some());
         match &arguments.arch {
             Some(arch) => {
                 let spec = model::architecture(arch)?.with_classes(Some(classes.len()));
@@ -48,7 +49,13 @@ impl Plan {
                 let preset = arguments.pixels.preset_or(|| usual_preset(&spec))?;
                 recipe.validate_for(&spec)?;
                 let weights = initialise(&spec.build()?, recipe.draws(), recipe.zero_init_last_norm, recipe.seed)?;
-                Ok(Self { origin: "from scratch".into(), preset, recipe, begin: Begin::new(spec, weights), changed: Vec::new() })
+                Ok(Self {
+                    origin: "from scratch".into(),
+                    preset,
+                    recipe,
+                    begin: Begin::new(spec, weights),
+                    changed: Vec::new(),
+                })
             }
             None => Self::pretrained(arguments, &arguments.model.source()?, recipe(None)?, classes),
         }
@@ -60,7 +67,11 @@ impl Plan {
             (arguments.arch.is_some(), "--arch", "it has its network"),
             (arguments.model.is_given(), "--model and --weights", "it has its network and weights"),
             (arguments.new_head, "--new-head", "it has its classes"),
-            (arguments.pixels.is_given(), "--preset, --size, --mean and --std", "its weights were learnt from pixels like these"),
+            (
+                arguments.pixels.is_given(),
+                "--preset, --size, --mean and --std",
+                "its weights were learnt from pixels like these",
+            ),
         ] {
             if given {
                 return Err(Error::Usage(format!(

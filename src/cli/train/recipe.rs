@@ -220,7 +220,9 @@ impl RecipeArgs {
         let other = std::mem::discriminant(&recipe.optimizer) != std::mem::discriminant(&before.optimizer);
         let adaptive = |recipe: &Recipe| !matches!(recipe.optimizer, Optimizer::Sgd { .. });
         if other && adaptive(&recipe) != adaptive(before) && self.lr.is_none() && self.recipe.is_none() {
-            return Err(Error::Usage("sgd's steps and adam's are of other lengths: give the new optimizer its rate with --lr".into()));
+            return Err(Error::Usage(
+                "sgd's steps and adam's are of other lengths: give the new optimizer its rate with --lr".into(),
+            ));
         }
         Ok(recipe)
     }
@@ -231,7 +233,7 @@ impl RecipeArgs {
         if let Some(recipe) = path.to_str().and_then(Recipe::named) {
             return Ok(Some(recipe));
         }
-        if !path.exists() && path.extension().is_none() {
+        if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
             let names: Vec<&str> = Recipe::names().collect();
             return Err(Error::Usage(format!(
                 "`{}` is neither a recipe's name ({}) nor a file",
@@ -433,8 +435,9 @@ fn augmentation(text: &str) -> std::result::Result<Augmentation, String> {
             ("channel-shift", _) => augmentation.channel_shift = number()?,
             ("cutmix", _) => augmentation.cutmix_alpha = number()?,
             ("fill", Some(name)) => {
-                augmentation.fill = serde_json::from_value(name.into())
-                    .map_err(|_| format!("`fill:{name}` is none of fill:mean, fill:nearest, fill:reflect, fill:wrap, fill:black"))?;
+                augmentation.fill = serde_json::from_value(name.into()).map_err(|_| {
+                    format!("`fill:{name}` is none of fill:mean, fill:nearest, fill:reflect, fill:wrap, fill:black")
+                })?;
             }
             ("rotation", _) => augmentation.rotation_deg = number()?,
             ("brightness", _) => augmentation.brightness = number()?,
@@ -580,7 +583,10 @@ mod tests {
     fn a_framework_brings_its_numbers_and_options_win() {
         let args = parse(&["--lr", "0.02"]).unwrap();
         let slim = args.recipe(Some("slim"), None, true, false).unwrap();
-        assert_eq!((slim.init, slim.bn_momentum, slim.learning_rate, slim.epochs), (Init::SlimVarianceScaling, Some(0.003), 0.02, 20));
+        assert_eq!(
+            (slim.init, slim.bn_momentum, slim.learning_rate, slim.epochs),
+            (Init::SlimVarianceScaling, Some(0.003), 0.02, 20)
+        );
         let named = parse(&["--recipe", "keras-cifar", "--batch", "64"]).unwrap().recipe(None, None, true, false).unwrap();
         assert_eq!((named.epochs, named.batch, named.weight_decay.skip_head), (200, 64, true));
         let wrong = parse(&["--recipe", "kears"]).unwrap().recipe(None, None, true, false).unwrap_err().to_string();

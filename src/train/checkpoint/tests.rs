@@ -159,7 +159,10 @@ fn other_pictures_go_on_at_the_end_of_an_epoch() {
     let mut checkpoint = checkpoint(Optimizer::sgd());
     checkpoint.recipe.batch = 4;
     checkpoint.change_pictures(19, 5);
-    assert_eq!((checkpoint.progress.step, checkpoint.progress.train_images, checkpoint.progress.validation_images), (10, 19, 5));
+    assert_eq!(
+        (checkpoint.progress.step, checkpoint.progress.train_images, checkpoint.progress.validation_images),
+        (10, 19, 5)
+    );
     checkpoint.change_pictures(3, 0);
     assert_eq!(checkpoint.progress.step, 2, "fewer than a batch are one batch");
 }

@@ -1,9 +1,9 @@
 //! The moving average of the weights: what validates and is kept, while training goes on with its own.
 
 use super::{Trainer, dict};
+use crate::Result;
 use crate::model::Turns;
 use crate::train::checkpoint::Tensors;
-use crate::Result;
 
 impl Trainer {
     /// Takes the weights of this step into the average.
