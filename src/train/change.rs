@@ -1,43 +1,10 @@
 //! Another recipe for a run that goes on: what can change, what that does to the optimizer and the schedule, and why the rest cannot.
 
-use serde::{Deserialize, Serialize};
-
-use super::checkpoint::{Checkpoint, Tensors, slots, steps_per_epoch};
+use super::checkpoint::{Change, Changed, Checkpoint, Tensors, slots, steps_per_epoch};
 use super::{Plateau, Recipe};
 use crate::ops::{LossKind, Optimizer};
 use crate::weights::HostTensor;
 use crate::{Error, Result};
-
-/// A change of the recipe on the way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    /// Whole epochs done before.
-    pub epoch: u32,
-    /// Optimizer steps done before.
-    pub step: u64,
-    /// What changed.
-    pub changed: Vec<Changed>,
-}
-
-/// One number or choice of a recipe.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Changed {
-    /// Its name in the recipe: `learning_rate`.
-    pub field: String,
-    /// As JSON has it.
-    pub from: serde_json::Value,
-    /// As JSON has it.
-    pub to: serde_json::Value,
-}
-
-impl std::fmt::Display for Changed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let plain = |value: &serde_json::Value| value.to_string().replace('"', "");
-        write!(f, "{} from {} to {}", self.field.replace('_', " "), plain(&self.from), plain(&self.to))
-    }
-}
 
 /// What is different between two recipes.
 fn differences(from: &Recipe, to: &Recipe) -> Vec<Changed> {

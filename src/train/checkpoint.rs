@@ -26,7 +26,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Plateau, Recipe, Summary};
+use super::{Plateau, Recipe, Summary};
 use crate::data::{Activation, Preset};
 use crate::model::graph::Param;
 use crate::model::resnet::ResNetSpec;
@@ -163,6 +163,37 @@ impl Progress {
         self.updates = self.step;
         self.partial_images = of_epoch * batch;
         self.step = epochs * steps_per_epoch(self.train_images, batch as u32) + of_epoch;
+    }
+}
+
+/// A change of the recipe on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Whole epochs done before.
+    pub epoch: u32,
+    /// Optimizer steps done before.
+    pub step: u64,
+    /// What changed.
+    pub changed: Vec<Changed>,
+}
+
+/// One number or choice of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changed {
+    /// Its name in the recipe: `learning_rate`.
+    pub field: String,
+    /// As JSON has it.
+    pub from: serde_json::Value,
+    /// As JSON has it.
+    pub to: serde_json::Value,
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plain = |value: &serde_json::Value| value.to_string().replace('"', "");
+        write!(f, "{} from {} to {}", self.field.replace('_', " "), plain(&self.from), plain(&self.to))
     }
 }
 

@@ -13,8 +13,7 @@ pub mod schedule;
 mod setup;
 mod trainer;
 
-pub use change::{Change, Changed};
-pub use checkpoint::{Checkpoint, Epoch, PictureSides, Progress};
+pub use checkpoint::{Change, Changed, Checkpoint, Epoch, PictureSides, Progress};
 pub use estimate::{Estimate, Pace, Prospect};
 pub use gather::{Judge, preview};
 pub use init::Init;
