@@ -3,7 +3,7 @@
 
 struct Draw {
     column: vec4<f32>,                                  // of the stored picture: dot(column.xyz, (x, y, 1))
-    row: vec4<f32>,
+    row: vec4<f32>,                                     // w above 0: the partner shows in the erased rectangle (CutMix)
     red: vec4<f32>, green: vec4<f32>, blue: vec4<f32>,  // dot(.., (r, g, b, 1)), 0 to 255
     erase: vec4<u32>,                                   // left, top, right, bottom
     source: u32,                                        // picture in the bank
@@ -20,7 +20,7 @@ struct Params {
     picture_width: u32,
     picture_words: u32,     // u32s a stored picture
     chunk_pictures: u32,    // stored pictures a chunk
-    bgr: u32,               // 1: blue first
+    flags: u32,             // bit 0: blue first; from bit 1: what lies outside of a picture, see `place`
     factor: vec4<f32>,      // by input channel, the rest is 0
     offset: vec4<f32>,
 }
@@ -58,10 +58,32 @@ fn pixel(picture: u32, at: vec2<i32>) -> vec3<f32> {
     return vec3<f32>((vec3<u32>(bits) >> vec3<u32>(0u, 8u, 16u)) & vec3<u32>(255u));
 }
 
+// Where a place outside of the picture finds its colour: nowhere (0), at the nearest edge (1), mirrored at the edge (2), at the other
+// end (3), or nowhere, where it is black (4).
+fn place(at: vec2<f32>, size: vec2<f32>) -> vec2<f32> {
+    let fill = params.flags >> 1u;
+    let t = at + 0.5;
+    var found = at;
+    if fill == 1u { found = at; }
+    if fill == 2u {
+        let turn = t - 2.0 * size * floor(t / (2.0 * size));
+        found = min(turn, 2.0 * size - turn) - 0.5;
+    }
+    if fill == 3u { found = t - size * floor(t / size) - 0.5; }
+    if fill == 0u || fill == 4u { return at; }
+    return clamp(found, vec2<f32>(), size - 1.0);
+}
+
 // Colour at a place between pixel centres and 1, or zeros outside of the picture. Bilinear; at a centre the pixel itself.
-fn sample(picture: u32, at: vec2<f32>) -> vec4<f32> {
+fn sample(picture: u32, mapped: vec2<f32>) -> vec4<f32> {
     let size = vec2<f32>(f32(params.picture_width), f32(params.picture_height));
-    if any(at < vec2<f32>(-0.5)) || any(at >= size - 0.5) { return vec4<f32>(); }
+    var at = mapped;
+    if any(at < vec2<f32>(-0.5)) || any(at >= size - 0.5) {
+        at = place(at, size);
+        if any(at < vec2<f32>(-0.5)) || any(at >= size - 0.5) {
+            return vec4<f32>(0.0, 0.0, 0.0, select(0.0, 1.0, (params.flags >> 1u) == 4u));
+        }
+    }
     let low = floor(at);
     let part = at - low;
     let last = vec2<i32>(size) - 1;
@@ -73,10 +95,14 @@ fn sample(picture: u32, at: vec2<f32>) -> vec4<f32> {
     return vec4<f32>(mix(above, below, part.y), 1.0);
 }
 
+fn erased(draw: Draw, x: u32, y: u32) -> bool {
+    return x >= draw.erase.x && x < draw.erase.z && y >= draw.erase.y && y < draw.erase.w;
+}
+
 // The normalised pixel of one row of the batch before mixing; zero, the mean colour, where there is no picture.
 fn view(n: u32, x: u32, y: u32) -> vec4<f32> {
     let draw = draws[n];
-    if x >= draw.erase.x && x < draw.erase.z && y >= draw.erase.y && y < draw.erase.w { return vec4<f32>(); }
+    if draw.row.w == 0.0 && erased(draw, x, y) { return vec4<f32>(); }
     let samples = clamp(draw.samples, 1u, 8u);
     var sum = vec4<f32>();
     for (var j = 0u; j < samples; j++) {
@@ -89,7 +115,7 @@ fn view(n: u32, x: u32, y: u32) -> vec4<f32> {
     if sum.w == 0.0 { return vec4<f32>(); }
     let old = vec4<f32>(sum.xyz / sum.w, 1.0);
     let rgb = clamp(vec3<f32>(dot(draw.red, old), dot(draw.green, old), dot(draw.blue, old)), vec3<f32>(), vec3<f32>(255.0));
-    let value = vec4<f32>(select(rgb, rgb.zyx, params.bgr == 1u), 0.0) * params.factor + params.offset;
+    let value = vec4<f32>(select(rgb, rgb.zyx, (params.flags & 1u) == 1u), 0.0) * params.factor + params.offset;
     return value * (sum.w / f32(samples * samples));
 }
 
@@ -100,8 +126,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let x = i % params.width;
     let y = i / params.width % params.height;
     let n = i / (params.width * params.height);
-    var value = view(n, x, y);
+    let cut = draws[n].row.w > 0.0;
+    var shown = n;
+    if cut && erased(draws[n], x, y) { shown = draws[n].partner; }
+    var value = view(shown, x, y);
     let lambda = draws[n].lambda;
-    if lambda < 1.0 { value = value * lambda + view(draws[n].partner, x, y) * (1.0 - lambda); }
+    if !cut && lambda < 1.0 { value = value * lambda + view(draws[n].partner, x, y) * (1.0 - lambda); }
     output[i] = vec4<Elem>(value);
 }

@@ -20,14 +20,15 @@ struct Params {
 @group(0) @binding(5) var<uniform> params: Params;
 
 override SIGMOID: bool = false;
+override EVEN: bool = false;    // rows count the same in the mean, else by their classes
 override GRADIENT: bool = true;
 override THREADS: u32 = 64u;
 
 var<workgroup> partial: array<vec4<f32>, THREADS>;
 
-// What a row counts by its class: in the mean of softmax the class weight, in that of sigmoid all count the same.
+// What a row counts in the mean by its class.
 fn class_weight(c: u32) -> f32 {
-    if SIGMOID { return 1.0; }
+    if EVEN { return 1.0; }
     return class_weights[c / 4u][c % 4u];
 }
 

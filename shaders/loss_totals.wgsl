@@ -10,14 +10,14 @@ struct Params { batch: u32 }
 @group(0) @binding(3) var<storage, read_write> totals: array<vec4<f32>>;    // [2]: loss, weight, top-1, top-5; not finite, 0, 0, 0
 @group(0) @binding(4) var<uniform> params: Params;
 
-override SIGMOID: bool = false;
+override EVEN: bool = false;    // rows count the same in the mean, else by their classes
 
 var<workgroup> partial: array<vec4<f32>, 64>;
 var<workgroup> broken: array<f32, 64>;
 
-// What a row counts by its class: in the mean of softmax the class weight, in that of sigmoid all count the same.
+// What a row counts in the mean by its class.
 fn class_weight(c: u32) -> f32 {
-    if SIGMOID { return 1.0; }
+    if EVEN { return 1.0; }
     return class_weights[c / 4u][c % 4u];
 }
 
@@ -36,7 +36,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
             continue;
         }
         let weight = row_weight(t, class_weight(t.label), class_weight(t.other));
-        sums += vec4<f32>(t.weight * row.x, weight, f32(row.y < 1.0), f32(row.y < 5.0));
+        sums += vec4<f32>(row.x, weight, f32(row.y < 1.0), f32(row.y < 5.0));
     }
     partial[thread] = sums;
     broken[thread] = not_finite;

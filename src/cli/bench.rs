@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::model::ModelArgs;
-use super::{Global, PrecisionArg, Stop, output};
+use super::{Global, PrecisionArg, Stop, clock, output};
 use crate::device::{Device, DeviceKind, DispatchTime, Precision};
 use crate::engine::{Bench, BenchmarkJob, BenchmarkWork, Engine, RunTimes, random_weights};
 use crate::model::training::{Pass, TrainingMemory};
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Network by name, with random weights: resnet18 to resnet152, resnet50-caffe, resnet50v2-slim, resnet50v2-keras,
-    /// resnet20, resnet164v2 and their kin. Without it the bundled model, --model or --weights is measured.
+    /// resnet20, resnet164v2 and their kin, or a .json file with a block table. Without it the bundled model, --model or --weights is measured.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "weights"])]
     arch: Option<String>,
     #[command(flatten)]
@@ -82,6 +82,8 @@ struct Report {
     /// Standard deviation of the runs.
     deviation_ms: f64,
     min_ms: f64,
+    /// Every measured run, in order.
+    times_ms: Vec<f64>,
     /// A run's share of all runs queued at once, which hides the way to the GPU and back; not measured on software adapters,
     /// where there is none.
     queued_ms: Option<f64>,
@@ -149,11 +151,26 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let first_ms = pollster::block_on(bench.time(ctx))?;
     let bar = output::bar(u64::from(arguments.warmup + arguments.runs), "{msg} [{bar:40}] {pos}/{len} runs, {eta} left");
     bar.set_message(name.clone());
-    let measured = (0..arguments.warmup + arguments.runs)
-        .map(|_| pollster::block_on(bench.time(ctx)).inspect(|_| bar.inc(1)))
-        .collect::<Result<Vec<f64>>>();
+    let mut measured = Vec::new();
+    for run in 0..arguments.warmup + arguments.runs {
+        let ms = pollster::block_on(bench.time(ctx))?;
+        bar.inc(1);
+        // As TF-slim's benchmark prints it: a dated line every ten runs that count.
+        if let Some(step) = run.checked_sub(arguments.warmup) {
+            if step.is_multiple_of(10) && arguments.runs > 10 {
+                bar.suspend(|| output::remark(&format!("{}: step {step}, duration = {:.3}", clock::now(), ms / 1e3)));
+            }
+            measured.push(ms);
+        }
+    }
     bar.finish_and_clear();
-    let times = RunTimes::of(measured?.split_off(arguments.warmup as usize));
+    let times = RunTimes::of(measured);
+    if arguments.runs > 10 {
+        let pass = if arguments.train { "Forward-backward" } else { "Forward" };
+        let (mean, deviation) = (times.mean / 1e3, times.deviation / 1e3);
+        let line = format!("{pass} across {} steps, {mean:.3} +/- {deviation:.3} sec / batch", arguments.runs);
+        output::remark(&format!("{}: {line}", clock::now()));
+    }
     let queued_ms = if ctx.adapter().software { None } else { Some(queued(&mut bench, ctx, arguments.runs)?) };
     let layers = if arguments.layers { Some(layers(&bench, ctx, arguments.runs.min(PROFILES))?) } else { None };
 
@@ -178,6 +195,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         median_ms: times.median,
         deviation_ms: times.deviation,
         min_ms: times.min,
+        times_ms: times.all.clone(),
         queued_ms,
         images_per_second: job.batch as f64 / times.median * 1e3,
         gflops: gflop / queued_ms.unwrap_or(times.median) * 1e3,
@@ -193,7 +211,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
 /// The network to measure and its weights.
 fn network(arguments: &Arguments) -> Result<(String, ResNetSpec, StateDict)> {
     if let Some(arch) = &arguments.arch {
-        let spec = ResNetSpec::named(arch)?;
+        let spec = super::model::architecture(arch)?;
         let weights = pollster::block_on(random_weights(&spec.build()?, &mut Turns::none()));
         return Ok((format!("{arch} with random weights"), spec, weights));
     }

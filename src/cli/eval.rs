@@ -12,12 +12,15 @@ use serde::Serialize;
 use super::data::{DataArgs, tell};
 use super::model::{ModelArgs, Source};
 use super::pixels::PixelArgs;
+use super::tables::tables;
 use super::{Global, PrecisionArg, Stop, classify, describe, model, output};
 use crate::data::catalog::{Part, endings};
 use crate::data::dataset::{DataSet, Sample};
-use crate::data::{Preset, RgbaImage};
+use crate::data::{Activation, Preset, RgbaImage};
 use crate::device::{DeviceKind, Precision};
 use crate::engine::{Engine, ModelInfo};
+use crate::train::checkpoint::write_atomically;
+use crate::train::{Outcome, metrics};
 use crate::{Error, Result};
 
 #[derive(Debug, Args)]
@@ -47,6 +50,9 @@ pub(super) struct Arguments {
     /// Element type on the GPU.
     #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
     precision: PrecisionArg,
+    /// Write a line a picture to this CSV file: path, true class, answer, its probability, the true class's rank and the loss.
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -88,6 +94,12 @@ struct Report {
     top1: f64,
     /// Share of pictures whose class is among the five largest logits.
     top5: f64,
+    /// Mean loss of a picture: softmax cross-entropy, or sigmoid's where the network was trained with it.
+    loss: f64,
+    /// Names of the classes, in the order of what follows.
+    labels: Vec<String>,
+    /// Interval of top-1, precision, recall and F1 by class, and the confusion matrix.
+    figures: metrics::Report,
     /// From decoded pixels to logits on the CPU; decoding goes on beside it and is not counted.
     ms_per_image: f64,
     /// The whole evaluation, decoding included, without getting the model ready.
@@ -130,7 +142,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     bar.finish_and_clear();
     let tally = tally?;
     let seconds = start.elapsed().as_secs_f64();
-    if tally.images == 0 {
+    if tally.outcomes.is_empty() {
         return Err(Error::Io {
             path: arguments.dir.display().to_string(),
             reason: "none of the pictures could be read".into(),
@@ -138,7 +150,11 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         .into());
     }
 
-    let share = |count: usize| count as f64 / tally.images as f64;
+    let outcomes: Vec<Outcome> = tally.outcomes.iter().map(|(_, outcome)| *outcome).collect();
+    let figures = metrics::Report::of(&outcomes, model.labels.len());
+    if let Some(path) = &arguments.predictions {
+        write_atomically(path, predictions(&tally.outcomes, &model.labels).as_bytes())?;
+    }
     let report = Report {
         classes: model.labels.len(),
         model: model.name,
@@ -150,14 +166,17 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         device: device.adapter.name,
         device_kind: device.kind,
         software: device.adapter.software,
-        images: tally.images,
+        images: outcomes.len(),
         failed: tally.failed,
         split,
         left_out: set.left_out,
         notes: model.notes.into_iter().chain(set.notes).collect(),
-        top1: share(tally.top1),
-        top5: share(tally.top5),
-        ms_per_image: tally.busy.as_secs_f64() * 1e3 / tally.images as f64,
+        top1: figures.summary.top1,
+        top5: figures.summary.top5,
+        loss: figures.summary.loss,
+        labels: model.labels,
+        ms_per_image: tally.busy.as_secs_f64() * 1e3 / outcomes.len() as f64,
+        figures,
         seconds,
     };
     if arguments.json {
@@ -174,6 +193,8 @@ fn text(report: &Report) -> String {
         ("images", format!("{} ({})", report.images, report.split)),
         ("top-1", percent(report.top1)),
         ("top-5", percent(report.top5)),
+        ("loss", format!("{:.4}", report.loss)),
+        ("macro F1", percent(report.figures.macro_f1())),
         ("per image", format!("{:.2} ms (batch {})", report.ms_per_image, report.batch)),
         ("in all", format!("{:.1} s", report.seconds)),
     ];
@@ -185,7 +206,23 @@ fn text(report: &Report) -> String {
         rows.push(("left out", format!("{count} files that are no pictures ({})", endings(&report.left_out))));
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_string(), value]).collect();
-    output::table(&rows, &[])
+    let (classes, confusion) = tables(&report.figures, &report.labels);
+    [output::table(&rows, &[]), classes, confusion].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// A line a picture, as spreadsheets read it.
+fn predictions(outcomes: &[(String, Outcome)], labels: &[String]) -> String {
+    let quoted = |text: &str| {
+        let special = text.contains(['"', ',', '\n', '\r']);
+        if special { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    };
+    let name = |class: u32| labels.get(class as usize).map_or_else(String::new, |name| quoted(name));
+    let mut text = "path,label,predicted,probability,rank,loss\n".to_owned();
+    for (path, outcome) in outcomes {
+        let Outcome { label, predicted, confidence, loss, rank } = *outcome;
+        text += &format!("{},{},{},{confidence:.6},{},{loss:.6}\n", quoted(path), name(label), name(predicted), rank + 1);
+    }
+    text
 }
 
 /// Loads the model for a batch: the one asked for, else the largest power of two up to [`DEFAULT_BATCH`] the GPU has room for.
@@ -265,10 +302,9 @@ fn spread(samples: &[Sample], limit: Option<u64>) -> Vec<&Sample> {
 
 #[derive(Debug, Default)]
 struct Tally {
-    images: usize,
+    /// In the order in which the pictures were decoded, with their paths.
+    outcomes: Vec<(String, Outcome)>,
     failed: usize,
-    top1: usize,
-    top5: usize,
     busy: Duration,
 }
 
@@ -324,7 +360,7 @@ fn consume(
         match received {
             Ok((sample, Ok(image))) => {
                 images.push(image);
-                wanted.push(labels[sample.label]);
+                wanted.push((sample.name.clone(), labels[sample.label]));
             }
             Ok((_, Err(error))) => {
                 bar.suspend(|| output::complain(&error));
@@ -341,12 +377,9 @@ fn consume(
                 logits = logits.iter().flat_map(|logit| [*logit, -logit]).collect();
             }
             tally.busy += start.elapsed();
-            for (row, label) in logits.chunks_exact(classes).zip(wanted.drain(..)) {
-                let rank = rank(row, label);
-                tally.top1 += usize::from(rank < 1);
-                tally.top5 += usize::from(rank < 5);
+            for (row, (name, label)) in logits.chunks_exact(classes).zip(wanted.drain(..)) {
+                tally.outcomes.push((name, outcome(row, label, model.activation)));
             }
-            tally.images += images.len();
             bar.inc(images.len() as u64);
             images.clear();
         }
@@ -354,6 +387,24 @@ fn consume(
             return Ok(tally);
         }
     }
+}
+
+/// What a row of logits says of a picture of class `label`.
+fn outcome(logits: &[f32], label: usize, activation: Activation) -> Outcome {
+    let high = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let predicted = logits.iter().position(|logit| *logit == high).unwrap_or_default();
+    let exponentials: f32 = logits.iter().map(|logit| (logit - high).exp()).sum();
+    let (confidence, loss) = match activation {
+        Activation::Softmax => (1.0 / exponentials, exponentials.ln() + high - logits[label]),
+        Activation::Sigmoid => {
+            // log(1 + exp(x)) - target * x, the mean over classes.
+            let term =
+                |(class, x): (usize, &f32)| x.max(0.0) + (-x.abs()).exp().ln_1p() - if class == label { *x } else { 0.0 };
+            let sum: f32 = logits.iter().enumerate().map(term).sum();
+            (1.0 / (1.0 + (-high).exp()), sum / logits.len() as f32)
+        }
+    };
+    Outcome { label: label as u32, predicted: predicted as u32, confidence, loss, rank: rank(logits, label) as u32 }
 }
 
 /// How many classes come before `label`: those with larger logits, and equal ones with a smaller index. A logit that is no
@@ -400,6 +451,25 @@ mod tests {
         assert_eq!(labels(Some(1000)).len(), 100);
         assert_eq!(labels(None).len(), 100);
         assert_eq!(labels(Some(1)), [0]);
+    }
+
+    #[test]
+    fn losses_are_pytorchs() {
+        // cross_entropy and binary_cross_entropy_with_logits of [2, -1, 0.5] for class 0.
+        let soft = outcome(&[2.0, -1.0, 0.5], 0, Activation::Softmax);
+        assert!((soft.loss - 0.241_311).abs() < 1e-5 && (soft.confidence - 0.785_597).abs() < 1e-5, "{soft:?}");
+        let sigmoid = outcome(&[2.0, -1.0, 0.5], 0, Activation::Sigmoid);
+        assert!((sigmoid.loss - 0.471_422).abs() < 1e-5 && (sigmoid.confidence - 0.880_797).abs() < 1e-5, "{sigmoid:?}");
+        assert_eq!((soft.predicted, soft.rank), (0, 0));
+    }
+
+    #[test]
+    fn predictions_are_a_table() {
+        let row = |name: &str| (name.to_owned(), outcome(&[0.0, 1.0], 0, Activation::Softmax));
+        let text = predictions(&[row("a,b \"c\".png")], &names(&["cat, black", "dog"]));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "path,label,predicted,probability,rank,loss");
+        assert_eq!(lines[1], "\"a,b \"\"c\"\".png\",\"cat, black\",dog,0.731059,2,1.313262");
     }
 
     #[test]

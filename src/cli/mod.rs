@@ -6,6 +6,7 @@
 
 mod bench;
 mod classify;
+mod clock;
 mod data;
 mod eval;
 mod export;
@@ -15,6 +16,8 @@ mod model;
 mod models;
 mod output;
 mod pixels;
+mod summary;
+mod tables;
 mod train;
 
 use std::process::ExitCode;
@@ -65,6 +68,8 @@ enum Command {
     Train(Box<train::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
+    /// Describe a network without weights: layers, shapes, parameters, multiply-adds.
+    Summary(summary::Arguments),
     /// Write a model as a file for other programs: safetensors or ONNX.
     Export(export::Arguments),
     /// Measure speed and memory.
@@ -140,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&global, &arguments),
         Command::Train(arguments) => train::run(&global, &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Summary(arguments) => summary::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),

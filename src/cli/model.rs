@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{hub, output};
 use crate::data::Preset;
 use crate::engine::{Engine, LoadOptions, ModelInfo, Origin, told_by_hub};
+use crate::model::ResNetSpec;
 use crate::model::resnet::StrideOn;
 use crate::weights::detect::Detected;
 use crate::weights::{self, Choices, Files, companions, load};
@@ -15,6 +16,21 @@ use crate::{Error, Result};
 /// The bundled model: a ResNet-20 for CIFAR-10's classes, trained by `reslab train` (docs/learning.md).
 pub(super) const BUNDLED: &str = "resnet20-cifar10";
 const BUNDLED_BYTES: &[u8] = include_bytes!("../../www/models/resnet20-cifar10.safetensors");
+
+/// A network by name, or from a .json file with its block table.
+pub(super) fn architecture(name: &str) -> Result<ResNetSpec> {
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
+        return ResNetSpec::named(name);
+    }
+    serde_json::from_slice(&read_file(path)?).map_err(|error| Error::Spec(format!("{name} cannot be read as one: {error}")))
+}
+
+/// [`architecture`], or the network of a weights file.
+pub(super) fn network(name: &str) -> Result<ResNetSpec> {
+    let is_file = Path::new(name).is_file() && !name.to_lowercase().ends_with(".json");
+    if is_file { Ok(file(Path::new(name))?.detect()?.spec) } else { architecture(name) }
+}
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
@@ -50,6 +66,13 @@ pub(super) struct ChoiceArgs {
     /// Which network of a file with several: what its names begin with.
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
+}
+
+impl ModelArgs {
+    /// Whether a model was named, not the bundled one left.
+    pub(super) fn is_given(&self) -> bool {
+        self.model.is_some() || self.weights.is_some()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -31,6 +31,12 @@ pub(super) struct PixelArgs {
 struct Triple([f32; 3]);
 
 impl PixelArgs {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        let Self { preset, filter, size, mean, std } = self;
+        preset.is_some() || filter.is_some() || size.is_some() || mean.is_some() || std.is_some()
+    }
+
     /// The recipe in full; where none was given the model's `own`, with the side of --size.
     pub(super) fn preset_or(&self, own: impl FnOnce() -> Result<Preset>) -> Result<Preset> {
         let preset = match self {

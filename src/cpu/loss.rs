@@ -2,7 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// An image's target: `lambda` of class `label` and the rest of `other`; `weight` 0 for a row that only fills the batch.
+/// An image's target: `lambda` of class `label` and the rest of `other`; `weight` is the factor on its gradient, 0 for a row that only
+/// fills the batch.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(crate) struct Target {
@@ -19,6 +20,8 @@ pub(crate) struct Loss<'a> {
     /// Classes padded to fours.
     pub padded: usize,
     pub sigmoid: bool,
+    /// Rows count the same in the mean, else by their classes.
+    pub even: bool,
     pub smoothing: f32,
     pub share: f32,
     pub logits: &'a [f32],
@@ -27,13 +30,16 @@ pub(crate) struct Loss<'a> {
 }
 
 impl Loss<'_> {
-    /// What a row counts in the mean: with softmax by the weights of its classes, with sigmoid all the same.
+    /// What a row counts in the mean.
     fn row_weight(&self, target: &Target) -> f32 {
-        let of = |class: u32| match self.sigmoid {
+        let of = |class: u32| match self.even {
             true => 1.0,
             false => self.class_weights.get(class as usize).copied().unwrap_or(0.0),
         };
-        target.weight * (target.lambda * of(target.label) + (1.0 - target.lambda) * of(target.other))
+        if target.weight == 0.0 {
+            return 0.0;
+        }
+        target.lambda * of(target.label) + (1.0 - target.lambda) * of(target.other)
     }
 
     /// The smoothed target of a class.
@@ -57,7 +63,7 @@ impl Loss<'_> {
                 continue;
             }
             let first = |most: f32| f32::from(u8::from(row[1] < most));
-            let sums = [target.weight * row[0], self.row_weight(target), first(1.0), first(5.0)];
+            let sums = [row[0], self.row_weight(target), first(1.0), first(5.0)];
             totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
     }

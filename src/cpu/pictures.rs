@@ -99,6 +99,13 @@ pub(crate) struct Draw {
     lambda: f32,
 }
 
+impl Draw {
+    fn erased(&self, x: usize, y: usize) -> bool {
+        let [left, top, right, bottom] = self.erase.map(|v| v as usize);
+        (left..right).contains(&x) && (top..bottom).contains(&y)
+    }
+}
+
 /// A bank of pictures of one size and how they become a batch.
 pub(crate) struct Gather<'a> {
     pub height: usize,
@@ -111,6 +118,8 @@ pub(crate) struct Gather<'a> {
     pub bank: &'a [&'a [u8]],
     pub draws: &'a [Draw],
     pub affine: Affine,
+    /// What lies outside of a picture, see `place` in augment_gather.wgsl.
+    pub fill: u32,
 }
 
 impl Gather<'_> {
@@ -120,11 +129,12 @@ impl Gather<'_> {
         pool.each(tasks, |(i, to)| {
             let (n, y) = (i / self.height, i % self.height);
             for (x, to) in to.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                let own = self.view(n, x, y);
-                let lambda = self.draws[n].lambda;
+                let draw = &self.draws[n];
+                let (cut, lambda, partner) = (draw.row[3] > 0.0, draw.lambda, draw.partner as usize);
+                let own = self.view(if cut && draw.erased(x, y) { partner } else { n }, x, y);
                 *to = own;
-                if lambda < 1.0 {
-                    let other = self.view(self.draws[n].partner as usize, x, y);
+                if !cut && lambda < 1.0 {
+                    let other = self.view(partner, x, y);
                     *to = std::array::from_fn(|c| own[c] * lambda + other[c] * (1.0 - lambda));
                 }
             }
@@ -134,8 +144,7 @@ impl Gather<'_> {
     /// The normalised pixel of one row of the batch before mixing; zero, the mean colour, where there is no picture.
     fn view(&self, n: usize, x: usize, y: usize) -> [f32; 4] {
         let Some(draw) = self.draws.get(n) else { return [0.0; 4] };
-        let [left, top, right, bottom] = draw.erase.map(|v| v as usize);
-        if (left..right).contains(&x) && (top..bottom).contains(&y) {
+        if draw.row[3] == 0.0 && draw.erased(x, y) {
             return [0.0; 4];
         }
         let samples = draw.samples.clamp(1, 8);
@@ -164,8 +173,10 @@ impl Gather<'_> {
     fn sample(&self, picture: usize, x: f32, y: f32) -> Option<[f32; 3]> {
         let (width, height) = (self.picture_width as f32, self.picture_height as f32);
         // Written so that what is no number is outside.
-        if !(x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5) {
-            return None;
+        let inside = |x: f32, y: f32| x >= -0.5 && y >= -0.5 && x < width - 0.5 && y < height - 0.5;
+        let (x, y) = if inside(x, y) { (x, y) } else { (self.place(x, width), self.place(y, height)) };
+        if !inside(x, y) {
+            return (self.fill == 4).then_some([0.0; 3]);
         }
         let near = |at: f32, size: usize| (at.floor().max(0.0) as usize).min(size - 1);
         let far = |at: f32, size: usize| ((at.floor() + 1.0).max(0.0) as usize).min(size - 1);
@@ -179,6 +190,21 @@ impl Gather<'_> {
         let above = mix(self.pixel(picture, x0, y0)?, self.pixel(picture, x1, y0)?, part_x);
         let below = mix(self.pixel(picture, x0, y1)?, self.pixel(picture, x1, y1)?, part_x);
         Some(mix(above, below, part_y))
+    }
+
+    /// Where a place outside of `0..size` finds its colour.
+    fn place(&self, at: f32, size: f32) -> f32 {
+        let t = at + 0.5;
+        let found = match self.fill {
+            1 => at,
+            2 => {
+                let turn = t - 2.0 * size * (t / (2.0 * size)).floor();
+                turn.min(2.0 * size - turn) - 0.5
+            }
+            3 => t - size * (t / size).floor() - 0.5,
+            _ => return at,
+        };
+        found.clamp(0.0, size - 1.0)
     }
 
     fn pixel(&self, picture: usize, x: usize, y: usize) -> Option<[f32; 3]> {

@@ -262,6 +262,8 @@ pub enum Step {
         classes: u32,
         /// Sigmoid cross-entropy instead of softmax.
         sigmoid: bool,
+        /// Rows count the same in the mean, else by their classes.
+        even: bool,
         smoothing: f32,
         /// Factor on the gradient.
         share: f32,
@@ -300,6 +302,8 @@ pub enum Step {
         chunk_pictures: u32,
         /// Blue first.
         bgr: bool,
+        /// What lies outside of a picture: nothing, the nearest edge, the mirror image, the other end, black.
+        fill: u32,
         factor: [f32; 4],
         offset: [f32; 4],
         draws: Span,

@@ -408,6 +408,7 @@ impl Run<'_> {
                 batch,
                 classes,
                 sigmoid,
+                even,
                 smoothing,
                 share,
                 logits,
@@ -426,6 +427,7 @@ impl Run<'_> {
                         classes: *classes as usize,
                         padded: row,
                         sigmoid: *sigmoid,
+                        even: *even,
                         smoothing: *smoothing,
                         share: *share,
                         logits: name.cut("logits", x, n * row)?,
@@ -501,6 +503,7 @@ impl Run<'_> {
                 picture_width,
                 chunk_pictures,
                 bgr,
+                fill,
                 factor,
                 offset,
                 draws,
@@ -527,6 +530,7 @@ impl Run<'_> {
                         bank: &chunks,
                         draws: bytemuck::cast_slice(name.cut("draws", reads[CHUNKS], output_shape.n as usize * 28)?),
                         affine: Affine { bgr: *bgr, factor: *factor, offset: *offset },
+                        fill: *fill,
                     };
                     gather.run(pool, name.cut_mut("output", y, output_shape.len())?);
                     Ok(())

@@ -25,7 +25,7 @@ pub mod zip;
 
 pub use answers::Activation;
 pub use image::{RgbaImage, decode, decode_later, probe};
-pub use image_set::{ImageSet, ImageSize};
+pub use image_set::{Form, ImageSet, ImageSize, Whole, whole_side};
 pub use preset::{ChannelOrder, Geometry, Preset, Resize};
 pub use resample::Filter;
 pub use sniff::Format;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::dataset::Sample;
-use super::image_set::{PictureSource, stored_pixels};
+use super::image_set::{Form, PictureSource, Whole, stored_pixels};
 use super::{ImageSize, Preset};
 use crate::Result;
 
@@ -22,6 +22,8 @@ struct Shared {
     samples: Vec<Sample>,
     preset: Preset,
     size: ImageSize,
+    /// Of the squares that random crops are cut from.
+    whole_side: u32,
     /// Most pictures that wait to be asked for.
     ahead: usize,
     state: Mutex<State>,
@@ -35,26 +37,30 @@ struct Shared {
 struct State {
     /// What will be asked for, and where each picture stands in it.
     order: Vec<usize>,
+    form: Form,
     places: HashMap<usize, usize>,
     /// The next place to be asked for: what lies before is not wanted any more.
     asked: usize,
     /// The next place that a thread takes.
     next: usize,
-    done: HashMap<usize, Result<Vec<u8>>>,
+    done: HashMap<usize, Result<Whole>>,
     /// Counts up with every order: a thread that took a place of an older one drops its picture.
     number: u64,
     closed: bool,
 }
 
 impl Stream {
-    /// Of samples that become pictures of this size; at most `memory_bytes` of decoded ones wait.
-    pub fn new(samples: Vec<Sample>, preset: Preset, size: ImageSize, memory_bytes: u64) -> Self {
+    /// Of samples that become pictures of this size, or of `whole_side` where random crops are cut from them; at most `memory_bytes` of
+    /// decoded ones wait.
+    pub fn new(samples: Vec<Sample>, preset: Preset, size: ImageSize, whole_side: Option<u32>, memory_bytes: u64) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let ahead = usize::try_from(memory_bytes / size.bytes().max(1) as u64).unwrap_or(usize::MAX).clamp(threads, 4096);
+        let bytes = whole_side.map_or(size.bytes(), |side| (side * side * 3) as usize).max(1);
+        let ahead = usize::try_from(memory_bytes / bytes as u64).unwrap_or(usize::MAX).clamp(threads, 4096);
         let shared = Arc::new(Shared {
             samples,
             preset,
             size,
+            whole_side: whole_side.unwrap_or_default(),
             ahead,
             state: Mutex::default(),
             wanted: Condvar::new(),
@@ -85,9 +91,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn decode(&self, picture: usize) -> Result<Vec<u8>> {
+    /// The picture in this form; of an input the size it had is not asked for.
+    fn decode(&self, picture: usize, form: Form) -> Result<Whole> {
         let (image, _) = self.samples[picture].read()?;
-        Ok(stored_pixels(&image, &self.preset, self.size))
+        Ok(match form {
+            Form::Input => Whole { pixels: stored_pixels(&image, &self.preset, self.size), size: (0, 0) },
+            Form::Whole => Whole::of(&image, self.preset.filter, self.whole_side),
+        })
     }
 
     /// Decodes ahead until the stream is dropped.
@@ -101,11 +111,11 @@ impl Shared {
                 state = self.wanted.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let (place, number) = (state.next, state.number);
+            let (place, number, form) = (state.next, state.number, state.form);
             let picture = state.order[place];
             state.next += 1;
             drop(state);
-            let decoded = self.decode(picture);
+            let decoded = self.decode(picture, form);
             state = self.lock();
             if state.number == number && place >= state.asked {
                 state.done.insert(place, decoded);
@@ -116,8 +126,9 @@ impl Shared {
 }
 
 impl PictureSource for Stream {
-    fn expect(&self, order: &[usize]) {
+    fn expect(&self, order: &[usize], form: Form) {
         let mut state = self.shared.lock();
+        state.form = form;
         state.order = order.to_vec();
         state.places = order.iter().enumerate().map(|(place, picture)| (*picture, place)).collect();
         (state.asked, state.next) = (0, 0);
@@ -127,10 +138,21 @@ impl PictureSource for Stream {
     }
 
     fn read(&self, picture: usize) -> Result<Vec<u8>> {
+        Ok(self.take(picture, Form::Input)?.pixels)
+    }
+
+    fn read_whole(&self, picture: usize) -> Result<Whole> {
+        self.take(picture, Form::Whole)
+    }
+}
+
+impl Stream {
+    fn take(&self, picture: usize, form: Form) -> Result<Whole> {
         let mut state = self.shared.lock();
-        let Some(place) = state.places.get(&picture).copied().filter(|place| *place >= state.asked) else {
+        let expected = |place: &usize| *place >= state.asked && state.form == form;
+        let Some(place) = state.places.get(&picture).copied().filter(expected) else {
             drop(state);
-            return self.shared.decode(picture);
+            return self.shared.decode(picture, form);
         };
         // Pictures before it were kept elsewhere.
         state.asked = place;
@@ -139,7 +161,7 @@ impl PictureSource for Stream {
             (state.next, state.asked) = (place + 1, place + 1);
             self.shared.wanted.notify_all();
             drop(state);
-            return self.shared.decode(picture);
+            return self.shared.decode(picture, form);
         }
         self.shared.wanted.notify_all();
         let number = state.number;
@@ -151,7 +173,7 @@ impl PictureSource for Stream {
             }
             if state.number != number {
                 drop(state);
-                return self.shared.decode(picture);
+                return self.shared.decode(picture, form);
             }
             state = self.shared.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -179,12 +201,12 @@ mod tests {
         let samples = DataSet::open(&dir, &Options::default()).unwrap().samples;
         let preset = Preset::named("cifar").unwrap().with_size(8).unwrap();
         let size = ImageSize::of(&preset, false);
-        let stream = Stream::new(samples, preset, size, 6 * size.bytes() as u64);
+        let stream = Stream::new(samples, preset, size, Some(16), 6 * 16 * 16 * 3);
         let shade = |picture: usize| stream.read(picture).unwrap()[0];
         let expected = |picture: usize| (picture % 20 * 5 + picture / 20 * 100) as u8;
         for turn in 0..3 {
             let order: Vec<usize> = (0..40).map(|k| (k * 7 + turn) % 40).collect();
-            stream.expect(&order);
+            stream.expect(&order, Form::Input);
             for (k, picture) in order.iter().enumerate() {
                 // Some are never asked for, because they lie on the GPU already.
                 if (k + turn) % 5 != 0 {
@@ -195,10 +217,16 @@ mod tests {
             assert_eq!(shade(order[3]), expected(order[3]));
         }
         // An order that is left half way.
-        stream.expect(&(0..40).collect::<Vec<_>>());
+        stream.expect(&(0..40).collect::<Vec<_>>(), Form::Input);
         assert_eq!((shade(0), shade(30)), (expected(0), expected(30)));
+        // All of a picture, expected or not.
+        stream.expect(&[7, 9], Form::Whole);
+        for picture in [7, 9, 8] {
+            let whole = stream.read_whole(picture).unwrap();
+            assert_eq!((whole.size, whole.pixels.len(), whole.pixels[0]), ((8, 8), 16 * 16 * 3, expected(picture)));
+        }
         std::fs::remove_file(dir.join("b/19.png")).unwrap();
-        stream.expect(&[39]);
+        stream.expect(&[39], Form::Input);
         assert!(stream.read(39).unwrap_err().to_string().contains("19.png"));
         drop(stream);
         std::fs::remove_dir_all(&dir).unwrap();

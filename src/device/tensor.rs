@@ -66,6 +66,12 @@ impl Tensor {
         Ok(Self { slice: Slice::new(ctx, what, shape.bytes(precision))?, shape, precision })
     }
 
+    /// The first images of a batch.
+    pub fn first(&self, images: usize) -> Self {
+        let shape = Shape { n: images.min(self.shape.n), ..self.shape };
+        Self { slice: self.slice.part(0, shape.bytes(self.precision)), shape, precision: self.precision }
+    }
+
     /// Writes `(N, C, H, W)` values.
     pub fn write_nchw(&self, ctx: &Device, values: &[f32]) {
         self.slice.write(ctx, &self.precision.encode(&nchw_to_gpu(values, self.shape)));

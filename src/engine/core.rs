@@ -107,6 +107,10 @@ impl Model {
     /// An error for a net that ends in features.
     pub fn check_head(&self) -> Result<()> {
         match self.spec.classes {
+            Some(_) if !self.spec.classifies() => Err(Error::Usage(format!(
+                "`{}` has no pool: it gives logits for every pixel, not for a picture; export it to use them",
+                self.info.name
+            ))),
             Some(_) => Ok(()),
             None => Err(Error::Usage(format!("`{}` ends in features without a head, so it names no classes", self.info.name))),
         }
@@ -269,7 +273,7 @@ impl Engine {
         let classes = Some(images.classes.len());
         let (spec, weights, preset) = if let Backbone::Scratch { arch, side } = backbone {
             let spec = ResNetSpec::named(arch)?.with_classes(classes);
-            let weights = init::initialise(&spec.build()?, recipe.init, recipe.zero_init_last_norm, recipe.seed)?;
+            let weights = init::initialise(&spec.build()?, recipe.draws(), recipe.zero_init_last_norm, recipe.seed)?;
             (spec, weights, super::scratch_preset(arch, *side)?)
         } else {
             let (spec, weights, preset, same) = self.beginning(backbone, &images.classes)?;
@@ -277,7 +281,7 @@ impl Engine {
             if !same {
                 spec.head.clear();
             }
-            let (weights, _) = init::transfer(&spec.build()?, weights, same, recipe.init, recipe.seed)?;
+            let (weights, _) = init::transfer(&spec.build()?, weights, same, recipe.draws(), recipe.seed)?;
             (spec, weights, preset.clone())
         };
         self.plan_run(Setup { spec, preset, recipe, images, split, budget: Budget::default() }, weights).await
@@ -291,7 +295,7 @@ impl Engine {
         let spec = run.spec.with_classes(Some(images.classes.len()));
         let same = init::same_classes(&run.classes, &images.classes);
         let best = StateDict { tensors: run.best, ..StateDict::default() };
-        let (weights, _) = init::transfer(&spec.build()?, &best, same, run.recipe.init, run.recipe.seed)?;
+        let (weights, _) = init::transfer(&spec.build()?, &best, same, run.recipe.draws(), run.recipe.seed)?;
         let setup = Setup { spec, preset: run.pixels, recipe: run.recipe, images, split, budget: Budget::default() };
         self.plan_run(setup, weights).await
     }

@@ -148,7 +148,11 @@ async fn train_now(engine: &mut Engine, training: &mut Option<Run>, job: &mut Jo
                 run.stop(engine, send).await?;
             }
         }
-        Job::ContinueTraining => training.as_mut().map_or((), Run::go_on),
+        Job::ContinueTraining(recipe) => {
+            if let Some(run) = training {
+                run.go_on(engine, recipe.take(), send).await?;
+            }
+        }
         Job::TrainedWeights => {
             if let Some(run) = training {
                 send(Event::Training(run.weights()?));

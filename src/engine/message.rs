@@ -13,6 +13,7 @@ use crate::data::image::RgbaImage;
 use crate::data::{Activation, Preset};
 use crate::device::{Adapter, DeviceKind, DispatchTime, Precision};
 use crate::model::MemoryUse;
+use crate::train::Recipe;
 use crate::weights::Choices;
 
 /// Element type the user asks for.
@@ -114,8 +115,9 @@ pub enum Command {
     ResumeTraining(Box<ResumeOrder>),
     /// Rest after the present chunk; the best weights so far become the model.
     StopTraining,
-    /// Go on where training rests.
-    ContinueTraining,
+    /// Go on where training rests, with another recipe where one is given. Answered by [`TrainingEvent::Planned`] where that changes
+    /// something, by [`TrainingEvent::Refused`] where it cannot.
+    ContinueTraining(Option<Box<Recipe>>),
     /// Hand over the best weights of the run so far. Answered by [`TrainingEvent::Weights`].
     TrainedWeights,
     /// Say what a run would take. Answered by [`TrainingEvent::Estimated`].

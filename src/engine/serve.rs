@@ -17,6 +17,7 @@ use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};
 use crate::data::{RgbaImage, decode_later};
 use crate::device::{DeviceChoice, DeviceKind, DeviceOptions};
+use crate::train::Recipe;
 use crate::{Error, Result, web};
 
 /// Predictions a result carries.
@@ -225,7 +226,7 @@ pub(super) enum Job {
     StartTraining(Option<Box<TrainingOrder>>),
     ResumeTraining(Option<Box<ResumeOrder>>),
     StopTraining,
-    ContinueTraining,
+    ContinueTraining(Option<Box<Recipe>>),
     TrainedWeights,
     Estimate(Box<EstimateOrder>),
     Preview(Box<PreviewOrder>),
@@ -240,7 +241,7 @@ impl Job {
             Self::StartTraining(_)
                 | Self::ResumeTraining(_)
                 | Self::StopTraining
-                | Self::ContinueTraining
+                | Self::ContinueTraining(_)
                 | Self::TrainedWeights
         )
     }
@@ -297,7 +298,7 @@ impl Queue {
                 let at = self.0.iter().rposition(Job::is_training).map_or(0, |last| last + 1);
                 self.0.insert(at, Job::StopTraining);
             }
-            Command::ContinueTraining => self.0.push_back(Job::ContinueTraining),
+            Command::ContinueTraining(recipe) => self.0.push_back(Job::ContinueTraining(recipe)),
             Command::TrainedWeights => self.0.push_back(Job::TrainedWeights),
             Command::EstimateTraining(order) => self.0.push_back(Job::Estimate(order)),
             Command::PreviewAugmentation(order) => {

@@ -6,11 +6,14 @@ use std::collections::HashMap;
 use super::core::{Engine, turns};
 use super::message::{Event, ModelInfo};
 use crate::data::split::{self, Look, Split};
-use crate::data::{ImageSet, ImageSize, Preset, RgbaImage};
+use crate::data::{ImageSet, ImageSize, Preset, RgbaImage, whole_side};
 use crate::model::{ResNetSpec, Turns};
-use crate::train::{self, Checkpoint, Epoch, Estimate, Outline, Recipe, Trainer};
+use crate::train::{self, Changed, Checkpoint, Epoch, Estimate, Outline, Recipe, Trainer};
 use crate::weights::Dtype;
 use crate::{Error, Result};
+
+/// What pictures for random crops may take, as long as they are as large as the input at least.
+const WHOLE_BYTES: u64 = 512 << 20;
 
 /// Labelled pictures, reduced to the network's input size as they come in.
 #[derive(Debug, Clone)]
@@ -28,6 +31,16 @@ impl Examples {
     pub fn new(classes: Vec<String>, preset: &Preset) -> Self {
         let size = ImageSize::of(preset, true);
         Self { images: ImageSet::new(classes, size), preset: preset.clone(), ids: Vec::new(), looks: Vec::new() }
+    }
+
+    /// For a recipe with random crops: they are cut from all of each picture. As large as memory allows for so many.
+    pub fn for_recipe(mut self, recipe: &Recipe, pictures: usize) -> Self {
+        if recipe.augmentation.resized_crop.is_some() {
+            let most = (WHOLE_BYTES as f64 / (3 * pictures.max(1)) as f64).sqrt() as u32;
+            let side = whole_side(&self.preset);
+            self.images = self.images.with_wholes(side.min(most).max(side / 2));
+        }
+        self
     }
 
     /// Adds a picture of the class with this index. `id` is the door's own number for it: results come back with it.
@@ -206,8 +219,8 @@ pub struct ResumeOrder {
     pub examples: Examples,
     /// The sides that the run had.
     pub sides: Sides,
-    /// Passes over the pictures in all, where it is to be more than the run began with.
-    pub epochs: Option<u32>,
+    /// Another recipe for what is left.
+    pub recipe: Option<Recipe>,
 }
 
 /// What a run would take.
@@ -243,7 +256,7 @@ pub struct PreviewOrder {
 pub enum Beginning {
     /// A new run.
     New,
-    /// Where it stood when the page was closed.
+    /// Where it stood when the page was closed, or when it was asked to rest.
     Resumed,
     /// A new run from the weights of the one before, because there are other pictures or classes now.
     OtherPictures,
@@ -262,6 +275,8 @@ pub struct Plan {
     pub beginning: Beginning,
     /// Epochs that are done already.
     pub history: Vec<Epoch>,
+    /// What of the recipe is different from here on, where the run goes on.
+    pub changed: Vec<Changed>,
 }
 
 /// What a run has to say.
@@ -307,6 +322,8 @@ pub enum TrainingEvent {
         /// Variations of the picture.
         pictures: Result<Vec<RgbaImage>>,
     },
+    /// The run still rests: it cannot go on with this recipe.
+    Refused(Error),
     /// The run ended with this error, or could not begin.
     Failed(Error),
 }
@@ -316,6 +333,7 @@ pub enum TrainingEvent {
 pub(super) struct Run {
     name: String,
     trainer: Trainer,
+    sides: Sides,
     going: bool,
 }
 
@@ -325,16 +343,17 @@ impl Run {
         let split = examples.split(&recipe, sides.as_ref())?;
         let sides = examples.sides(&split);
         let trainer = engine.trainer(&backbone, recipe, examples.images, split).await?;
-        Ok(Self::begin(name, trainer, sides, Beginning::New, send))
+        Ok(Self::begin(name, trainer, sides, (Beginning::New, Vec::new()), send))
     }
 
     /// Goes on with a run from an earlier visit.
     pub(super) async fn resume(engine: &Engine, order: ResumeOrder, send: &dyn Fn(Event)) -> Result<Self> {
-        let ResumeOrder { name, checkpoint, examples, sides, epochs } = order;
+        let ResumeOrder { name, checkpoint, examples, sides, recipe } = order;
         let mut checkpoint = Checkpoint::from_bytes(&name, &checkpoint)?;
-        if let Some(epochs) = epochs {
-            checkpoint.recipe.epochs = epochs.max(checkpoint.progress.epoch);
-        }
+        let changed = match recipe {
+            Some(recipe) => checkpoint.change(recipe)?,
+            None => Vec::new(),
+        };
         // Classes are the run's own, in its order; some may have got another name since.
         if checkpoint.classes.len() == examples.images.classes.len() {
             checkpoint.classes.clone_from(&examples.images.classes);
@@ -342,24 +361,31 @@ impl Run {
         let same = (checkpoint.classes == examples.images.classes).then(|| examples.same_split(&sides)).flatten();
         if let Some(split) = same {
             let trainer = engine.resume(checkpoint, examples.images, split).await?;
-            return Ok(Self::begin(name, trainer, sides, Beginning::Resumed, send));
+            return Ok(Self::begin(name, trainer, sides, (Beginning::Resumed, changed), send));
         }
         let split = examples.split(&checkpoint.recipe, Some(&sides))?;
         let sides = examples.sides(&split);
         let trainer = engine.trainer_from(checkpoint, examples.images, split).await?;
-        Ok(Self::begin(name, trainer, sides, Beginning::OtherPictures, send))
+        Ok(Self::begin(name, trainer, sides, (Beginning::OtherPictures, changed), send))
     }
 
-    fn begin(name: String, trainer: Trainer, sides: Sides, beginning: Beginning, send: &dyn Fn(Event)) -> Self {
+    fn begin(name: String, trainer: Trainer, sides: Sides, beginning: (Beginning, Vec<Changed>), send: &dyn Fn(Event)) -> Self {
+        let run = Self { name, trainer, sides, going: true };
+        run.announce(beginning, send);
+        run
+    }
+
+    /// Says how the run goes on from here.
+    fn announce(&self, (beginning, changed): (Beginning, Vec<Changed>), send: &dyn Fn(Event)) {
         let plan = Plan {
-            outline: trainer.outline(),
-            recipe: trainer.setup().recipe.clone(),
-            sides,
+            outline: self.trainer.outline(),
+            recipe: self.trainer.setup().recipe.clone(),
+            sides: self.sides.clone(),
             beginning,
-            history: trainer.last_epoch().history.clone(),
+            history: self.trainer.last_epoch().history.clone(),
+            changed,
         };
         send(Event::Training(TrainingEvent::Planned(Box::new(plan))));
-        Self { name, trainer, going: true }
     }
 
     /// Whether a chunk is to be done.
@@ -367,8 +393,22 @@ impl Run {
         self.going
     }
 
-    pub(super) fn go_on(&mut self) {
+    /// Goes on, with another recipe where one is given.
+    pub(super) async fn go_on(&mut self, engine: &Engine, recipe: Option<Box<Recipe>>, send: &dyn Fn(Event)) -> Result<()> {
+        if let Some(recipe) = recipe {
+            let mut turn = turns();
+            match self.trainer.change(engine.context(), *recipe, &mut Turns::new(&mut turn)).await {
+                Ok(changed) if changed.is_empty() => {}
+                Ok(changed) => self.announce((Beginning::Resumed, changed), send),
+                Err(error @ Error::DeviceLost(_)) => return Err(error),
+                Err(error) => {
+                    send(Event::Training(TrainingEvent::Refused(error)));
+                    return Ok(());
+                }
+            }
+        }
         self.going = true;
+        Ok(())
     }
 
     /// Rests after the chunk that was done last. The best weights so far become the engine's model, and the run is handed over

@@ -8,12 +8,12 @@
 //! The gradient is a training step's, with the running statistics, from one logit back to the layer and no further.
 
 use super::Turns;
-use super::graph::{Graph, ValueId};
+use super::graph::{Graph, Layer, ValueId};
 use super::training::scribe::Scribe;
 use super::training::tape::Goal;
 use super::training::{Grouping, Parameters};
 use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
-use crate::ops::{self, Statistics};
+use crate::ops::{self, LayerKind, Statistics};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -22,7 +22,8 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Usage`] for another end: there is no exact class activation map then.
 pub fn cam_layer(graph: &Graph) -> Result<ValueId> {
-    let pool = graph.value("avgpool").ok().and_then(|pool| graph.nodes[pool.0].inputs.first());
+    let pool = graph.value("avgpool").ok().map(|pool| &graph.nodes[pool.0]);
+    let pool = pool.filter(|node| node.op.kind() == LayerKind::Pool).and_then(|node| node.inputs.first());
     match (pool, graph.value("fc")) {
         (Some(features), Ok(_)) => Ok(*features),
         _ => Err(Error::Usage("a net without a classifier after its average pooling has no map of a class".into())),
@@ -93,7 +94,7 @@ impl GradCam {
         let parameters = Parameters::new(ctx, graph, image, &Grouping { state_buffers: 0, group: &|_| (0.0, 0.0) })?;
         parameters.load(ctx, weights, turns).await?;
         let input = Tensor::zeros(ctx, "picture", image, Precision::F32)?;
-        let scribe = Scribe::new(ctx, graph, &parameters, &input, Goal::Value(target))?;
+        let scribe = Scribe::new(ctx, graph, &parameters, &input, Goal::Value(target), &[])?;
         let mut recorder = Recorder::new();
         for step in &scribe.tape.steps {
             scribe.record(&mut recorder, step, Statistics::Running)?;

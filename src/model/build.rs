@@ -1,10 +1,10 @@
 //! The one builder that turns a [`ResNetSpec`]'s table into layers. It reads as the network does: stem, stages of blocks, head.
 
 use super::graph::{Graph, ValueId};
-use super::resnet::{BlockOrder, ConvBias, ResNetSpec, Shortcut, Stage, StemPool, StrideOn, StrideUnit};
+use super::resnet::{BlockOrder, ConvBias, Pool, ResNetSpec, Shortcut, Stage, StemPool, StrideOn, StrideUnit};
 use crate::Result;
 use crate::ops::{
-    Add, AvgPool, BatchNorm, Conv2d, GlobalAvgPool, GroupedConv2d, Input, Linear, MaxPool, Padding, Relu, Softmax,
+    Add, AvgPool, BatchNorm, Conv2d, Flatten, GlobalAvgPool, GroupedConv2d, Input, Linear, MaxPool, Padding, Relu, Softmax,
     ZeroPadShortcut,
 };
 
@@ -16,7 +16,7 @@ impl ResNetSpec {
     pub fn build(&self) -> Result<Graph> {
         self.validate()?;
         let mut builder = Builder { spec: self, graph: Graph::default() };
-        builder.network();
+        builder.network()?;
         Ok(builder.graph)
     }
 }
@@ -27,11 +27,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn network(&mut self) {
+    fn network(&mut self) -> Result<()> {
         let spec = self.spec;
         let stem = spec.stem;
         let mut x = self.graph.push("input", Input { channels: spec.image_channels }, &[]);
-        x = self.stem(x);
+        if !stem.is_none() {
+            x = self.stem(x);
+        }
         if stem.norm {
             x = self.norm("bn1", x, stem.channels);
         }
@@ -41,7 +43,7 @@ impl Builder<'_> {
         if let Some(StemPool { kernel, stride, padding, zeros }) = stem.pool {
             x = self.graph.push("maxpool", MaxPool { kernel, stride, padding, zeros }, &[x]);
         }
-        let mut channels = stem.channels;
+        let mut channels = spec.first_channels();
         for (k, stage) in spec.stages.iter().enumerate() {
             for unit in 0..stage.blocks {
                 let carries = match spec.stride_unit {
@@ -65,10 +67,32 @@ impl Builder<'_> {
             x = self.norm("norm", x, channels);
             x = self.graph.push("norm.relu", Relu, &[x]);
         }
-        x = self.graph.push("avgpool", GlobalAvgPool, &[x]);
+        let mut features = channels;
+        match spec.pool {
+            Pool::Global => x = self.graph.push("avgpool", GlobalAvgPool, &[x]),
+            Pool::Average(pool) => {
+                let layer = AvgPool { kernel: pool.kernel, stride: pool.stride, padding: pool.padding };
+                let map = self.graph.push("pool", layer, &[x]);
+                x = self.graph.push("avgpool", Flatten, &[map]);
+                features = self.graph.shapes(1, pool.image, pool.image)?[x.0].c;
+            }
+            Pool::None => {
+                if let Some(classes) = spec.classes {
+                    let conv = Conv2d {
+                        in_channels: channels,
+                        out_channels: classes,
+                        kernel: 1,
+                        stride: 1,
+                        padding: Padding::Symmetric,
+                        bias: true,
+                    };
+                    self.graph.push("fc", conv, &[x]);
+                }
+                return Ok(());
+            }
+        }
         if let Some(classes) = spec.classes {
             // Several layers are numbered as in a sequence with their ReLUs.
-            let mut features = channels;
             for (i, &width) in spec.head.iter().enumerate() {
                 let linear = Linear { in_features: features, out_features: width };
                 x = self.graph.push(format!("fc.{}", 2 * i), linear, &[x]);
@@ -82,6 +106,7 @@ impl Builder<'_> {
             }
             self.graph.push("softmax", Softmax, &[x]);
         }
+        Ok(())
     }
 
     /// The convolutions before the first stage.
@@ -179,10 +204,12 @@ impl Builder<'_> {
     fn reshaping_shortcut(&mut self, name: &str, x: ValueId, channels: usize, out_channels: usize, stride: usize) -> ValueId {
         let conv_name = format!("{name}.downsample.0");
         match self.spec.shortcut {
-            Shortcut::Projection if !self.spec.is_pre_activation() => {
-                let x = self.conv(&conv_name, x, channels, out_channels, 1, stride, true);
+            Shortcut::Projection | Shortcut::Projection3x3 if !self.spec.is_pre_activation() => {
+                let kernel = if self.spec.shortcut == Shortcut::Projection { 1 } else { 3 };
+                let x = self.conv(&conv_name, x, channels, out_channels, kernel, stride, true);
                 self.norm(&format!("{name}.downsample.1"), x, out_channels)
             }
+            Shortcut::Projection3x3 => self.conv(&conv_name, x, channels, out_channels, 3, stride, false),
             Shortcut::Projection | Shortcut::ProjectionWithoutNorm => {
                 self.conv(&conv_name, x, channels, out_channels, 1, stride, false)
             }

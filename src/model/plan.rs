@@ -80,7 +80,10 @@ impl PlanBuilder {
         let shapes = graph.shapes(options.batch, options.height, options.width)?;
         let mut outputs = Vec::new();
         let last = graph.nodes.last().map_or("", |node| node.name.as_str());
-        let results = if graph.value("fc").is_ok() { vec!["fc", "softmax"] } else { vec![last] };
+        let mut results = ["fc", "softmax"].into_iter().filter(|name| graph.value(name).is_ok()).collect::<Vec<_>>();
+        if results.is_empty() {
+            results.push(last);
+        }
         for name in results.into_iter().chain(options.taps.iter().map(String::as_str)) {
             outputs.push((name.to_owned(), graph.value(name)?));
         }

@@ -7,11 +7,15 @@
 //! | `resnet50c`, `resnet50d`, `resnet50s`, `resnet50t`, `resnet26d`, ... | stems of three 3x3, in -d and -t an average pool in the shortcuts | He et al. 2018, arXiv:1812.01187; timm |
 //! | `resnetv2_50`, `resnetv2_50d`, `resnetv2_50t`, ... | pre-activation, strides where torchvision has them, no biases | timm |
 //! | `preact-resnet18`, ... | pre-activation for small pictures, no last norm | kuangliu/pytorch-cifar |
+//! | `resnet14-residual-block`, ... | 3x3 convolutions and norms as shortcuts | yunjey/pytorch-tutorial; 6n+2, and 18 and 34 for ImageNet |
+//! | `resnet50-51-classes` | 3x3 stem of stride 1, average pool of 7 x 7 with stride 1, a linear layer over the map | a TensorFlow 1 walk-through |
+//! | `labml`, `labml:3,3,3-16,32,64-k3` | no ReLU in the stem, one stride in the very first block | labml.ai's annotated ResNet |
 //! | `resnet18-3x3`, ... | a 3x3 stem without a pool | kuangliu/pytorch-cifar, weiaicunzai/pytorch-cifar100 |
 
 use super::graph::Padding;
 use super::resnet::{
-    BlockOrder, CifarShortcut, ConvBias, NAMED, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn, StrideUnit, V2Dialect,
+    BlockOrder, CifarShortcut, ConvBias, FinalPool, NAMED, Pool, ResNetSpec, Shortcut, Stage, Stem, StemPool, StrideOn,
+    StrideUnit, V2Dialect,
 };
 use crate::{Error, Result};
 
@@ -88,7 +92,10 @@ impl ResNetSpec {
             padding: Padding::Symmetric,
             bias: ConvBias::WithoutNorm,
             bn_eps: if slim { 1e-5 } else { 1.001e-5 },
+            bn_momentum: None,
+            bn_unbiased: None,
             final_norm: true,
+            pool: Pool::Global,
             head: Vec::new(),
             classes,
         })
@@ -123,7 +130,10 @@ impl ResNetSpec {
             padding: if keras { Padding::Same } else { Padding::Symmetric },
             bias: if keras { ConvBias::Always } else { ConvBias::Never },
             bn_eps: if keras { 1e-3 } else { 1e-5 },
+            bn_momentum: None,
+            bn_unbiased: None,
             final_norm: true,
+            pool: Pool::Global,
             head: Vec::new(),
             classes,
         })
@@ -149,10 +159,88 @@ impl ResNetSpec {
             padding: Padding::Same,
             bias: ConvBias::Always,
             bn_eps: 1e-3,
+            bn_momentum: None,
+            bn_unbiased: None,
             final_norm: true,
+            pool: Pool::Global,
             head: Vec::new(),
             classes,
         })
+    }
+
+    /// A ResNet-50 as a TensorFlow 1 walk-through for 51 classes writes it: a 3x3 stem of stride 1, the stride on the first 1x1, biases
+    /// everywhere, SAME padding, eps 1e-3, and a 7x7 average pool of stride 1 in front of a linear layer over all 14 x 14 pixels.
+    pub fn tensorflow_51() -> Result<Self> {
+        let mut spec = Self::v1(50, StrideOn::Conv1x1, Some(51))?;
+        (spec.stem.kernel, spec.stem.stride) = (3, 1);
+        spec.stem.pool = Some(StemPool { padding: Padding::Same, ..POOL });
+        let pool = FinalPool { kernel: 7, stride: 1, padding: Padding::Same, image: 224 };
+        Ok(Self {
+            arch: "resnet50-51-classes".into(),
+            padding: Padding::Same,
+            bias: ConvBias::Always,
+            bn_eps: 1e-3,
+            pool: Pool::Average(pool),
+            ..spec
+        })
+    }
+
+    /// labml's `ResNetBase(n_blocks, n_channels, bottlenecks, first_kernel_size=..)`: a stem of stride 2 without ReLU and pool, biases
+    /// everywhere, a stride of 2 in the very first block and none after it.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the lists are empty or not equally long.
+    pub fn labml(
+        blocks: &[usize],
+        channels: &[usize],
+        bottlenecks: Option<&[usize]>,
+        first_kernel: usize,
+        classes: Option<usize>,
+    ) -> Result<Self> {
+        let strides: Vec<usize> = (0..blocks.len()).map(|stage| if stage == 0 { 2 } else { 1 }).collect();
+        let stages = Self::stages_from_lists(blocks, channels, bottlenecks, &strides)?;
+        let first = channels.first().copied().ok_or_else(|| Error::Spec("at least one stage is needed".into()))?;
+        let list = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let mut arch = format!("labml:{}-{}", list(blocks), list(channels));
+        if let Some(bottlenecks) = bottlenecks {
+            arch += &format!("-b{}", list(bottlenecks));
+        }
+        let Some(plain) = v1(18, false) else { return Err(Error::Spec("there is no ResNet-18".into())) };
+        Ok(Self {
+            arch: format!("{arch}-k{first_kernel}"),
+            stem: Stem { channels: first, kernel: first_kernel, stride: 2, deep: None, norm: true, relu: false, pool: None },
+            stages,
+            bias: ConvBias::Always,
+            classes,
+            ..plain
+        })
+    }
+
+    /// `labml:3,3,3-16,32,64-k3`, with `-b16,32,64` for bottlenecks; plain `labml` is its experiment's for CIFAR-10.
+    fn labml_by_name(rest: &str) -> Result<Self> {
+        let Some(lists) = rest.strip_prefix(':') else {
+            let spec = Self::labml(&[3, 3, 3], &[16, 32, 64], None, 3, Some(10))?;
+            return Ok(Self { arch: "labml".into(), ..spec });
+        };
+        let wrong = || {
+            Error::Spec(format!(
+                "`labml:{lists}` is no list of blocks and one of channels, like labml:3,3,3-16,32,64 with -b4,8,16 for bottlenecks and -k3 \
+                 for the first kernel"
+            ))
+        };
+        let list =
+            |text: &str| text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>().ok_or_else(wrong);
+        let mut parts = lists.split('-');
+        let (blocks, channels) = (list(parts.next().ok_or_else(wrong)?)?, list(parts.next().ok_or_else(wrong)?)?);
+        let (mut bottlenecks, mut kernel) = (None, 7);
+        for part in parts {
+            match (part.strip_prefix('b'), part.strip_prefix('k')) {
+                (Some(numbers), _) => bottlenecks = Some(list(numbers)?),
+                (_, Some(number)) => kernel = number.parse().map_err(|_| wrong())?,
+                _ => return Err(wrong()),
+            }
+        }
+        Self::labml(&blocks, &channels, bottlenecks.as_deref(), kernel, Some(10))
     }
 
     /// The net called `name` (see [`NAMED`]), with its usual number of classes: 1000 for ImageNet nets, 10 for CIFAR's.
@@ -162,6 +250,9 @@ impl ResNetSpec {
             return Ok(spec.with_classes(Some(if small { 10 } else { 1000 })));
         }
         let unknown = || Error::Unknown { kind: "architecture", name: name.into(), known: NAMED.join(", ") };
+        if let Some(rest) = name.strip_prefix("labml").filter(|rest| rest.is_empty() || rest.starts_with(':')) {
+            return Self::labml_by_name(rest);
+        }
         let rest = name.strip_prefix("resnet").ok_or_else(unknown)?;
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let depth: usize = rest[..digits].parse().map_err(|_| unknown())?;
@@ -171,6 +262,15 @@ impl ResNetSpec {
             "" => Self::cifar_v1(depth, CifarShortcut::ZeroPad, Some(10)),
             "-projection" => Self::cifar_v1(depth, CifarShortcut::Projection, Some(10)),
             "-keras" => Self::cifar_v1(depth, CifarShortcut::Keras, Some(10)),
+            "-51-classes" if depth == 50 => Self::tensorflow_51(),
+            "-residual-block" if matches!(depth, 18 | 34) => {
+                let spec = Self::v1(depth, StrideOn::Conv3x3, Some(1000))?;
+                Ok(Self { arch: name.into(), shortcut: Shortcut::Projection3x3, ..spec })
+            }
+            "-residual-block" => {
+                let spec = Self::cifar_v1(depth, CifarShortcut::Projection, Some(10))?;
+                Ok(Self { arch: name.into(), shortcut: Shortcut::Projection3x3, ..spec })
+            }
             "v1-keras" => Self::keras_v1(depth, Some(1000)),
             "v1-slim" => Self::slim_v1(depth, Some(1000)),
             "v2-slim" => Self::v2(depth, V2Dialect::Slim, Some(1000)),
@@ -218,7 +318,10 @@ pub(crate) fn v1(depth: usize, bottleneck: bool) -> Option<ResNetSpec> {
         padding: Padding::Symmetric,
         bias: ConvBias::Never,
         bn_eps: 1e-5,
+        bn_momentum: None,
+        bn_unbiased: None,
         final_norm: true,
+        pool: Pool::Global,
         head: Vec::new(),
         classes: None,
     })

@@ -27,7 +27,8 @@ pub struct ResNetSpec {
     /// Channels of the input image.
     #[serde(default = "three")]
     pub image_channels: usize,
-    /// The layers before the first stage.
+    /// The layers before the first stage; left out, the first stage reads the image (TF-slim's `include_root_block=False`).
+    #[serde(default, skip_serializing_if = "Stem::is_none")]
     pub stem: Stem,
     /// Stages in order; each may change the resolution and the width once.
     pub stages: Vec<Stage>,
@@ -55,13 +56,23 @@ pub struct ResNetSpec {
     /// Added to the variance in every batch norm. Default 1e-5 (PyTorch, TF-slim).
     #[serde(default = "torch_eps")]
     pub bn_eps: f32,
+    /// Share of a batch's statistics in batch norm's running ones; left out, the one of the framework that the table is of: 0.1 in
+    /// PyTorch, 0.01 in Keras, 0.003 in TF-slim ([`Self::norm_rule`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bn_momentum: Option<f32>,
+    /// Whether the running variance follows the unbiased one of a batch; left out, as with the framework's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bn_unbiased: Option<bool>,
     /// Whether a pre-activation net ends in a norm and a ReLU; all do but kuangliu's PreActResNet.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub final_norm: bool,
+    /// From the last map to features.
+    #[serde(default, skip_serializing_if = "Pool::is_global")]
+    pub pool: Pool,
     /// Widths of linear layers between the average pool and the classifier, each with a ReLU after it; usually none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub head: Vec<usize>,
-    /// Number of classes; `None` ends the net after the average pool, with features.
+    /// Number of classes; `None` ends the net after the pool, with features.
     pub classes: Option<usize>,
 }
 
@@ -82,7 +93,7 @@ fn torch_eps() -> f32 {
 }
 
 /// The layers before the first stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stem {
     /// Output channels.
@@ -103,6 +114,47 @@ pub struct Stem {
     /// The max pool, if there is one.
     #[serde(default)]
     pub pool: Option<StemPool>,
+}
+
+impl Stem {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// From the last map to features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// The mean of all pixels.
+    #[default]
+    Global,
+    /// None: features, or with classes the logits of every pixel by a 1x1 convolution (TF-slim's `global_pool=False`).
+    None,
+    /// An average pool, and a linear layer over all that is left: for images of one size only.
+    Average(FinalPool),
+}
+
+impl Pool {
+    fn is_global(&self) -> bool {
+        *self == Self::Global
+    }
+}
+
+/// An average pool in front of a linear layer over the whole map, which is read in TensorFlow's order: rows, columns, channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinalPool {
+    /// Window height and width.
+    pub kernel: usize,
+    /// Step in both axes.
+    pub stride: usize,
+    /// Which cells are padding; they are left out of the mean.
+    #[serde(default = "symmetric")]
+    pub padding: Padding,
+    /// Side of the square images that the linear layer is made for.
+    pub image: usize,
 }
 
 fn yes() -> bool {
@@ -165,6 +217,9 @@ pub enum Shortcut {
     Projection,
     /// A 1x1 convolution without a norm (Keras' CIFAR example, every v2).
     ProjectionWithoutNorm,
+    /// A 3x3 convolution with the stride, followed by a batch norm in v1 (yunjey's PyTorch tutorial).
+    #[serde(rename = "projection-3x3")]
+    Projection3x3,
     /// ResNet-D: an average pool of the stride, then a 1x1 convolution, followed by a batch norm in v1.
     AveragePool,
     /// Option A: no parameters; zero channels stand evenly before and behind the old ones.
@@ -269,6 +324,9 @@ pub const NAMED: &[&str] = &[
     "resnext50_32x4d",
     "wide_resnet50_2",
     "resnetv2_50",
+    "resnet50-51-classes",
+    "resnet14-residual-block",
+    "labml",
 ];
 
 impl ResNetSpec {
@@ -289,6 +347,29 @@ impl ResNetSpec {
         self.stages.iter().map(layers).fold(2, usize::saturating_add)
     }
 
+    /// Channels that the first stage reads.
+    pub fn first_channels(&self) -> usize {
+        if self.stem.is_none() { self.image_channels } else { self.stem.channels }
+    }
+
+    /// How batch norm's running statistics follow a batch's: their share, and whether the variance is the unbiased one. What the table
+    /// says, else what its framework does: Keras' tables are those with its own epsilons (0.01, biased), TF-slim's those with the stride
+    /// on a stage's last block (0.003; unbiased because TensorFlow's fused kernel corrects what it returns), all others PyTorch's.
+    pub fn norm_rule(&self) -> (f32, bool) {
+        let keras = [1e-3, 1.001e-5].contains(&self.bn_eps);
+        let (momentum, unbiased) = match (keras, self.stride_unit) {
+            (true, _) => (0.01, false),
+            (false, StrideUnit::Last) => (0.003, true),
+            (false, StrideUnit::First) => (0.1, true),
+        };
+        (self.bn_momentum.unwrap_or(momentum), self.bn_unbiased.unwrap_or(unbiased))
+    }
+
+    /// Whether its outputs are one row of logits an image.
+    pub fn classifies(&self) -> bool {
+        self.classes.is_some() && self.pool != Pool::None
+    }
+
     /// A word for the family, as metadata and `inspect` show it.
     pub fn family(&self) -> &'static str {
         match (self.is_pre_activation(), self.stem.pool.is_some(), self.stages.len()) {
@@ -301,13 +382,30 @@ impl ResNetSpec {
 
     /// Side of the square images the published net was made for, in pixels.
     pub fn default_image_size(&self) -> usize {
-        if self.family().starts_with("cifar") { 32 } else { 224 }
+        match self.pool {
+            Pool::Average(pool) => pool.image,
+            _ if self.family().starts_with("cifar") => 32,
+            _ => 224,
+        }
     }
 
     /// Which rule is broken, if one is.
     pub(super) fn validate(&self) -> Result<()> {
         let rule = |ok: bool, text: &str| if ok { Ok(()) } else { Err(Error::Spec(text.into())) };
         rule(!self.stages.is_empty(), "at least one stage is needed")?;
+        if let Pool::Average(FinalPool { kernel, stride, image, .. }) = self.pool {
+            rule((1..=31).contains(&kernel), "the last pool's window must be 1 to 31")?;
+            rule((1..=8).contains(&stride), "the last pool's stride must be 1 to 8")?;
+            rule((1..=4096).contains(&image), "the last pool is made for images of 1 to 4096 pixels")?;
+        }
+        rule(
+            self.pool != Pool::None || self.head.is_empty(),
+            "hidden layers of the head stand behind a pool: with `pool` none there can be none",
+        )?;
+        rule(
+            self.bn_momentum.is_none_or(|share| share > 0.0 && share <= 1.0),
+            "bn_momentum is the share of a batch in the running statistics: above 0 and up to 1, 0.1 is PyTorch's (Keras' 0.99 is 0.01 here)",
+        )?;
         rule(self.classes != Some(0), "the number of classes must be at least 1 (leave it out for features without a head)")?;
         rule((1..=1024).contains(&self.image_channels), "image channels must be 1 to 1024")?;
         rule(self.bn_eps.is_finite() && self.bn_eps > 0.0, "bn_eps must be a positive number")?;
@@ -315,9 +413,10 @@ impl ResNetSpec {
         rule(self.head.len() <= 16, "the head has more than 16 hidden layers")?;
         rule(self.classes.is_none_or(|n| n <= 1 << 20), "more than 1048576 classes are not supported")?;
         let stem = &self.stem;
-        rule(stem.kernel % 2 == 1 && stem.kernel <= 31, "the stem's kernel must be odd and at most 31")?;
-        rule((1..=8).contains(&stem.stride), "the stem's stride must be 1 to 8")?;
-        rule((1..=65536).contains(&stem.channels), "the stem must have 1 to 65536 channels")?;
+        let some = !stem.is_none();
+        rule(!some || stem.kernel % 2 == 1 && stem.kernel <= 31, "the stem's kernel must be odd and at most 31")?;
+        rule(!some || (1..=8).contains(&stem.stride), "the stem's stride must be 1 to 8")?;
+        rule(!some || (1..=65536).contains(&stem.channels), "the stem must have 1 to 65536 channels")?;
         rule(
             stem.deep.is_none_or(|widths| widths.iter().all(|width| (1..=65536).contains(width))),
             "each convolution of the stem must have 1 to 65536 channels",
@@ -332,7 +431,7 @@ impl ResNetSpec {
             bottlenecks == 0 || bottlenecks == self.stages.len(),
             "either every stage has a bottleneck width or none: the lists of blocks, channels and bottlenecks must be equally long",
         )?;
-        let mut previous = stem.channels;
+        let mut previous = self.first_channels();
         for (i, stage) in self.stages.iter().enumerate() {
             let k = i + 1;
             rule(stage.blocks > 0, &format!("stage {k} needs at least one block"))?;
@@ -427,6 +526,9 @@ mod tests {
             let size = spec.default_image_size();
             let graph = spec.build().unwrap();
             let shapes = graph.shapes(1, size, size).unwrap();
+            if ["resnet50-51-classes", "labml"].contains(name) {
+                continue; // they halve the picture at other places
+            }
             let head = graph.value("avgpool").unwrap();
             let before = shapes[graph.nodes[head.0].inputs[0].0];
             assert_eq!(before.h, if size == 32 { 8 } else { 7 }, "{name}");

@@ -39,8 +39,21 @@ pub struct Augmentation {
     pub shift_px: u32,
     /// Random resized crop.
     pub resized_crop: Option<ResizedCrop>,
+    /// Largest shift along rows and along columns as a share of the input's side, drawn between pixels too (Keras'
+    /// `width_shift_range` and `height_shift_range`).
+    pub shift_share: [f32; 2],
+    /// What is shown where the picture ends.
+    pub fill: Fill,
     /// Mirror left and right every other time.
     pub flip: bool,
+    /// Mirror above and below every other time.
+    pub flip_vertical: bool,
+    /// Largest shear, in degrees.
+    pub shear_deg: f32,
+    /// Sides are stretched by factors from `1 - zoom` to `1 + zoom`, each axis for itself (Keras' `zoom_range`).
+    pub zoom: f32,
+    /// Largest number that is added to all channels, of 255 (Keras' `channel_shift_range`).
+    pub channel_shift: f32,
     /// Largest rotation about the centre, in degrees.
     pub rotation_deg: f32,
     /// Colours are multiplied by a factor from `1 - brightness` to `1 + brightness`.
@@ -55,12 +68,37 @@ pub struct Augmentation {
     pub erasing: f32,
     /// alpha of the Beta distribution the share of a mixed-in picture is drawn from (Zhang et al. 2018, arXiv:1710.09412).
     pub mixup_alpha: f32,
+    /// alpha of the Beta distribution the share of a picture that is left around another's rectangle is drawn from (Yun et al. 2019,
+    /// arXiv:1905.04899). With mixup beside it every other batch has one of them.
+    pub cutmix_alpha: f32,
+}
+
+/// What is shown where a picture ends, by Keras' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// Zero after normalisation: the mean colour.
+    #[default]
+    Mean,
+    /// The nearest pixel of the edge.
+    Nearest,
+    /// The picture, mirrored at its edge.
+    Reflect,
+    /// The picture again.
+    Wrap,
+    /// Black.
+    Black,
 }
 
 impl Augmentation {
     /// Whether pictures stay as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether pictures are mixed, so that an image may be of two classes.
+    pub fn mixes(&self) -> bool {
+        self.mixup_alpha > 0.0 || self.cutmix_alpha > 0.0
     }
 
     /// # Errors
@@ -74,6 +112,12 @@ impl Augmentation {
             ("hue", self.hue, 0.5),
             ("erasing", self.erasing, 1.0),
             ("mixup", self.mixup_alpha, 100.0),
+            ("cutmix", self.cutmix_alpha, 100.0),
+            ("shift", self.shift_share[0], 1.0),
+            ("shift", self.shift_share[1], 1.0),
+            ("shear", self.shear_deg, 80.0),
+            ("zoom", self.zoom, 0.9),
+            ("channel shift", self.channel_shift, 255.0),
         ];
         for (name, value, most) in ranges {
             if !(0.0..=most).contains(&value) {
@@ -104,12 +148,19 @@ impl Augmentation {
     /// With mixup every row gets a partner: each picture is mixed into exactly one row, perhaps its own.
     pub fn draw_batch(&self, rng: &mut impl Rng, pictures: &[Picture], size: (usize, usize)) -> Vec<Draw> {
         let mut draws: Vec<Draw> = pictures.iter().map(|picture| self.draw(rng, picture, size)).collect();
-        if self.mixup_alpha > 0.0 {
+        if self.mixes() {
+            let both = self.mixup_alpha > 0.0 && self.cutmix_alpha > 0.0;
+            let cuts = if both { below(rng, 2) == 1 } else { self.cutmix_alpha > 0.0 };
             let mut partners: Vec<u32> = (0..draws.len() as u32).collect();
             shuffle(rng, &mut partners);
             for (draw, partner) in draws.iter_mut().zip(partners) {
                 draw.partner = partner;
-                draw.lambda = beta(rng, f64::from(self.mixup_alpha)) as f32;
+                if cuts {
+                    let share = beta(rng, f64::from(self.cutmix_alpha));
+                    draw.cut(rng, size, share);
+                } else {
+                    draw.lambda = beta(rng, f64::from(self.mixup_alpha)) as f32;
+                }
             }
         }
         draws
@@ -123,7 +174,12 @@ impl Augmentation {
     /// the end; the mean grey of contrast is that of the whole stored picture.
     pub fn draw(&self, rng: &mut impl Rng, picture: &Picture, size: (usize, usize)) -> Draw {
         let window = match &self.resized_crop {
-            Some(crop) => crop.draw(rng, picture),
+            Some(crop) => {
+                let (rows, columns) =
+                    (picture.height as f64 / picture.source.0 as f64, picture.width as f64 / picture.source.1 as f64);
+                let Window { left, top, width, height } = crop.draw(rng, picture.source);
+                Window { left: left * columns, top: top * rows, width: width * columns, height: height * rows }
+            }
             None => Window::middle(picture),
         };
         let flip = self.flip && below(rng, 2) == 1;
@@ -131,9 +187,23 @@ impl Augmentation {
         let angle = if largest > 0.0 { between(rng, -largest, largest).to_radians() } else { 0.0 };
         let most = f64::from(self.shift_px);
         let mut shift = || below(rng, 2 * u64::from(self.shift_px) + 1) as f64 - most;
-        let shift = (shift(), shift());
-        let mut draw = Draw::warped(picture, size, &window, flip, angle, shift);
+        let mut shift = (shift(), shift());
+        // What is off takes no number, so that runs of before go on as they were.
+        let spread = |rng: &mut _, most: f32| if most > 0.0 { between(rng, -f64::from(most), f64::from(most)) } else { 0.0 };
+        shift.0 += spread(rng, self.shift_share[0]) * size.1 as f64;
+        shift.1 += spread(rng, self.shift_share[1]) * size.0 as f64;
+        let warp = Warp {
+            flip,
+            flip_vertical: self.flip_vertical && below(rng, 2) == 1,
+            angle,
+            shear: spread(rng, self.shear_deg).to_radians(),
+            zoom: (1.0 + spread(rng, self.zoom), 1.0 + spread(rng, self.zoom)),
+            shift,
+        };
+        let mut draw = Draw::warped(picture, size, &window, &warp);
         draw.colour = self.colour(rng, picture.mean);
+        let added = spread(rng, self.channel_shift) as f32;
+        draw.colour.iter_mut().for_each(|row| row[3] += added);
         if self.erasing > 0.0 && unit(rng) < f64::from(self.erasing) {
             draw.erase = erase(rng, size);
         }
@@ -218,9 +288,8 @@ impl Window {
 const ATTEMPTS: usize = 10;
 
 impl ResizedCrop {
-    /// torchvision's `RandomResizedCrop.get_params`.
-    fn draw(&self, rng: &mut impl Rng, picture: &Picture) -> Window {
-        let (height, width) = (picture.height, picture.width);
+    /// torchvision's `RandomResizedCrop.get_params` for a picture of so many rows and columns.
+    fn draw(&self, rng: &mut impl Rng, (height, width): (usize, usize)) -> Window {
         let ratio = (f64::from(self.ratio.0), f64::from(self.ratio.1));
         for _ in 0..ATTEMPTS {
             let area = (width * height) as f64 * between(rng, f64::from(self.scale.0), f64::from(self.scale.1));
@@ -259,7 +328,7 @@ pub struct Draw {
     /// Column in the stored picture of output pixel `(x, y)`: `column[0] * x + column[1] * y + column[2]`; whole numbers are
     /// centres of pixels. The fourth is padding.
     pub column: [f32; 4],
-    /// Row in the stored picture, likewise.
+    /// Row in the stored picture, likewise. The fourth is above 0 where the partner shows in the rectangle that else is erased.
     pub row: [f32; 4],
     /// The new red, green and blue (0 to 255) from the old ones: three factors and a constant each.
     pub colour: [[f32; 4]; 3],
@@ -278,17 +347,37 @@ pub struct Draw {
 impl Draw {
     /// The picture as it is, stretched onto an input of `size` (rows, columns) where that is another size.
     pub fn plain(picture: &Picture, size: (usize, usize)) -> Self {
-        Self::warped(picture, size, &Window::middle(picture), false, 0.0, (0.0, 0.0))
+        Self::warped(picture, size, &Window::middle(picture), &Warp::default())
+    }
+
+    /// CutMix: the partner's rectangle, of `1 - share` of the area as far as it lies inside; `lambda` is what is left of this one.
+    fn cut(&mut self, rng: &mut impl Rng, (height, width): (usize, usize), share: f64) {
+        let side = (1.0 - share).max(0.0).sqrt();
+        let (h, w) = ((height as f64 * side) as i64, (width as f64 * side) as i64);
+        let (y, x) = (below(rng, height as u64) as i64, below(rng, width as u64) as i64);
+        let edge = |at: i64, most: usize| at.clamp(0, most as i64) as u32;
+        self.erase = [edge(x - w / 2, width), edge(y - h / 2, height), edge(x + w / 2, width), edge(y + h / 2, height)];
+        let [left, top, right, bottom] = self.erase.map(f64::from);
+        self.lambda = (1.0 - (right - left) * (bottom - top) / (width * height) as f64) as f32;
+        self.row[3] = 1.0;
     }
 
     /// From pixel centres of the input back to those of the picture.
-    fn warped(picture: &Picture, size: (usize, usize), window: &Window, flip: bool, angle: f64, shift: (f64, f64)) -> Self {
+    fn warped(picture: &Picture, size: (usize, usize), window: &Window, warp: &Warp) -> Self {
+        let Warp { flip, flip_vertical, angle, shear, zoom, shift } = *warp;
         let (height, width) = (size.0 as f64, size.1 as f64);
         let (sin, cos) = angle.sin_cos();
         // Of the centre of pixel (0, 0), from the centre of the input, after the shift.
         let (x, y) = (0.5 - shift.0 - width / 2.0, 0.5 - shift.1 - height / 2.0);
-        let mut across = [cos, sin, width / 2.0 + cos * x + sin * y];
-        let down = [-sin, cos, height / 2.0 - sin * x + cos * y];
+        // Zoom, then shear, then rotation.
+        let (slant, upright) = (-shear.sin(), shear.cos());
+        let row = |a: f64, b: f64| [a * zoom.0, (a * slant + b * upright) * zoom.1];
+        let ([a, b], [c, d]) = (row(cos, sin), row(-sin, cos));
+        let mut across = [a, b, width / 2.0 + a * x + b * y];
+        let mut down = [c, d, height / 2.0 + c * x + d * y];
+        if flip_vertical {
+            down = [-down[0], -down[1], height - down[2]];
+        }
         if flip {
             across = [-across[0], -across[1], width - across[2]];
         }
@@ -310,6 +399,26 @@ impl Draw {
     }
 }
 
+/// What is done to a picture's geometry, from the output back to it.
+#[derive(Debug, Clone, Copy)]
+struct Warp {
+    flip: bool,
+    flip_vertical: bool,
+    /// In radians, as the shear.
+    angle: f64,
+    shear: f64,
+    /// Along rows and columns.
+    zoom: (f64, f64),
+    /// In pixels of the input.
+    shift: (f64, f64),
+}
+
+impl Default for Warp {
+    fn default() -> Self {
+        Self { flip: false, flip_vertical: false, angle: 0.0, shear: 0.0, zoom: (1.0, 1.0), shift: (0.0, 0.0) }
+    }
+}
+
 /// Samples along an axis that the shader takes at most.
 const MAX_SAMPLES: u32 = 8;
 
@@ -326,6 +435,8 @@ pub struct AugmentCall<'a> {
     pub draws: &'a Slice,
     /// Normalisation and channel order; a bank of one channel takes the first channel's mean and deviation.
     pub preset: &'a Preset,
+    /// What is shown where a picture ends.
+    pub fill: Fill,
     /// `(N, C, H, W)` with the bank's channels, written.
     pub output: &'a Tensor,
 }
@@ -340,7 +451,7 @@ struct Params {
     picture_width: u32,
     picture_words: u32,
     chunk_pictures: u32,
-    bgr: u32,
+    flags: u32,
     factor: [f32; 4],
     offset: [f32; 4],
 }
@@ -355,7 +466,7 @@ struct Params {
 /// # Errors
 /// [`Error::Usage`] when the bank's channels are not the output's or there are too few draws.
 pub fn record_augment(recorder: &mut Recorder, device: &Device, call: &AugmentCall<'_>) -> Result<()> {
-    let AugmentCall { label, bank, draws, preset, output } = *call;
+    let AugmentCall { label, bank, draws, preset, fill, output } = *call;
     let shape = output.shape;
     if shape.c != bank.channels() {
         return Err(Error::Usage(format!(
@@ -376,6 +487,7 @@ pub fn record_augment(recorder: &mut Recorder, device: &Device, call: &AugmentCa
             picture_width: width as u32,
             chunk_pictures: bank.chunk_pictures() as u32,
             bgr,
+            fill: fill as u32,
             factor: first(factor),
             offset: first(offset),
             draws: recorder.span(draws),
@@ -392,7 +504,7 @@ pub fn record_augment(recorder: &mut Recorder, device: &Device, call: &AugmentCa
         picture_width: width as u32,
         picture_words: (ImageBank::bytes_for(1, height, width, shape.c) / 4) as u32,
         chunk_pictures: bank.chunk_pictures() as u32,
-        bgr: u32::from(bgr),
+        flags: u32::from(bgr) | (fill as u32) << 1,
         factor: first(factor),
         offset: first(offset),
     };
@@ -412,7 +524,8 @@ mod tests {
 
     use super::*;
 
-    const PICTURE: Picture = Picture { index: 9, height: 30, width: 40, margin: 0, mean: [90.0, 120.0, 60.0] };
+    const PICTURE: Picture =
+        Picture { index: 9, height: 30, width: 40, source: (30, 40), margin: 0, mean: [90.0, 120.0, 60.0] };
     const SIZE: (usize, usize) = (30, 40);
 
     fn draws(recipe: Augmentation, count: usize) -> Vec<Draw> {
@@ -445,6 +558,7 @@ mod tests {
             hue: 0.1,
             erasing: 0.5,
             mixup_alpha: 0.2,
+            ..Augmentation::default()
         };
         let draw = |seed| recipe.draw_batch(&mut ChaCha8Rng::seed_from_u64(seed), &[PICTURE; 20], SIZE);
         assert_eq!(draw(1), draw(1));
@@ -507,8 +621,18 @@ mod tests {
         // A proportion no window of the picture has: the largest one of the nearest allowed proportion, in the middle.
         let thin = ResizedCrop { scale: (1.0, 1.0), ratio: (0.25, 0.25) };
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let window = thin.draw(&mut rng, &PICTURE);
+        let window = thin.draw(&mut rng, PICTURE.source);
         assert_eq!(window, Window { left: 16.0, top: 0.0, width: 8.0, height: 30.0 });
+        // Of a picture that was stretched when it was stored, area and proportion are those it had.
+        let stretched = Picture { height: 40, width: 40, source: (120, 480), ..PICTURE };
+        let shape = |draw: &Draw| (draw.column[0] * 40.0 * 12.0, draw.row[1] * 30.0 * 3.0);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let recipe = Augmentation { resized_crop: Some(crop), ..Augmentation::default() };
+        let crops: Vec<Draw> = (0..2000).map(|_| recipe.draw(&mut rng, &stretched, SIZE)).collect();
+        // A fifth of the area within its 120 rows is at least 96 wide.
+        assert_spread("proportion", crops.iter().map(|draw| (shape(draw).0 / shape(draw).1).log2()), -0.35, 1.02);
+        let left = crops.iter().map(|draw| draw.column[2] - draw.column[0] * 0.5 + 0.5);
+        assert!(left.clone().any(|left| left < 2.0) && left.clone().any(|left| left > 25.0), "crops come from all of it");
     }
 
     #[test]
@@ -550,6 +674,46 @@ mod tests {
             assert!((mean - 0.5).abs() < 0.03, "alpha {alpha}: mean {mean}");
             assert!((variance / expected - 1.0).abs() < 0.1, "alpha {alpha}: variance {variance}, expected {expected}");
         }
+    }
+
+    #[test]
+    fn keras_geometry_keeps_to_its_strengths() {
+        let none = Augmentation::default();
+        let shifted = draws(Augmentation { shift_share: [0.1, 0.2], ..none }, 500);
+        assert_spread("shift along rows", shifted.iter().map(|draw| draw.column[2]), -4.0, 4.0);
+        assert_spread("shift along columns", shifted.iter().map(|draw| draw.row[2]), -6.0, 6.0);
+        let zoomed = draws(Augmentation { zoom: 0.3, ..none }, 500);
+        assert_spread("zoom", zoomed.iter().map(|draw| draw.column[0]), 0.7, 1.3);
+        assert_spread("zoom of the other axis", zoomed.iter().map(|draw| draw.row[1]), 0.7, 1.3);
+        let sheared = draws(Augmentation { shear_deg: 20.0, ..none }, 500);
+        assert_spread("shear", sheared.iter().map(|draw| (-draw.column[1]).asin().to_degrees()), -20.0, 20.0);
+        let turned = draws(Augmentation { flip_vertical: true, ..none }, 500);
+        let mirrored = turned.iter().filter(|draw| draw.row == [0.0, -1.0, 29.0, 0.0]).count();
+        assert!((200..300).contains(&mirrored), "{mirrored} of 500 stand on their head");
+        let lighter = draws(Augmentation { channel_shift: 30.0, ..none }, 500);
+        assert_spread("channel shift", lighter.iter().map(|draw| draw.colour[1][3]), -30.0, 30.0);
+        // The centre stays where it is.
+        for draw in zoomed.iter().chain(&sheared) {
+            let on = |map: [f32; 4]| map[0] * 19.5 + map[1] * 14.5 + map[2];
+            assert!((on(draw.column) - 19.5).abs() < 1e-4 && (on(draw.row) - 14.5).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn a_cut_rectangle_is_the_share_that_the_target_says() {
+        let cut = draws(Augmentation { cutmix_alpha: 1.0, ..Augmentation::default() }, 2000);
+        for draw in &cut {
+            let [left, top, right, bottom] = draw.erase;
+            assert!(draw.row[3] == 1.0 && left <= right && right <= 40 && top <= bottom && bottom <= 30);
+            let share = 1.0 - ((right - left) * (bottom - top)) as f32 / 1200.0;
+            assert!((draw.lambda - share).abs() < 1e-6);
+        }
+        let mean = cut.iter().map(|draw| draw.lambda).sum::<f32>() / 2000.0;
+        assert!((0.55..0.75).contains(&mean), "half of the area less what lies outside: {mean}");
+        let both = Augmentation { cutmix_alpha: 1.0, mixup_alpha: 1.0, ..Augmentation::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let cuts = (0..200).filter(|_| both.draw_batch(&mut rng, &[PICTURE; 2], SIZE)[0].row[3] > 0.0).count();
+        assert!((60..140).contains(&cuts), "{cuts} of 200 batches");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Training pictures that stay on the GPU, as bytes.
 
+use crate::data::Whole;
 use crate::device::{Device, Slice};
 use crate::{Error, Result};
 
@@ -18,6 +19,9 @@ pub struct ImageBank {
     chunks: Vec<Slice>,
     /// Mean colour of every picture, for contrast.
     means: Vec<[f32; 3]>,
+    /// Of pictures that are not as large as their place, or were of another size before: rows and columns that show them, and that they
+    /// had.
+    wholes: Vec<Option<[(usize, usize); 2]>>,
 }
 
 /// What a draw needs to know of a stored picture.
@@ -29,6 +33,8 @@ pub struct Picture {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// Rows and columns that it had before it was stored; crops are drawn in these.
+    pub source: (usize, usize),
     /// Rows and columns on every side around what inference would show: crops and rotations may draw from them.
     pub margin: usize,
     /// Mean red, green and blue, 0 to 255.
@@ -89,7 +95,17 @@ impl ImageBank {
             .step_by(chunk_pictures)
             .map(|first| Slice::new(device, "training pictures", chunk_pictures.min(count - first) as u64 * picture))
             .collect::<Result<_>>()?;
-        Ok(Self { count, height, width, channels, margin: 0, chunk_pictures, chunks, means: vec![[0.0; 3]; count] })
+        Ok(Self {
+            count,
+            height,
+            width,
+            channels,
+            margin: 0,
+            chunk_pictures,
+            chunks,
+            means: vec![[0.0; 3]; count],
+            wholes: vec![None; count],
+        })
     }
 
     /// The same bank for pictures with a margin: what is shown without augmentation is their middle.
@@ -118,20 +134,42 @@ impl ImageBank {
         let bytes = Self::bytes_for(1, self.height, self.width, self.channels);
         let place = (index % self.chunk_pictures) as u64 * bytes;
         self.chunks[index / self.chunk_pictures].part(place, bytes).write(device, pixels);
+        self.wholes[index] = None;
+        self.means[index] = self.mean(pixels, (self.height, self.width));
+        Ok(())
+    }
+
+    /// The same for all of a picture on the square of its place.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_whole(&mut self, device: &Device, index: usize, whole: &Whole) -> Result<()> {
+        self.write(device, index, &whole.pixels)?;
+        let (width, height) = Whole::extent(whole.size, self.width as u32);
+        let extent = (height as usize, width as usize);
+        self.wholes[index] = Some([extent, (whole.size.1 as usize, whole.size.0 as usize)]);
+        self.means[index] = self.mean(&whole.pixels, extent);
+        Ok(())
+    }
+
+    /// Mean colour of so many rows and columns.
+    fn mean(&self, pixels: &[u8], (rows, columns): (usize, usize)) -> [f32; 3] {
         let mut sums = [0u64; 3];
-        for pixel in pixels.chunks_exact(self.channels) {
-            for (sum, c) in sums.iter_mut().zip(0..) {
-                *sum += u64::from(pixel[self.channels.min(c + 1) - 1]);
+        for row in pixels.chunks_exact(self.width * self.channels).take(rows) {
+            for pixel in row.chunks_exact(self.channels).take(columns) {
+                for (sum, c) in sums.iter_mut().zip(0..) {
+                    *sum += u64::from(pixel[self.channels.min(c + 1) - 1]);
+                }
             }
         }
-        self.means[index] = sums.map(|sum| sum as f32 / (self.height * self.width) as f32);
-        Ok(())
+        sums.map(|sum| sum as f32 / (rows * columns).max(1) as f32)
     }
 
     /// What a draw needs to know of the picture at `index`, or None past the end.
     pub fn picture(&self, index: usize) -> Option<Picture> {
         let mean = *self.means.get(index)?;
-        Some(Picture { index: index as u32, height: self.height, width: self.width, margin: self.margin, mean })
+        let [(height, width), source] = self.wholes[index].unwrap_or([(self.height, self.width); 2]);
+        Some(Picture { index: index as u32, height, width, source, margin: self.margin, mean })
     }
 
     /// Number of pictures.

@@ -66,7 +66,7 @@ pub struct Target {
     pub other: u32,
     /// Share of `label`, 0 to 1.
     pub lambda: f32,
-    /// What the image counts: 1, or 0 for a row that only fills the batch.
+    /// Factor on the image's gradient, usually 1; 0 for a row that only fills the batch. Losses and accuracy count all others alike.
     pub weight: f32,
 }
 
@@ -95,6 +95,8 @@ pub struct LossCall<'a> {
     pub label: &'a str,
     /// The loss.
     pub kind: LossKind,
+    /// Targets are shares of classes (mixup, CutMix): every image counts the same in the mean, whatever its classes' weights.
+    pub shares: bool,
     /// `(N, C, 1, 1)`.
     pub logits: &'a Tensor,
     /// N [`Target`]s.
@@ -109,7 +111,7 @@ pub struct LossCall<'a> {
     /// confidence (largest probability), the predicted class. A row of weight 0 becomes zeros. With logits that are not
     /// finite the loss is NaN and the rank C.
     pub rows: &'a Slice,
-    /// Two vec4s, added to: sum of weight * loss, sum of weights, right in the first one, right in the first five; then rows
+    /// Two vec4s, added to: sum of losses, sum of what the images count in the mean, right in the first one, right in the first five; then rows
     /// whose loss is not finite (these count in none of the sums), 0, 0, 0. The mean loss is the first over the second.
     pub totals: &'a Slice,
 }
@@ -127,16 +129,16 @@ struct RowsParams {
 
 /// Loss, gradient and accuracy of a batch, in two dispatches.
 ///
-/// The mean over a batch divides by the sum of the rows' weights. A row's weight is its [`Target::weight`], for softmax times
-/// the class weight of its label (of a mixture: the mixture of both), as torch's normaliser; for sigmoid the loss of a row is
-/// the mean over its classes, each times its class weight. Accuracy goes by the label with the larger share.
+/// The mean over a batch is torch's. `CrossEntropyLoss(weight)` divides the sum by the class weights of the labels, but by the number of
+/// images where targets are probabilities of classes, which mixtures are: so does this with [`shares`](LossCall::shares).
+/// `BCEWithLogitsLoss(weight)` takes the mean over images and classes. Accuracy goes by the label with the larger share.
 ///
 /// A row whose logits are not finite gets a gradient of NaN, so that the gradient norm sees it and the optimizer skips the step.
 ///
 /// # Errors
 /// [`Error::Usage`] when an operand is too small or of another shape, or the smoothing makes no sense.
 pub fn record_loss(recorder: &mut Recorder, device: &Device, call: &LossCall<'_>) -> Result<()> {
-    let LossCall { label, kind, logits, targets, class_weights, rows, totals, .. } = *call;
+    let LossCall { label, kind, shares, logits, targets, class_weights, rows, totals, .. } = *call;
     kind.validate()?;
     let shape = logits.shape;
     if (shape.h, shape.w) != (1, 1) {
@@ -151,11 +153,14 @@ pub fn record_loss(recorder: &mut Recorder, device: &Device, call: &LossCall<'_>
     if let Some(tensor) = call.d_logits.filter(other) {
         return Err(Error::Usage(format!("the loss `{label}` wants a gradient like the logits, {shape:?}, found {tensor:?}")));
     }
+    let sigmoid = matches!(kind, LossKind::SigmoidCrossEntropy { .. });
+    let even = shares || sigmoid;
     let Some(gpu) = device.gpu() else {
         let step = Step::Loss {
             batch: shape.n as u32,
             classes: shape.c as u32,
-            sigmoid: matches!(kind, LossKind::SigmoidCrossEntropy { .. }),
+            sigmoid,
+            even,
             smoothing: kind.label_smoothing(),
             share: call.share,
             logits: recorder.span(&logits.slice),
@@ -172,13 +177,13 @@ pub fn record_loss(recorder: &mut Recorder, device: &Device, call: &LossCall<'_>
         // The shader declares the binding whether or not it writes to it.
         None => Slice::new(device, "no gradient", 16)?,
     };
-    let sigmoid = flag(matches!(kind, LossKind::SigmoidCrossEntropy { .. }));
     // Each thread reads what the others found: a software adapter wants few.
     let threads = match gpu.family() {
         Family::Gpu => 64.0,
         Family::Cpu => 8.0,
     };
-    let constants = [("SIGMOID", sigmoid), ("GRADIENT", flag(call.d_logits.is_some())), ("THREADS", threads)];
+    let gradient = flag(call.d_logits.is_some());
+    let constants = [("EVEN", flag(even)), ("SIGMOID", flag(sigmoid)), ("GRADIENT", gradient), ("THREADS", threads)];
     let params = RowsParams {
         batch: shape.n as u32,
         classes: shape.c as u32,

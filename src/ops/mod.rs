@@ -16,6 +16,7 @@ mod chunks;
 mod class_map;
 mod colour;
 mod conv2d;
+mod flatten;
 mod gather;
 mod grouped_conv2d;
 mod image_bank;
@@ -34,7 +35,7 @@ mod softmax;
 mod winograd;
 
 pub use add::record_add;
-pub use augment::{AugmentCall, Augmentation, Draw, ResizedCrop, record_augment};
+pub use augment::{AugmentCall, Augmentation, Draw, Fill, ResizedCrop, record_augment};
 pub use batch_norm::{
     Affine, NormBackward, NormForward, NormParams, Statistics, norm_saved_bytes, norm_scratch_bytes, record_batch_norm,
     record_norm_backward, record_norm_forward,
@@ -88,6 +89,8 @@ layers! {
     avg_pool::AvgPool,
     /// Mean over all pixels.
     pool::GlobalAvgPool,
+    /// All pixels as features.
+    flatten::Flatten,
     /// Shortcut without parameters.
     shortcut::ZeroPadShortcut,
     /// The fully connected layer.

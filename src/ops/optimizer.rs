@@ -18,7 +18,8 @@ pub enum Optimizer {
         /// Look ahead (Sutskever et al. 2013); needs a momentum.
         nesterov: bool,
     },
-    /// Adam (Kingma and Ba 2015, arXiv:1412.6980) as `torch.optim.Adam`: eps is added to the corrected root.
+    /// Adam (Kingma and Ba 2015, arXiv:1412.6980) as `torch.optim.Adam`: eps is added to the corrected root,
+    /// unless told otherwise.
     Adam {
         /// Decay of the mean of gradients.
         beta1: f32,
@@ -26,6 +27,9 @@ pub enum Optimizer {
         beta2: f32,
         /// Added to the root.
         eps: f32,
+        /// It is added to the root before its bias is corrected, as TensorFlow and Keras do: in the first steps as if it were larger.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        uncorrected_eps: bool,
     },
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101) as `torch.optim.AdamW`.
     #[serde(rename = "adamw")]
@@ -54,7 +58,7 @@ impl Optimizer {
 
     /// Adam with PyTorch's defaults.
     pub fn adam() -> Self {
-        Self::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+        Self::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, uncorrected_eps: false }
     }
 
     /// AdamW with PyTorch's defaults.
@@ -86,7 +90,7 @@ impl Optimizer {
                     return Err(Error::Usage("Nesterov needs a momentum above 0; 0.9 is usual".into()));
                 }
             }
-            Self::Adam { beta1, beta2, eps } | Self::AdamW { beta1, beta2, eps } => {
+            Self::Adam { beta1, beta2, eps, .. } | Self::AdamW { beta1, beta2, eps } => {
                 unit("beta1", beta1)?;
                 unit("beta2", beta2)?;
                 if !(eps.is_finite() && eps > 0.0) {
@@ -126,11 +130,16 @@ impl StepValues {
         };
         // In f64: 0.999^1 is so near to 1 that f32 would lose digits of the difference.
         let correction = |beta: f32| (1.0 - f64::from(beta).powf(f64::from(step.max(1)))) as f32;
+        let (mut first, mut second) = (correction(beta1), correction(beta2));
+        if matches!(optimizer, Optimizer::Adam { uncorrected_eps: true, .. }) {
+            // rate * sqrt(c2) / c1 * mean / (sqrt(square) + eps): all of the correction is in the rate.
+            (first, second) = (first / second.sqrt(), 1.0);
+        }
         Self {
             learning_rate,
             step,
-            bias_correction1: correction(beta1),
-            bias_correction2: correction(beta2),
+            bias_correction1: first,
+            bias_correction2: second,
             max_norm: clip_norm.unwrap_or(f32::MAX),
             _align: [0; 3],
         }
@@ -220,7 +229,7 @@ pub fn record_update(recorder: &mut Recorder, device: &Device, call: &UpdateCall
             rule: match *optimizer {
                 Optimizer::Sgd { momentum: 0.0, .. } => Rule::Sgd,
                 Optimizer::Sgd { momentum, nesterov } => Rule::Momentum { momentum, nesterov },
-                Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+                Optimizer::Adam { beta1, beta2, eps, .. } | Optimizer::AdamW { beta1, beta2, eps } => {
                     Rule::Adam { beta1, beta2, eps }
                 }
             },
@@ -241,7 +250,7 @@ pub fn record_update(recorder: &mut Recorder, device: &Device, call: &UpdateCall
         Optimizer::Sgd { momentum, nesterov } => {
             (MOMENTUM, vec![decoupled, ("NESTEROV", flag(nesterov))], [momentum, 0.0, 0.0])
         }
-        Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+        Optimizer::Adam { beta1, beta2, eps, .. } | Optimizer::AdamW { beta1, beta2, eps } => {
             (ADAM, vec![decoupled], [beta1, beta2, eps])
         }
     };

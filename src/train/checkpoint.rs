@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `layer1.0.conv1.weight`, ... | best parameters and running statistics; the latest ones where nothing validates |
 //! | `resume.latest.NAME` | the latest ones of what learns, where they are not the best |
+//! | `resume.average.NAME` | the moving average of what learns, where the recipe asks for it |
 //! | `resume.momentum_buffer.NAME` | SGD's momentum |
 //! | `resume.exp_avg.NAME`, `resume.exp_avg_sq.NAME` | Adam's means |
 //!
@@ -53,10 +54,14 @@ pub struct Checkpoint {
     pub progress: Progress,
     /// Every epoch so far.
     pub history: Vec<Epoch>,
+    /// What of the recipe was changed on the way.
+    pub changes: Vec<Change>,
     /// Best parameters and running statistics, as many as the network has.
     pub best: Tensors,
     /// The latest ones; `None` where they are the best.
     pub latest: Option<Tensors>,
+    /// The moving average of the latest ones, where the recipe asks for it.
+    pub average: Option<Tensors>,
     /// The optimizer's state in the order of [`slots`], a tensor for each parameter that learns; empty before the first step.
     pub optimizer: Vec<Tensors>,
     /// Which pictures train and which validate, where the door remembers them by their files.
@@ -111,6 +116,18 @@ pub struct Progress {
     /// Sums over the steps of the epoch that is under way.
     #[serde(default)]
     pub partial: Totals,
+    /// Images of these steps.
+    #[serde(default)]
+    pub partial_images: u64,
+    /// Updates of the weights' moving average.
+    #[serde(default)]
+    pub averaged: u64,
+    /// Updates that the optimizer's state has seen.
+    #[serde(default)]
+    pub updates: u64,
+    /// The epoch from which early stopping waits: where the run was changed last.
+    #[serde(default)]
+    pub waiting_since: u32,
 }
 
 impl Default for Progress {
@@ -124,7 +141,59 @@ impl Default for Progress {
             train_images: 0,
             validation_images: 0,
             partial: Totals::default(),
+            partial_images: 0,
+            averaged: 0,
+            updates: 0,
+            waiting_since: 0,
         }
+    }
+}
+
+/// Optimizer steps of an epoch; the last one may have fewer images.
+pub(super) fn steps_per_epoch(images: u64, batch: u32) -> u64 {
+    images.div_ceil(u64::from(batch).max(1)).max(1)
+}
+
+impl Progress {
+    /// From a version that left out what filled no whole batch.
+    fn update(&mut self, batch: u32) {
+        let batch = u64::from(batch).min(self.train_images).max(1);
+        let (epochs, before) = (u64::from(self.epoch), (self.train_images / batch).max(1));
+        let of_epoch = self.step.saturating_sub(epochs * before);
+        self.updates = self.step;
+        self.partial_images = of_epoch * batch;
+        self.step = epochs * steps_per_epoch(self.train_images, batch as u32) + of_epoch;
+    }
+}
+
+/// A change of the recipe on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Whole epochs done before.
+    pub epoch: u32,
+    /// Optimizer steps done before.
+    pub step: u64,
+    /// What changed.
+    pub changed: Vec<Changed>,
+}
+
+/// One number or choice of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changed {
+    /// Its name in the recipe: `learning_rate`.
+    pub field: String,
+    /// As JSON has it.
+    pub from: serde_json::Value,
+    /// As JSON has it.
+    pub to: serde_json::Value,
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plain = |value: &serde_json::Value| value.to_string().replace('"', "");
+        write!(f, "{} from {} to {}", self.field.replace('_', " "), plain(&self.from), plain(&self.to))
     }
 }
 
@@ -155,14 +224,18 @@ struct Training {
     recipe: Recipe,
     progress: Progress,
     history: Vec<Epoch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
 }
 
-/// Of the `training` metadata; a change that older programs would misread counts it up.
-const VERSION: u32 = 1;
+/// Of the `training` metadata; a change that older programs would misread counts it up. In version 1 what was left of an epoch beside
+/// whole batches was not trained.
+const VERSION: u32 = 2;
 const TRAINING: &str = "training";
 const PIXELS: &str = "pixels";
 const PICTURES: &str = "pictures";
 const LATEST: &str = "latest";
+const AVERAGE: &str = "average";
 /// Of what [`Checkpoint::write`] gives away at a time.
 const PIECE_BYTES: usize = 4 << 20;
 
@@ -184,10 +257,9 @@ impl Checkpoint {
     /// Goes on with so many pictures instead, at the end of the last whole epoch.
     pub fn change_pictures(&mut self, train: u64, validation: u64) {
         let progress = &mut self.progress;
-        let batch = u64::from(self.recipe.batch).min(train).max(1);
         (progress.train_images, progress.validation_images) = (train, validation);
-        progress.step = u64::from(progress.epoch) * (train / batch);
-        progress.partial = Totals::default();
+        progress.step = u64::from(progress.epoch) * steps_per_epoch(train, self.recipe.batch);
+        (progress.partial, progress.partial_images) = (Totals::default(), 0);
     }
 
     /// The file.
@@ -206,18 +278,26 @@ impl Checkpoint {
     /// As [`to_bytes`](Self::to_bytes), before the first piece.
     pub async fn write(&self, take: &mut dyn FnMut(Vec<u8>), turns: &mut Turns<'_>) -> Result<()> {
         self.check()?;
-        let training =
-            Training { version: VERSION, recipe: self.recipe.clone(), progress: self.progress, history: self.history.clone() };
+        let training = Training {
+            version: VERSION,
+            recipe: self.recipe.clone(),
+            progress: self.progress,
+            history: self.history.clone(),
+            changes: self.changes.clone(),
+        };
         let mut metadata = self.metadata();
         metadata.insert(TRAINING.into(), json(&training));
         if let Some(pictures) = &self.pictures {
             metadata.insert(PICTURES.into(), pictures.text());
         }
         let mut resumed: Vec<(String, &HostTensor)> = Vec::new();
-        let parts = self.latest.iter().map(|tensors| (LATEST, tensors));
+        let average = self.average.iter().map(|tensors| (AVERAGE, tensors));
+        let parts = self.latest.iter().map(|tensors| (LATEST, tensors)).chain(average);
         for (part, tensors) in parts.chain(slots(&self.recipe.optimizer).iter().copied().zip(&self.optimizer)) {
-            // What does not learn stands there once: the latest is the best.
-            let learning = tensors.iter().filter(|(name, _)| self.recipe.trains(name));
+            // What does not learn stands there once, where the latest is the best: it may have learnt before the recipe was changed.
+            let other =
+                |name: &str, tensor: &HostTensor| [LATEST, AVERAGE].contains(&part) && self.best.get(name) != Some(tensor);
+            let learning = tensors.iter().filter(|(name, tensor)| self.recipe.trains(name) || other(name, tensor));
             resumed.extend(learning.map(|(name, tensor)| (format!("{RESUME_PREFIX}{part}.{name}"), tensor)));
         }
         let mut tensors: Vec<(&str, &HostTensor)> = self.best.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
@@ -264,14 +344,17 @@ impl Checkpoint {
         if version.is_some_and(|version| version > u64::from(VERSION)) {
             return Err(wrong("its training run was saved by a newer version of this program; update to go on".into()));
         }
-        let Training { recipe, progress, history, .. } =
+        let Training { version, recipe, mut progress, history, changes } =
             serde_json::from_str(text).map_err(|error| wrong(format!("its training run cannot be read: {error}")))?;
         let pixels = pixels(&state)?
             .ok_or_else(|| wrong("its metadata does not say how pictures become the network's input (`pixels`)".into()))?;
 
+        if version < VERSION {
+            progress.update(recipe.batch);
+        }
         let pictures = state.metadata.get(PICTURES).and_then(|text| PictureSides::parse(text));
         let mut parts: IndexMap<&str, Tensors> = IndexMap::new();
-        let known: Vec<&str> = [LATEST].iter().chain(slots(&recipe.optimizer)).copied().collect();
+        let known: Vec<&str> = [LATEST, AVERAGE].iter().chain(slots(&recipe.optimizer)).copied().collect();
         for (name, tensor) in state.tensors.iter_mut().filter(|(name, _)| name.starts_with(RESUME_PREFIX)) {
             let rest = &name[RESUME_PREFIX.len()..];
             let part = rest.split_once('.').and_then(|(part, name)| Some((*known.iter().find(|k| **k == part)?, name)));
@@ -284,12 +367,15 @@ impl Checkpoint {
         }
         let found = detect::detect(state)?;
         // In the order of the best ones, with what stands there alone.
-        let latest = parts.swap_remove(LATEST).map(|mut latest| {
-            for (name, tensor) in found.weights.tensors.iter().filter(|(name, _)| !recipe.trains(name)) {
-                latest.entry(name.clone()).or_insert_with(|| tensor.clone());
-            }
-            latest
-        });
+        let mut whole = |part: &str| {
+            parts.swap_remove(part).map(|mut tensors| {
+                for (name, tensor) in found.weights.tensors.iter().filter(|(name, _)| !recipe.trains(name)) {
+                    tensors.entry(name.clone()).or_insert_with(|| tensor.clone());
+                }
+                tensors
+            })
+        };
+        let (latest, average) = (whole(LATEST), whole(AVERAGE));
         let optimizer: Vec<Tensors> = slots(&recipe.optimizer).iter().filter_map(|slot| parts.swap_remove(slot)).collect();
         let classes = found.classes.ok_or_else(|| wrong("its metadata does not name its classes".into()))?;
         let checkpoint = Self {
@@ -299,8 +385,10 @@ impl Checkpoint {
             recipe,
             progress,
             history,
+            changes,
             best: found.weights.tensors,
             latest,
+            average,
             optimizer,
             pictures,
         };
@@ -330,7 +418,7 @@ impl Checkpoint {
     fn check(&self) -> Result<()> {
         let params = self.spec.build()?.params();
         let all: Vec<&Param> = params.iter().collect();
-        for tensors in [&self.best].into_iter().chain(&self.latest) {
+        for tensors in [&self.best].into_iter().chain(&self.latest).chain(&self.average) {
             complete(tensors, &all)?;
         }
         let learning: Vec<&Param> = params.iter().filter(|p| p.trainable && self.recipe.trains(&p.name)).collect();

@@ -23,12 +23,22 @@ pub(super) struct Feed {
     augmentation: Augmentation,
     draws: Slice,
     augment: Recording,
+    /// Where random crops are cut from, in training.
+    wholes: Option<Wholes>,
     frozen: Option<Frozen>,
     features: Option<Features>,
     batch: usize,
     /// Rows and columns of the network's input.
     input_size: (usize, usize),
     output: Tensor,
+}
+
+/// All of the pictures, for random crops.
+#[derive(Debug)]
+struct Wholes {
+    bank: ImageBank,
+    places: Places,
+    augment: Recording,
 }
 
 /// The layers in front of the trained ones.
@@ -121,13 +131,31 @@ impl Feed {
         // With features kept, every picture is needed once; without, a batch must never push out its own pictures.
         // What is read from disk in random order has left a small ring before it is asked for again.
         let wanted = if features.is_some() || set.is_streamed() { 2 * batch } else { set.len() };
-        let affordable = (budget.image_bytes / size.bytes() as u64) as usize;
-        let count = wanted.min(affordable.max(2 * batch));
+        let crops = set.whole_side().filter(|_| augmentation.resized_crop.is_some()).map(|side| side as usize);
+        // Pictures that are cropped are looked at as they are when they validate.
+        let (whole_budget, budget) = match crops {
+            Some(_) => (budget.image_bytes / 4 * 3, budget.image_bytes / 4),
+            None => (0, budget.image_bytes),
+        };
+        let affordable = |bytes: u64, picture: usize| ((bytes / picture as u64) as usize).max(2 * batch);
+        let count = wanted.min(affordable(budget, size.bytes()));
         let bank = ImageBank::new(ctx, count, height, width, 3)?.with_margin(size.margin as usize);
         let draws = Slice::new(ctx, "augmentation draws", (batch * size_of::<Draw>()) as u64)?;
+        let fill = augmentation.fill;
         let mut recorder = Recorder::new();
-        let call = AugmentCall { label: "augment", bank: &bank, draws: &draws, preset, output: &images };
+        let call = AugmentCall { label: "augment", bank: &bank, draws: &draws, preset, fill, output: &images };
         ops::record_augment(&mut recorder, ctx, &call)?;
+        let wholes = match crops {
+            Some(side) => {
+                let count = wanted.min(affordable(whole_budget, side * side * 3));
+                let bank = ImageBank::new(ctx, count, side, side, 3)?;
+                let mut recorder = Recorder::new();
+                let call = AugmentCall { label: "augment", bank: &bank, draws: &draws, preset, fill, output: &images };
+                ops::record_augment(&mut recorder, ctx, &call)?;
+                Some(Wholes { bank, places: Places::new(count, set.len()), augment: recorder.finish_long(ctx) })
+            }
+            None => None,
+        };
         let output = match (&features, &frozen) {
             (Some(features), _) => features.input.clone(),
             (None, Some(frozen)) => frozen.output.clone(),
@@ -139,6 +167,7 @@ impl Feed {
             augmentation,
             draws,
             augment: recorder.finish_long(ctx),
+            wholes,
             frozen,
             features,
             batch,
@@ -158,7 +187,8 @@ impl Feed {
             let memory = frozen.plan.memory();
             memory.weight_bytes + memory.activation_bytes
         });
-        self.bank.bytes() + self.features.as_ref().map_or(0, |features| features.bank.bytes()) + frozen
+        let wholes = self.wholes.as_ref().map_or(0, |wholes| wholes.bank.bytes());
+        wholes + self.bank.bytes() + self.features.as_ref().map_or(0, |features| features.bank.bytes()) + frozen
     }
 
     /// Whether the frozen layers' results are kept.
@@ -186,7 +216,11 @@ impl Feed {
                 features.gather.run(ctx)?;
             }
         } else {
-            let stored = self.bring_in(ctx, set, pictures)?;
+            let cropped = rng.is_some() && self.wholes.is_some();
+            let stored = match &mut self.wholes {
+                Some(wholes) if cropped => wholes.bring_in(ctx, set, pictures)?,
+                _ => self.bring_in(ctx, set, pictures)?,
+            };
             let draws = match rng {
                 Some(rng) => self.augmentation.draw_batch(rng, &stored, self.input_size),
                 None => stored.iter().map(|picture| Draw::plain(picture, self.input_size)).collect(),
@@ -194,7 +228,7 @@ impl Feed {
             for (target, draw) in targets.iter_mut().zip(&draws).filter(|(_, draw)| draw.lambda < 1.0) {
                 *target = Target::mixed(target.label, labels[draw.partner as usize], draw.lambda);
             }
-            self.run_images(ctx, draws)?;
+            self.run_images(ctx, draws, cropped)?;
         }
         targets.resize(self.batch, Target::FILLER);
         Ok(targets)
@@ -212,14 +246,17 @@ impl Feed {
         Ok(stored)
     }
 
-    fn run_images(&self, ctx: &Device, mut draws: Vec<Draw>) -> Result<()> {
+    fn run_images(&self, ctx: &Device, mut draws: Vec<Draw>, cropped: bool) -> Result<()> {
         if let Some(first) = draws.first().copied() {
             // Rows that fill the batch show the first picture, unmixed, and count nowhere.
             let filler = Draw { partner: 0, lambda: 1.0, ..first };
             draws.resize(self.batch, filler);
         }
         self.draws.write(ctx, bytemuck::cast_slice(&draws));
-        self.augment.run(ctx)?;
+        match &self.wholes {
+            Some(wholes) if cropped => wholes.augment.run(ctx)?,
+            _ => self.augment.run(ctx)?,
+        }
         self.frozen.as_ref().map_or(Ok(()), |frozen| frozen.plan.run(ctx))
     }
 
@@ -231,7 +268,7 @@ impl Feed {
         for chunk in unknown.chunks(self.batch) {
             let stored = self.bring_in(ctx, set, chunk)?;
             let draws = stored.iter().map(|picture| Draw::plain(picture, self.input_size)).collect();
-            self.run_images(ctx, draws)?;
+            self.run_images(ctx, draws, false)?;
             if let (Some(features), Some(frozen)) = (&mut self.features, &self.frozen) {
                 let rows = &frozen.output.slice;
                 let bytes = features.row_bytes;
@@ -242,6 +279,21 @@ impl Feed {
             }
         }
         Ok(())
+    }
+}
+
+impl Wholes {
+    /// As [`Feed::bring_in`].
+    fn bring_in(&mut self, ctx: &Device, set: &ImageSet, pictures: &[usize]) -> Result<Vec<Picture>> {
+        let mut stored = Vec::with_capacity(pictures.len());
+        for (picture, (place, missing)) in pictures.iter().zip(self.places.take(pictures)) {
+            if missing {
+                let whole = set.whole(*picture)?;
+                self.bank.write_whole(ctx, place, &whole)?;
+            }
+            stored.extend(self.bank.picture(place));
+        }
+        Ok(stored)
     }
 }
 

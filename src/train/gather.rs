@@ -5,7 +5,7 @@ use crate::data::{ChannelOrder, ImageSet, ImageSize, Preset, RgbaImage};
 use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::model::graph::Graph;
 use crate::model::{InferencePlan, PlanBuilder, PlanOptions, Turns};
-use crate::ops::{self, AugmentCall, Augmentation, Draw, ImageBank};
+use crate::ops::{self, AugmentCall, Augmentation, Draw, Fill, ImageBank};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -16,19 +16,31 @@ struct Gather {
     draws: Slice,
     recording: Recording,
     size: ImageSize,
+    whole: bool,
 }
 
 impl Gather {
-    /// For as many pictures at a time as `output` has rows.
-    fn new(ctx: &Device, preset: &Preset, size: ImageSize, output: &Tensor) -> Result<Self> {
-        let (width, height) = size.stored();
+    /// For as many pictures at a time as `output` has rows; of all of them, on squares of `whole_side`, where that is given.
+    fn new(
+        ctx: &Device,
+        preset: &Preset,
+        size: ImageSize,
+        (whole_side, fill): (Option<u32>, Fill),
+        output: &Tensor,
+    ) -> Result<Self> {
         let batch = output.shape.n;
-        let bank = ImageBank::new(ctx, batch, height, width, 3)?.with_margin(size.margin as usize);
+        let bank = match whole_side {
+            Some(side) => ImageBank::new(ctx, batch, side as usize, side as usize, 3)?,
+            None => {
+                let (width, height) = size.stored();
+                ImageBank::new(ctx, batch, height, width, 3)?.with_margin(size.margin as usize)
+            }
+        };
         let draws = Slice::new(ctx, "draws", (batch * size_of::<Draw>()) as u64)?;
         let mut recorder = Recorder::new();
-        let call = AugmentCall { label: "gather", bank: &bank, draws: &draws, preset, output };
+        let call = AugmentCall { label: "gather", bank: &bank, draws: &draws, preset, fill, output };
         ops::record_augment(&mut recorder, ctx, &call)?;
-        Ok(Self { bank, draws, recording: recorder.finish(ctx), size })
+        Ok(Self { bank, draws, recording: recorder.finish(ctx), size, whole: whole_side.is_some() })
     }
 
     /// Rows and columns of the input.
@@ -40,7 +52,12 @@ impl Gather {
     fn put(&mut self, ctx: &Device, set: &ImageSet, pictures: impl Iterator<Item = usize>) -> Result<Vec<ops::Picture>> {
         let mut put = Vec::new();
         for (place, picture) in pictures.enumerate() {
-            self.bank.write(ctx, place, &set.image(picture)?)?;
+            if self.whole {
+                let whole = set.whole(picture)?;
+                self.bank.write_whole(ctx, place, &whole)?;
+            } else {
+                self.bank.write(ctx, place, &set.image(picture)?)?;
+            }
             put.extend(self.bank.picture(place));
         }
         Ok(put)
@@ -77,7 +94,7 @@ impl Judge {
         let size = ImageSize::of(preset, true);
         let options = PlanOptions { batch, height: size.height as usize, width: size.width as usize, ..PlanOptions::new(0) };
         let mut builder = PlanBuilder::new(ctx, graph, options)?;
-        let gather = Gather::new(ctx, preset, size, builder.input())?;
+        let gather = Gather::new(ctx, preset, size, (None, Fill::Mean), builder.input())?;
         while builder.advance(ctx, graph, weights)? {
             turns.offer().await;
         }
@@ -151,10 +168,11 @@ pub async fn preview(
     }
     let size = set.size();
     // Each row of the picture's own has another beside it, which mixup may bring together.
-    let rows = if augmentation.mixup_alpha > 0.0 { 2 * count } else { count };
+    let rows = if augmentation.mixes() { 2 * count } else { count };
     let shape = Shape::new(rows, 3, size.height as usize, size.width as usize);
     let output = Tensor::zeros(ctx, "augmented pictures", shape, Precision::F32)?;
-    let mut gather = Gather::new(ctx, preset, size, &output)?;
+    let whole_side = set.whole_side().filter(|_| augmentation.resized_crop.is_some());
+    let mut gather = Gather::new(ctx, preset, size, (whole_side, augmentation.fill), &output)?;
     let others = set.len() - 1;
     let shown = |row: usize| if row < count || others == 0 { 0 } else { 1 + (row - count) % others };
     let put = gather.put(ctx, set, (0..rows).map(shown))?;

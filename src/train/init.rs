@@ -10,7 +10,7 @@ use crate::weights::{HostTensor, StateDict};
 use crate::{Error, Result};
 
 /// How weights are drawn. Batch norm always starts as the identity of standardised values (weight 1, bias 0, running mean 0 and
-/// variance 1), and biases of convolutions at 0.
+/// variance 1), and biases of convolutions at 0 but with [`Init::Torch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
@@ -22,6 +22,15 @@ pub enum Init {
     /// As Keras' `he_normal`, which its CIFAR-10 example uses for convolutions and classifier: a normal distribution cut off at
     /// twice its deviation, of variance `2 / fan_in` after the cut; the classifier's bias is 0.
     KerasHeNormal,
+    /// As `slim.variance_scaling_initializer()`: cut off at twice its deviation, of variance `2.6 / fan_in` before the cut, which is
+    /// all but `2 / fan_in` after it.
+    SlimVarianceScaling,
+    /// As TensorFlow's `xavier_initializer` and Keras' `glorot_uniform`: evenly up to `sqrt(6 / (fan_in + fan_out))`
+    /// (Glorot and Bengio 2010).
+    Xavier,
+    /// As PyTorch draws a layer that nobody initialises: weights and biases of convolutions and of the classifier evenly up to
+    /// `1 / sqrt(fan_in)`.
+    Torch,
 }
 
 /// Standard deviation of a standard normal distribution cut off at -2 and 2 (Keras' and TensorFlow's constant).
@@ -36,7 +45,8 @@ const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 /// # Errors
 /// [`Error::Usage`] for `zero_last_norm` where a block does not end in a norm: in a pre-activation network a ReLU follows the
 /// norm, and behind a weight of 0 it would pass no gradient, for ever.
-pub fn initialise(graph: &Graph, init: Init, zero_last_norm: bool, seed: u64) -> Result<StateDict> {
+pub fn initialise(graph: &Graph, init: impl Into<Draws>, zero_last_norm: bool, seed: u64) -> Result<StateDict> {
+    let init = init.into();
     let mut state = StateDict::default();
     for param in graph.params() {
         let data = draw(graph, &param, init, seed);
@@ -66,7 +76,14 @@ pub fn initialise(graph: &Graph, init: Init, zero_last_norm: bool, seed: u64) ->
 ///
 /// # Errors
 /// [`Error::TensorMismatch`] when any other tensor is missing or has another shape.
-pub fn transfer(graph: &Graph, pretrained: &StateDict, keep_head: bool, init: Init, seed: u64) -> Result<(StateDict, bool)> {
+pub fn transfer(
+    graph: &Graph,
+    pretrained: &StateDict,
+    keep_head: bool,
+    init: impl Into<Draws>,
+    seed: u64,
+) -> Result<(StateDict, bool)> {
+    let init = init.into();
     let params = graph.params();
     let is_head = |param: &Param| head(graph, &param.name).is_some();
     let fits = || params.iter().filter(|param| is_head(param)).all(|p| pretrained.get(&p.name, &p.shape).is_ok());
@@ -90,8 +107,34 @@ pub fn same_classes(a: &[String], b: &[String]) -> bool {
     a.iter().map(plain).eq(b.iter().map(plain))
 }
 
+/// How weights are drawn, and what biases begin with where that is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Draws {
+    /// The distribution of weights.
+    pub init: Init,
+    /// Of all biases of convolutions and linear layers.
+    pub bias: Option<f32>,
+}
+
+impl From<Init> for Draws {
+    fn from(init: Init) -> Self {
+        Self { init, bias: None }
+    }
+}
+
+/// Inputs of the layer that a bias belongs to: its weight has all axes but the first for them. `None` for a norm's.
+fn inputs_of(graph: &Graph, bias: &str) -> Option<usize> {
+    let name = bias.strip_suffix(".bias")?;
+    let node = graph.nodes.iter().find(|node| node.name == name)?;
+    let weight = node.op.params().into_iter().next()?;
+    (weight.shape.len() > 1).then(|| weight.shape.iter().skip(1).product())
+}
+
 /// The values of one parameter or running statistic.
-fn draw(graph: &Graph, param: &Param, init: Init, seed: u64) -> Vec<f32> {
+fn draw(graph: &Graph, param: &Param, Draws { init, bias }: Draws, seed: u64) -> Vec<f32> {
+    if let Some((bias, _)) = bias.zip(inputs_of(graph, &param.name)) {
+        return vec![bias; param.shape.iter().product()];
+    }
     let count: usize = param.shape.iter().product();
     let mut rng = generator(seed, Stream::Init(hash(&param.name)));
     // A weight's shape is (O, I, ...): an output sees all axes but the first, an input all but the second.
@@ -103,8 +146,17 @@ fn draw(graph: &Graph, param: &Param, init: Init, seed: u64) -> Vec<f32> {
             (0..count).map(|_| (deviation * normal(&mut rng)) as f32).collect()
         }
         (Init::HeFanOut, &[_, inputs]) => evenly(count, inputs, &mut rng),
-        (Init::KerasHeNormal, &[_, _] | &[_, _, _, _]) => {
-            let deviation = (2.0 / fan_in as f64).sqrt() / TRUNCATED_DEVIATION;
+        (Init::Torch, &[_, _] | &[_, _, _, _]) => evenly(count, fan_in, &mut rng),
+        (Init::Xavier, &[outputs, inputs, ..]) if inputs > 0 => {
+            let fan_out = outputs * (fan_in / inputs);
+            let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
+            (0..count).map(|_| (bound * (2.0 * unit(&mut rng) - 1.0)) as f32).collect()
+        }
+        (Init::KerasHeNormal | Init::SlimVarianceScaling, &[_, _] | &[_, _, _, _]) => {
+            let deviation = match init {
+                Init::KerasHeNormal => (2.0 / fan_in as f64).sqrt() / TRUNCATED_DEVIATION,
+                _ => (2.6 / fan_in as f64).sqrt(),
+            };
             let mut truncated = || loop {
                 let value = normal(&mut rng);
                 if value.abs() <= 2.0 {
@@ -114,8 +166,8 @@ fn draw(graph: &Graph, param: &Param, init: Init, seed: u64) -> Vec<f32> {
             (0..count).map(|_| truncated()).collect()
         }
         _ if param.name.ends_with(".weight") || param.name.ends_with(".running_var") => vec![1.0; count],
-        _ => match head(graph, &param.name) {
-            Some(inputs) if init == Init::HeFanOut => evenly(count, inputs, &mut rng),
+        _ => match (init, head(graph, &param.name), inputs_of(graph, &param.name)) {
+            (Init::HeFanOut, Some(inputs), _) | (Init::Torch, _, Some(inputs)) => evenly(count, inputs, &mut rng),
             _ => vec![0.0; count],
         },
     }
@@ -196,6 +248,35 @@ mod tests {
         let largest = weights.iter().fold(0.0f32, |m, w| m.max(w.abs()));
         assert!(f64::from(largest) <= 2.0 * expected / TRUNCATED_DEVIATION);
         assert!(all(data(&state, "layer3.0.conv1.bias"), 0.0) && all(data(&state, "fc.bias"), 0.0));
+    }
+
+    #[test]
+    fn every_framework_has_its_spread() {
+        // 32 inputs and 64 outputs of 3 x 3.
+        let drawn = |net: &str, init| initialise(&graph(net), init, false, 1).unwrap();
+        let (name, inputs, outputs) = ("layer3.0.conv1.weight", 288.0f64, 576.0f64);
+        let even = |bound: f64| bound / 3.0f64.sqrt();
+        for (net, init, expected, largest) in [
+            // tf.truncated_normal of a deviation of sqrt(1.3 * 2 / n), as slim's code has it.
+            ("resnet20", Init::SlimVarianceScaling, TRUNCATED_DEVIATION * (2.6 / inputs).sqrt(), 2.0 * (2.6 / inputs).sqrt()),
+            ("resnet20", Init::Xavier, even((6.0 / (inputs + outputs)).sqrt()), (6.0 / (inputs + outputs)).sqrt()),
+            // kaiming_uniform_(a=sqrt(5)): sqrt(6 / ((1 + 5) * fan_in)).
+            ("resnet20-keras", Init::Torch, even((1.0 / inputs).sqrt()), (1.0 / inputs).sqrt()),
+        ] {
+            let state = drawn(net, init);
+            let weights = data(&state, name);
+            assert!((deviation(weights) / expected - 1.0).abs() < 0.02, "{init:?}: {}", deviation(weights));
+            let found = f64::from(weights.iter().fold(0.0f32, |m, w| m.max(w.abs())));
+            assert!(found <= largest * 1.000001 && found > 0.9 * largest, "{init:?}: {found} of {largest}");
+        }
+        let torch = drawn("resnet20-keras", Init::Torch);
+        let bias = deviation(data(&torch, "layer3.0.conv1.bias")) / even((1.0 / inputs).sqrt());
+        assert!((0.7..1.3).contains(&bias), "biases are drawn, too: {bias}");
+        assert!(all(data(&torch, "layer3.0.bn1.bias"), 0.0));
+
+        let constant = initialise(&graph("resnet20-keras"), Draws { init: Init::Xavier, bias: Some(0.01) }, false, 1).unwrap();
+        assert!(["conv1.bias", "layer3.0.conv2.bias", "fc.bias"].iter().all(|name| all(data(&constant, name), 0.01)));
+        assert!(all(data(&constant, "bn1.bias"), 0.0) && all(data(&constant, "bn1.running_mean"), 0.0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::device::{Device, Precision, Shape};
 use crate::model::Turns;
 use crate::model::graph::{Graph, Param};
 use crate::model::training::{Grouping, Parameters, Totals, TrainingMemory, TrainingOptions, TrainingPlan};
-use crate::ops::Statistics;
+use crate::ops::{LossKind, Statistics};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -57,8 +57,20 @@ pub(super) struct Machine {
     feed: Feed,
     parameters: Parameters,
     plan: TrainingPlan,
+    /// For the images that are left of an epoch.
+    rest: Option<Rest>,
     statistics: Statistics,
     micro_batch: usize,
+    parts: usize,
+    /// What an image of each class counts in the mean of a step.
+    counts: Vec<f32>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    plan: TrainingPlan,
+    images: usize,
+    statistics: Statistics,
 }
 
 impl Machine {
@@ -113,22 +125,37 @@ impl Machine {
         parameters.load(ctx, weights, turns).await?;
         let frozen = graphs.frozen.as_ref().map(|graph| (graph, weights));
         let feed = Feed::new(ctx, setup, micro_batch, frozen, recipe.augmentation, turns).await?;
-        let counts = setup.class_counts();
+        let class_weights = recipe.class_weights.resolve(&setup.class_counts());
         let statistics = recipe.statistics(&setup.spec);
+        let shares = recipe.augmentation.mixes();
+        let even = shares || matches!(recipe.loss, LossKind::SigmoidCrossEntropy { .. });
+        let counts = if even { vec![1.0; class_weights.len()] } else { class_weights.clone() };
         let options = TrainingOptions {
             loss: recipe.loss,
-            class_weights: recipe.class_weights.resolve(&counts),
+            shares,
+            class_weights,
             statistics,
             micro_batches: recipe.accumulation as usize,
             optimizer: recipe.optimizer,
             decoupled: recipe.decays_decoupled(),
         };
         let plan = TrainingPlan::new(ctx, &graphs.trained, &parameters, feed.output(), &options, turns).await?;
+        let rest = match setup.rest(recipe) {
+            Some(images) => {
+                let statistics = recipe.rest_statistics(&setup.spec, images);
+                let options = TrainingOptions { statistics, ..options };
+                let input = feed.output().first(images as usize);
+                let plan = plan.beside(ctx, &graphs.trained, &parameters, &input, &options, turns).await?;
+                Some(Rest { plan, images: images as usize, statistics })
+            }
+            None => None,
+        };
         ctx.check()?;
-        Ok(Self { ctx: ctx.clone(), feed, parameters, plan, statistics, micro_batch })
+        let parts = recipe.accumulation as usize;
+        Ok(Self { ctx: ctx.clone(), feed, parameters, plan, rest, statistics, micro_batch, parts, counts })
     }
 
-    /// Queues a whole step over these images. `number` counts steps from 1.
+    /// Queues a whole step over these images: a batch, or what is left of an epoch. `number` counts the optimizer's updates from 1.
     pub(super) fn step(
         &mut self,
         set: &ImageSet,
@@ -138,10 +165,23 @@ impl Machine {
         number: u32,
         clip_norm: Option<f32>,
     ) -> Result<()> {
-        for part in images.chunks(self.micro_batch) {
-            let targets = self.feed.fill(&self.ctx, set, part, Some(rng))?;
-            self.plan.set_targets(&self.ctx, &targets);
-            self.plan.accumulate(&self.ctx)?;
+        let weigh = |images: &[usize]| -> f32 { images.iter().map(|image| self.counts[set.labels[*image] as usize]).sum() };
+        let whole = weigh(images);
+        let shares: Vec<f32> = images.chunks(self.micro_batch).map(|part| weigh(part) / whole).collect();
+        for (part, share) in images.chunks(self.micro_batch).zip(shares) {
+            let mut targets = self.feed.fill(&self.ctx, set, part, Some(rng))?;
+            // A plan takes the mean over its images and a part of it; the gradient is to be that of the mean over the whole step.
+            let factor = if whole > 0.0 { share * self.parts as f32 } else { 1.0 };
+            targets.iter_mut().for_each(|target| target.weight *= factor);
+            let plan = match &self.rest {
+                Some(rest) if part.len() < self.micro_batch => {
+                    targets.truncate(rest.images);
+                    &rest.plan
+                }
+                _ => &self.plan,
+            };
+            plan.set_targets(&self.ctx, &targets);
+            plan.accumulate(&self.ctx)?;
         }
         self.plan.update(&self.ctx, learning_rate, number, clip_norm)
     }
@@ -196,6 +236,11 @@ impl Machine {
         Ok(buffers)
     }
 
+    /// Other weights; the optimizer goes on with its state.
+    pub(super) async fn put(&self, weights: &StateDict, turns: &mut Turns<'_>) -> Result<()> {
+        self.parameters.load(&self.ctx, weights, turns).await
+    }
+
     /// Goes back to these weights and this state; without a state the optimizer begins anew.
     pub(super) async fn restore(&self, weights: &StateDict, optimizer: &[Tensors], turns: &mut Turns<'_>) -> Result<()> {
         self.parameters.load(&self.ctx, weights, turns).await?;
@@ -215,9 +260,17 @@ impl Machine {
         matches!(self.statistics, Statistics::Batch { .. })
     }
 
+    /// Images that are left of an epoch beside its whole parts, and whether batch norm uses their statistics.
+    pub(super) fn rest(&self) -> Option<(u32, bool)> {
+        let batch = |statistics| matches!(statistics, Statistics::Batch { .. });
+        self.rest.as_ref().map(|rest| (rest.images as u32, batch(rest.statistics)))
+    }
+
     /// Of training, and of what feeds it.
     pub(super) fn memory(&self) -> (TrainingMemory, u64) {
-        (self.plan.memory(), self.feed.bytes())
+        let mut memory = self.plan.memory();
+        memory.activation_bytes += self.rest.as_ref().map_or(0, |rest| rest.plan.memory().activation_bytes);
+        (memory, self.feed.bytes())
     }
 
     pub(super) fn keeps_features(&self) -> bool {

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::init::Draws;
 use super::{Init, Schedule};
 use crate::model::graph::Param;
-use crate::model::resnet::{ResNetSpec, StrideUnit};
+use crate::model::resnet::ResNetSpec;
 use crate::ops::{Augmentation, LossKind, Optimizer, Statistics};
 use crate::{Error, Result};
 
@@ -39,6 +40,9 @@ pub struct Recipe {
     pub multipliers: RateMultipliers,
     /// What batch norm normalises with.
     pub bn_statistics: BnStatistics,
+    /// Share of a batch in batch norm's running statistics; the network's own where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bn_momentum: Option<f32>,
     /// What is minimised, with its label smoothing.
     pub loss: LossKind,
     /// What an image of each class counts.
@@ -49,10 +53,16 @@ pub struct Recipe {
     pub val_fraction: f32,
     /// Stop after this many epochs without a better validation.
     pub early_stopping: Option<u32>,
+    /// The moving average of the weights, which then validates and is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<Ema>,
     /// Of the split, the order, augmentation and drawn weights.
     pub seed: u64,
     /// How drawn weights are distributed: all of a network from scratch, or a new head.
     pub init: Init,
+    /// What the biases of convolutions and linear layers begin with, where that is not for [`init`](Self::init) to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_bias: Option<f32>,
     /// Blocks begin as the identity; from scratch only.
     pub zero_init_last_norm: bool,
 }
@@ -66,20 +76,41 @@ impl Default for Recipe {
             learning_rate: 0.01,
             optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: true },
             schedule: Schedule::cosine(1.0),
-            weight_decay: WeightDecay { value: 1e-4, decoupled: false, skip_norm_and_bias: true },
+            weight_decay: WeightDecay { value: 1e-4, decoupled: false, skip_norm_and_bias: true, skip_head: false },
             clip_norm: None,
             depth: TrainDepth::All,
             multipliers: RateMultipliers::default(),
             bn_statistics: BnStatistics::Auto,
+            bn_momentum: None,
             loss: LossKind::default(),
             class_weights: ClassWeights::None,
             augmentation: Augmentation { flip: true, shift_px: 4, ..Augmentation::default() },
             val_fraction: 0.2,
             early_stopping: None,
+            ema: None,
             seed: 1,
             init: Init::default(),
+            init_bias: None,
             zero_init_last_norm: false,
         }
+    }
+}
+
+/// An exponential moving average of the weights (Polyak and Juditsky 1992), as torchvision's training keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ema {
+    /// Share of the old in each update, above 0 and below 1.
+    pub decay: f64,
+    /// Optimizer steps from one update to the next.
+    pub steps: u32,
+}
+
+impl Ema {
+    /// The share after so many updates: at first less, so that drawn weights are soon forgotten, as TensorFlow's `num_updates` does.
+    pub fn decay_after(&self, updates: u64) -> f64 {
+        let updates = updates as f64;
+        self.decay.min((1.0 + updates) / (10.0 + updates))
     }
 }
 
@@ -94,6 +125,9 @@ pub struct WeightDecay {
     pub decoupled: bool,
     /// Norms and biases are left as they are.
     pub skip_norm_and_bias: bool,
+    /// So is the classifier (Keras' CIFAR-10 example regularises convolutions alone).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_head: bool,
 }
 
 /// Factors on the learning rate; 1 everywhere by default. A factor of 0 is refused: [`TrainDepth`] freezes.
@@ -178,7 +212,45 @@ impl Part {
     }
 }
 
+/// Recipes of others, by the names that `--recipe` knows.
+const NAMED: [(&str, &str); 5] = [
+    ("keras-cifar", include_str!("recipes/keras-cifar.json")),
+    ("slim", include_str!("recipes/slim.json")),
+    ("labml", include_str!("recipes/labml.json")),
+    ("tf51", include_str!("recipes/tf51.json")),
+    ("torchvision", include_str!("recipes/torchvision.json")),
+];
+
 impl Recipe {
+    /// Every name that [`named`](Self::named) knows.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.into_iter().map(|(name, _)| name)
+    }
+
+    /// Somebody else's recipe: `keras-cifar` (Keras' CIFAR-10 example), `slim` (TF-slim's defaults), `labml` (its CIFAR-10 experiment),
+    /// `tf51` (the TensorFlow walk-through of `resnet50-51-classes`), `torchvision` (its reference training of the first weights).
+    pub fn named(name: &str) -> Option<Self> {
+        let (_, text) = NAMED.iter().find(|(known, _)| *known == name)?;
+        serde_json::from_str(text).ok()
+    }
+
+    /// The name of the recipe that this network's code base trains it with, where it has one of its own.
+    pub fn usual_for(spec: &ResNetSpec) -> Option<&'static str> {
+        let arch = spec.arch.as_str();
+        match arch {
+            "resnet50-51-classes" => Some("tf51"),
+            _ if arch.starts_with("labml") => Some("labml"),
+            _ if arch.ends_with("-slim") => Some("slim"),
+            _ if spec.bn_eps == 1e-3 => Some("keras-cifar"),
+            _ => None,
+        }
+    }
+
+    /// How weights are drawn.
+    pub fn draws(&self) -> Draws {
+        Draws { init: self.init, bias: self.init_bias }
+    }
+
     /// Images that run through the network at a time.
     pub fn micro_batch(&self) -> u32 {
         self.batch / self.accumulation.max(1)
@@ -207,7 +279,8 @@ impl Recipe {
     /// Weight decay of this parameter.
     pub fn decay(&self, param: &Param) -> f32 {
         // Of all parameters only the kernels of convolutions and the classifier's weight have more than one axis.
-        let spared = self.weight_decay.skip_norm_and_bias && param.shape.len() < 2;
+        let spared = self.weight_decay.skip_norm_and_bias && param.shape.len() < 2
+            || self.weight_decay.skip_head && matches!(Part::of(&param.name), Part::Head);
         if spared { 0.0 } else { self.weight_decay.value }
     }
 
@@ -221,7 +294,19 @@ impl Recipe {
         match self.bn_statistics {
             BnStatistics::Frozen => Statistics::Running,
             BnStatistics::Auto if self.micro_batch() < FEW_IMAGES => Statistics::Running,
-            BnStatistics::Auto | BnStatistics::Batch => batch_statistics(spec),
+            BnStatistics::Auto | BnStatistics::Batch => {
+                let (momentum, unbiased) = spec.norm_rule();
+                Statistics::Batch { momentum: self.bn_momentum.unwrap_or(momentum), unbiased }
+            }
+        }
+    }
+
+    /// The same for the images that are left of an epoch: a single one says nothing about the others, and leaves the statistics alone.
+    pub fn rest_statistics(&self, spec: &ResNetSpec, images: u32) -> Statistics {
+        match self.statistics(spec) {
+            Statistics::Batch { .. } if images == 1 => Statistics::Running,
+            Statistics::Batch { .. } if self.bn_statistics == BnStatistics::Auto && images < FEW_IMAGES => Statistics::Running,
+            statistics => statistics,
         }
     }
 
@@ -248,6 +333,13 @@ impl Recipe {
         check(self.clip_norm.is_none_or(|norm| norm.is_finite() && norm > 0.0), &|| {
             format!("a gradient cannot be clipped to a norm of {:?}; give a positive number like 1", self.clip_norm)
         })?;
+        check(self.bn_momentum.is_none_or(|share| share > 0.0 && share <= 1.0), &|| {
+            format!(
+                "a batch norm momentum of {:?} cannot be used; give the share of a batch, above 0 and up to 1 (PyTorch's is 0.1, Keras' \
+                 0.99 is 0.01 here)",
+                self.bn_momentum
+            )
+        })?;
         check(self.depth != TrainDepth::FromStage(0), &|| "stages are counted from 1; `all` trains the stem too".into())?;
         let RateMultipliers { stem, stages, head } = &self.multipliers;
         let odd = [stem, head].into_iter().chain(stages).find(|m| !(m.is_finite() && **m > 0.0));
@@ -263,12 +355,16 @@ impl Recipe {
             let fine = weights.iter().all(|w| w.is_finite() && *w >= 0.0) && weights.iter().any(|w| *w > 0.0);
             check(fine, &|| "class weights must be numbers of 0 or more, and one of them above 0".into())?;
         }
+        check(self.init_bias.is_none_or(f32::is_finite), &|| "biases can only begin with a finite number, like 0.01".into())?;
         self.augmentation.validate()?;
         check((0.0..1.0).contains(&self.val_fraction), &|| {
             format!(
                 "a validation fraction of {} cannot be used; give a number from 0 (train on everything) to below 1",
                 self.val_fraction
             )
+        })?;
+        check(self.ema.is_none_or(|ema| ema.decay > 0.0 && ema.decay < 1.0 && ema.steps > 0), &|| {
+            "a moving average wants a decay above 0 and below 1, like 0.999, and at least 1 step between two updates".into()
         })?;
         check(self.early_stopping != Some(0), &|| "early stopping needs at least 1 epoch of patience".into())
     }
@@ -283,6 +379,12 @@ impl Recipe {
         let Some(classes) = spec.classes else {
             return Err(Error::Usage(format!("{} ends in features; give it classes to train it", spec.arch)));
         };
+        if !spec.classifies() {
+            return Err(Error::Usage(format!(
+                "{} has no pool, so it has logits for every pixel; give it one to train it",
+                spec.arch
+            )));
+        }
         if let TrainDepth::FromStage(stage) = self.depth
             && stage as usize > stages
         {
@@ -298,19 +400,6 @@ impl Recipe {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// How running statistics follow the batch's, in the framework a network comes from: PyTorch's 0.1 with the unbiased variance;
-/// Keras' 0.99, that is 0.01, with the biased one (its networks are those with an epsilon other than 1e-5); TF-slim's decay of
-/// 0.997 (`resnet_arg_scope`; its networks have the stride on a stage's last block), unbiased because TensorFlow's fused kernel corrects what it returns for the running variance.
-pub fn batch_statistics(spec: &ResNetSpec) -> Statistics {
-    if spec.bn_eps != 1e-5 {
-        Statistics::Batch { momentum: 0.01, unbiased: false }
-    } else if spec.stride_unit == StrideUnit::Last {
-        Statistics::Batch { momentum: 0.003, unbiased: true }
-    } else {
-        Statistics::Batch { momentum: 0.1, unbiased: true }
     }
 }
 
@@ -402,6 +491,33 @@ mod tests {
         assert_eq!(short, Recipe { epochs: 3, ..Recipe::default() });
         assert!(serde_json::from_str::<Recipe>(r#"{"epoch": 3}"#).is_err());
         assert!(serde_json::from_str::<Recipe>(r#"{"depth": "stage0"}"#).is_err());
+    }
+
+    #[test]
+    fn the_recipes_of_others_can_be_used() {
+        for name in Recipe::names() {
+            let recipe = Recipe::named(name).unwrap_or_else(|| panic!("{name} is no recipe"));
+            recipe.validate().unwrap();
+        }
+        assert_eq!(Recipe::named("keras"), None);
+        let keras = Recipe::named("keras-cifar").unwrap();
+        let decayed = |recipe: &Recipe| -> Vec<String> {
+            let params = graph("resnet20-keras").params();
+            params.into_iter().filter(|p| p.trainable && recipe.decay(p) > 0.0).map(|p| p.name).collect()
+        };
+        assert_eq!(decayed(&keras).len(), 19 + 2, "convolutions, those of shortcuts too");
+        assert!(decayed(&keras).iter().all(|name| name.ends_with(".weight") && !name.starts_with("fc")));
+        for (arch, name) in [
+            ("resnet20-keras", Some("keras-cifar")),
+            ("resnet56v2", Some("keras-cifar")),
+            ("resnet50v2-slim", Some("slim")),
+            ("resnet50-51-classes", Some("tf51")),
+            ("labml:2,2-8,16", Some("labml")),
+            ("resnet18", None),
+            ("resnet50v2-keras", None),
+        ] {
+            assert_eq!(Recipe::usual_for(&spec(arch)), name, "{arch}");
+        }
     }
 
     #[test]

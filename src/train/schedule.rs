@@ -46,18 +46,45 @@ pub enum Schedule {
         /// At least 1.
         final_div_factor: f64,
     },
-    /// `ReduceLROnPlateau` (mode `min`, relative threshold, no cooldown): times `factor` when the validation loss has not
-    /// fallen for more than `patience` epochs. Without validation the training loss is watched.
+    /// `ReduceLROnPlateau` (mode `min`, no cooldown): times `factor` when the validation loss has not fallen for more than `patience`
+    /// epochs, as PyTorch counts, or for `patience` epochs, as Keras does. Without validation the training loss is watched.
     ReduceOnPlateau {
         /// Above 0 and below 1.
         factor: f64,
         /// Epochs without a better loss that are let pass.
         patience: u32,
-        /// A loss counts as better below `best * (1 - threshold)`.
+        /// A loss counts as better below `best * (1 - threshold)` in PyTorch, below `best - threshold` in Keras (its `min_delta`).
         threshold: f64,
         /// The factors together never fall below this.
         min_factor: f64,
+        /// Whose counting.
+        #[serde(default, skip_serializing_if = "PlateauRule::is_pytorch")]
+        rule: PlateauRule,
     },
+    /// The factors of two rules together, one of which may watch a plateau.
+    Both {
+        /// One of them.
+        first: Box<Schedule>,
+        /// The other.
+        second: Box<Schedule>,
+    },
+}
+
+/// Which framework's way of counting epochs without a better loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlateauRule {
+    /// `patience` epochs are let pass, the rate falls after the next; a relative threshold.
+    #[default]
+    Pytorch,
+    /// The rate falls after `patience` epochs; an absolute threshold.
+    Keras,
+}
+
+impl PlateauRule {
+    fn is_pytorch(&self) -> bool {
+        *self == Self::Pytorch
+    }
 }
 
 /// From `epoch` on, `factor` times the recipe's rate.
@@ -109,14 +136,24 @@ impl Plateau {
     /// Takes an epoch's loss into account; a loss that is no number counts as not better. Says whether the rate fell. Does
     /// nothing under another schedule.
     pub fn observe(&mut self, schedule: &Schedule, loss: f64) -> bool {
-        let Schedule::ReduceOnPlateau { factor, patience, threshold, min_factor } = *schedule else { return false };
-        if loss.is_finite() && self.best.is_none_or(|best| loss < best * (1.0 - threshold)) {
+        let Some(&Schedule::ReduceOnPlateau { factor, patience, threshold, min_factor, rule }) = schedule.plateau() else {
+            return false;
+        };
+        let better = |best: f64| match rule {
+            PlateauRule::Pytorch => loss < best * (1.0 - threshold),
+            PlateauRule::Keras => loss < best - threshold,
+        };
+        if loss.is_finite() && self.best.is_none_or(better) {
             self.best = Some(loss);
             self.waited = 0;
         } else {
             self.waited += 1;
         }
-        if self.waited <= patience {
+        let most = match rule {
+            PlateauRule::Pytorch => patience.saturating_add(1),
+            PlateauRule::Keras => patience.max(1),
+        };
+        if self.waited < most {
             return false;
         }
         self.waited = 0;
@@ -147,9 +184,23 @@ impl Schedule {
         Self::OneCycle { pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4 }
     }
 
+    /// [`Schedule::ReduceOnPlateau`] with Keras' defaults but for the patience.
+    pub fn keras_plateau(patience: u32) -> Self {
+        Self::ReduceOnPlateau { factor: 0.1, patience, threshold: 1e-4, min_factor: 0.0, rule: PlateauRule::Keras }
+    }
+
     /// [`Schedule::ReduceOnPlateau`] with PyTorch's defaults.
     pub fn reduce_on_plateau() -> Self {
-        Self::ReduceOnPlateau { factor: 0.1, patience: 10, threshold: 1e-4, min_factor: 0.0 }
+        Self::ReduceOnPlateau { factor: 0.1, patience: 10, threshold: 1e-4, min_factor: 0.0, rule: PlateauRule::Pytorch }
+    }
+
+    /// The part that watches a plateau, if one does.
+    fn plateau(&self) -> Option<&Self> {
+        match self {
+            Self::ReduceOnPlateau { .. } => Some(self),
+            Self::Both { first, second } => first.plateau().or_else(|| second.plateau()),
+            _ => None,
+        }
     }
 
     /// What the recipe's rate is multiplied with in the step at `at`.
@@ -181,6 +232,7 @@ impl Schedule {
                 anneal(1.0, start / final_div_factor, done)
             }
             Self::ReduceOnPlateau { .. } => plateau.factor,
+            Self::Both { first, second } => first.factor(at, plateau) * second.factor(at, plateau),
         }
     }
 
@@ -232,6 +284,16 @@ impl Schedule {
                     ),
                 )
             }
+            Self::Both { first, second } => {
+                first.validate(epochs)?;
+                second.validate(epochs)?;
+                let simple = |part: &Self| !matches!(part, Self::Both { .. });
+                check(simple(first) && simple(second), "a schedule of two parts has no parts in these".into())?;
+                check(
+                    first.plateau().is_none() || second.plateau().is_none(),
+                    "of the two parts of a schedule only one can watch a plateau".into(),
+                )
+            }
             Self::ReduceOnPlateau { factor, threshold, min_factor, .. } => {
                 check(
                     share(*factor) && *factor < 1.0,
@@ -261,14 +323,20 @@ impl FromStr for Schedule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::Unknown {
+        let unknown = || {
+            Error::Unknown {
             kind: "schedule",
             name: text.into(),
             known:
                 "constant, keras, steps:30,60 (a tenth at each epoch), exponential:0.95, cosine, cosine:5 (epochs of warm-up), \
-                    one-cycle, plateau, plateau:5 (epochs of patience)"
+                    one-cycle, plateau, plateau:5 (epochs of patience, as PyTorch counts), keras-plateau:5 (as Keras does), or two with + \
+                    between"
                     .into(),
+        }
         };
+        if let Some((first, second)) = text.split_once('+') {
+            return Ok(Self::Both { first: Box::new(first.parse()?), second: Box::new(second.parse()?) });
+        }
         let (name, argument) = text.split_once(':').map_or((text, None), |(name, argument)| (name, Some(argument)));
         let number = |text: &str| text.trim().parse::<f64>().map_err(|_| unknown());
         match (name, argument) {
@@ -286,10 +354,12 @@ impl FromStr for Schedule {
             ("cosine", Some(warmup)) => Ok(Self::cosine(number(warmup)?)),
             ("one-cycle", None) => Ok(Self::one_cycle()),
             ("plateau", None) => Ok(Self::reduce_on_plateau()),
+            ("keras-plateau", None) => Ok(Self::keras_plateau(10)),
+            ("keras-plateau", Some(epochs)) => Ok(Self::keras_plateau(epochs.trim().parse().map_err(|_| unknown())?)),
             ("plateau", Some(epochs)) => match Self::reduce_on_plateau() {
-                Self::ReduceOnPlateau { factor, threshold, min_factor, .. } => {
+                Self::ReduceOnPlateau { factor, threshold, min_factor, rule, .. } => {
                     let patience = epochs.trim().parse().map_err(|_| unknown())?;
-                    Ok(Self::ReduceOnPlateau { factor, patience, threshold, min_factor })
+                    Ok(Self::ReduceOnPlateau { factor, patience, threshold, min_factor, rule })
                 }
                 other => Ok(other),
             },
@@ -312,6 +382,10 @@ impl fmt::Display for Schedule {
             Self::Cosine { warmup_epochs, .. } if *warmup_epochs == 0.0 => write!(f, "cosine"),
             Self::Cosine { warmup_epochs, .. } => write!(f, "cosine after {warmup_epochs} epochs of warm-up"),
             Self::OneCycle { .. } => write!(f, "one cycle"),
+            Self::Both { first, second } => write!(f, "{first}, and {second}"),
+            Self::ReduceOnPlateau { factor, patience, rule: PlateauRule::Keras, .. } => {
+                write!(f, "x{factor} after {patience} epochs without a lower loss, as Keras counts")
+            }
             Self::ReduceOnPlateau { factor, patience, .. } => {
                 write!(f, "x{factor} after {patience} epochs without a lower loss")
             }
@@ -421,7 +495,13 @@ mod tests {
         // ReduceLROnPlateau(o, factor=.5, patience=2, threshold=1e-4, min_lr=.2), which steps with these losses.
         let losses = [1.0, 0.9, 0.95, 0.91, 0.899999, 0.92, 0.5, 0.6, 0.7, f64::NAN, 0.6, 0.5, 0.4999, 0.49999, 0.6, 0.6];
         let theirs = [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25];
-        let schedule = Schedule::ReduceOnPlateau { factor: 0.5, patience: 2, threshold: 1e-4, min_factor: 0.2 };
+        let schedule = Schedule::ReduceOnPlateau {
+            factor: 0.5,
+            patience: 2,
+            threshold: 1e-4,
+            min_factor: 0.2,
+            rule: PlateauRule::Pytorch,
+        };
         let at = Position { step: 0, steps_per_epoch: 1, epochs: 16 };
         let mut plateau = Plateau::default();
         let mut ours = Vec::new();
@@ -437,6 +517,36 @@ mod tests {
         assert!((0..9).all(|_| !plateau.observe(&schedule, 1.0)));
         assert!(!plateau.observe(&Schedule::Constant, 1.0));
     }
+
+    #[test]
+    fn the_other_plateau_is_keras() {
+        // ReduceLROnPlateau(factor=.5, patience=2, min_delta=1e-4, min_lr=.2) of Keras 3.15 over these validation losses: the rate before
+        // each epoch.
+        let losses = [1.0, 0.9, 0.95, 0.91, 0.89995, 0.92, 0.5, 0.6, 0.7, 0.6, 0.5, 0.4999, 0.49979, 0.6, 0.6];
+        let theirs = KERAS_PLATEAU;
+        let Schedule::ReduceOnPlateau { threshold, .. } = Schedule::keras_plateau(2) else { panic!("a plateau") };
+        let schedule =
+            Schedule::ReduceOnPlateau { factor: 0.5, patience: 2, threshold, min_factor: 0.2, rule: PlateauRule::Keras };
+        let at = |step| Position { step, steps_per_epoch: 1, epochs: 16 };
+        let mut plateau = Plateau::default();
+        let both = Schedule::Both { first: Box::new("steps:3".parse().unwrap()), second: Box::new(schedule.clone()) };
+        both.validate(16).unwrap();
+        let mut together = plateau;
+        for (epoch, (loss, rate)) in losses.into_iter().zip(theirs).enumerate() {
+            let place = at(epoch as u64);
+            assert_close(&[schedule.factor(place, &plateau)], &[rate]);
+            assert_close(&[both.factor(place, &together)], &[rate * if epoch < 3 { 1.0 } else { 0.1 }]);
+            plateau.observe(&schedule, loss);
+            together.observe(&both, loss);
+        }
+        let json = serde_json::to_string(&both).unwrap();
+        assert_eq!(serde_json::from_str::<Schedule>(&json).unwrap(), both);
+        assert_eq!("keras+keras-plateau:5".parse::<Schedule>().unwrap().to_string().matches("Keras").count(), 1);
+        let twice = "plateau+keras-plateau".parse::<Schedule>().unwrap();
+        assert!(twice.validate(9).unwrap_err().to_string().contains("only one"));
+    }
+
+    const KERAS_PLATEAU: [f64; 15] = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2];
 
     #[test]
     fn keras_rule_reads_as_its_code() {

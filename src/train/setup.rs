@@ -71,8 +71,14 @@ impl Setup {
         counts
     }
 
-    /// Images that fill no whole batch wait for the next epoch.
+    /// The last one takes what is left.
     pub(super) fn steps_per_epoch(&self) -> u64 {
-        (self.split.train.len() / self.recipe.batch as usize) as u64
+        self.split.train.len().div_ceil(self.recipe.batch.max(1) as usize) as u64
+    }
+
+    /// Images of the last part of an epoch's last step, where they are fewer than run at a time otherwise.
+    pub(super) fn rest(&self, recipe: &Recipe) -> Option<u32> {
+        let rest = self.split.train.len() % recipe.batch.max(1) as usize % recipe.micro_batch().max(1) as usize;
+        (rest > 0).then_some(rest as u32)
     }
 }

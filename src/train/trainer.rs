@@ -4,22 +4,27 @@
 //! Everything random is drawn from the recipe's seed and the position in the run, so that a run that was stopped and resumed
 //! is the run that was not. No step waits for the GPU; sums are read once a chunk.
 
+mod average;
+mod finder;
+
 use serde::Serialize;
 use web_time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, Epoch, PictureSides, Tensors};
 use super::machine::{Graphs, Machine};
 use super::setup::{Budget, Setup};
-use super::{Outcome, Position, Progress, Summary};
-use crate::data::ImageSet;
+use super::{Changed, Outcome, Position, Progress, Recipe, Summary};
 use crate::data::random::{Stream, generator, shuffle};
 use crate::data::split::Split;
+use crate::data::{Form, ImageSet};
 use crate::device::Device;
 use crate::model::Turns;
 use crate::model::graph::Graph;
 use crate::model::training::{Totals, TrainingMemory};
 use crate::weights::StateDict;
 use crate::{Error, Result};
+
+pub use finder::RateSearch;
 
 /// What a chunk of work came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,8 +75,12 @@ pub struct Outline {
     pub batch: u32,
     /// Parts a step is run in: more than the recipe says where a batch does not fit.
     pub accumulation: u32,
-    /// Steps of an epoch. Images that fill no whole batch wait for the next epoch's order.
+    /// Steps of an epoch.
     pub steps_per_epoch: u64,
+    /// Images of the last of them.
+    pub last_batch: u32,
+    /// Whether batch norm uses batch statistics in its last part, too.
+    pub last_batch_statistics: bool,
     /// Epochs asked for.
     pub epochs: u32,
     /// Scalars that learn.
@@ -98,15 +107,38 @@ pub struct Trainer {
     machine: Machine,
     /// Where the run stands; its weights and optimizer state are those of `kept`.
     state: Checkpoint,
-    /// The step, with the sums of its epoch, that the run goes back to: the end of the last epoch, or where it was resumed.
-    kept: (u64, Totals),
+    /// What the run goes back to: the end of the last epoch, or where it was resumed.
+    kept: Kept,
+    /// The moving average of the weights as of the last step that it took in.
+    averaged: Option<Tensors>,
+    /// The weights, while validation looks at their average.
+    held: Option<Tensors>,
     phase: Phase,
     /// Steps of the next chunk.
     chunk: u64,
+    /// Chunks end where the number of steps done is a multiple of this.
+    every: Option<u64>,
     /// Time spent on this epoch, in seconds.
     seconds: f64,
     /// The epoch, from 0, whose order the pictures' source was told.
     announced: Option<u32>,
+}
+
+/// A step with the sums of its epoch.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    step: u64,
+    updates: u64,
+    partial: Totals,
+    partial_images: u64,
+    averaged: u64,
+}
+
+impl Kept {
+    fn of(progress: &Progress) -> Self {
+        let Progress { step, updates, partial, partial_images, averaged, .. } = *progress;
+        Self { step, updates, partial, partial_images, averaged }
+    }
 }
 
 #[derive(Debug)]
@@ -142,6 +174,8 @@ impl Trainer {
                 ..Progress::default()
             },
             history: Vec::new(),
+            changes: Vec::new(),
+            average: None,
             best: weights.tensors,
             latest: None,
             optimizer: Vec::new(),
@@ -151,7 +185,7 @@ impl Trainer {
     }
 
     /// Goes on where a checkpoint stands, to the same result as if it had never stopped. Network, recipe and pixels are the
-    /// checkpoint's; more epochs may be asked for in its recipe.
+    /// checkpoint's; [`Checkpoint::change`] gives it another recipe before.
     ///
     /// # Errors
     /// Those of [`new`](Self::new); [`Error::Usage`] when there are other pictures than the run began with.
@@ -204,10 +238,69 @@ impl Trainer {
         if !state.optimizer.is_empty() {
             machine.restore(&weights, &state.optimizer, turns).await?;
         }
-        let phase =
-            if state.progress.epoch >= setup.recipe.epochs { Phase::Finished { early: false } } else { Phase::Training };
-        let kept = (state.progress.step, state.progress.partial);
-        Ok(Self { setup, graphs, machine, state, kept, phase, chunk: 1, seconds: 0.0, announced: None })
+        let phase = next(&state);
+        let kept = Kept::of(&state.progress);
+        let averaged = state.average.clone().filter(|_| setup.recipe.ema.is_some());
+        Ok(Self {
+            setup,
+            graphs,
+            machine,
+            state,
+            kept,
+            averaged,
+            held: None,
+            phase,
+            chunk: 1,
+            every: None,
+            seconds: 0.0,
+            announced: None,
+        })
+    }
+
+    /// Goes on with another recipe from where the run stands, between two chunks. Says what is different; where that is nothing, nothing
+    /// happens. On an error the run goes on as it was.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::change`], and of [`new`](Self::new) where the new recipe does not fit.
+    pub async fn change(&mut self, ctx: &Device, recipe: Recipe, turns: &mut Turns<'_>) -> Result<Vec<Changed>> {
+        let recipe = Recipe { batch: recipe.batch.min(self.setup.split.train.len() as u32), ..recipe };
+        let mut state = self.checkpoint(turns).await?;
+        let changed = state.change(recipe)?;
+        if changed.is_empty() {
+            return Ok(changed);
+        }
+        let before = std::mem::replace(&mut self.setup.recipe, state.recipe.clone());
+        if before.needs_other_plans(&state.recipe) {
+            let plan = async {
+                let graphs = Graphs::new(&self.setup.spec.build()?, state.recipe.depth)?;
+                let weights = dict(state.latest());
+                let machine = Machine::new(ctx, &self.setup, &graphs, &mut state.recipe, &weights, turns).await?;
+                if !state.optimizer.is_empty() {
+                    machine.restore(&weights, &state.optimizer, turns).await?;
+                }
+                Ok::<_, Error>((graphs, machine))
+            };
+            match plan.await {
+                Ok((graphs, machine)) => (self.graphs, self.machine) = (graphs, machine),
+                Err(error) => {
+                    self.setup.recipe = before;
+                    return Err(error);
+                }
+            }
+            self.setup.recipe = state.recipe.clone();
+            self.held = None;
+        } else if let Some(held) = self.held.take() {
+            self.machine.put(&dict(&held), turns).await?;
+        }
+        if state.recipe.ema.is_none() {
+            (state.average, state.progress.averaged) = (None, 0);
+        }
+        self.averaged = state.average.clone();
+        self.phase = next(&state);
+        self.kept = Kept::of(&state.progress);
+        self.state = state;
+        self.announced = None;
+        Ok(changed)
     }
 
     /// Goes on with another device after the old one was lost, from the end of the last epoch or where the run was resumed.
@@ -223,7 +316,11 @@ impl Trainer {
     /// Back to the weights in host memory.
     async fn go_back(&mut self, turns: &mut Turns<'_>) -> Result<()> {
         let progress = &mut self.state.progress;
-        (progress.step, progress.partial) = self.kept;
+        let Kept { step, updates, partial, partial_images, averaged } = self.kept;
+        (progress.step, progress.updates, progress.averaged) = (step, updates, averaged);
+        (self.averaged, self.held) = (self.state.average.clone(), None);
+        let progress = &mut self.state.progress;
+        (progress.partial, progress.partial_images) = (partial, partial_images);
         let weights = dict(self.state.latest());
         self.machine.restore(&weights, &self.state.optimizer, turns).await?;
         self.phase = Phase::Training;
@@ -236,10 +333,17 @@ impl Trainer {
     pub fn outline(&self) -> Outline {
         let (memory, feed_bytes) = self.machine.memory();
         let trained_parameters = self.graphs.trained.parameter_count();
+        let (rest, batch) = (self.machine.rest(), self.setup.recipe.batch);
+        let last_batch = match self.setup.split.train.len() as u32 % batch {
+            0 => batch,
+            images => images,
+        };
         Outline {
             batch: self.setup.recipe.batch,
             accumulation: self.setup.recipe.accumulation,
             steps_per_epoch: self.setup.steps_per_epoch(),
+            last_batch,
+            last_batch_statistics: rest.map_or(self.machine.uses_batch_statistics(), |(_, batch)| batch),
             epochs: self.setup.recipe.epochs,
             trained_parameters,
             parameters: trained_parameters + self.graphs.frozen.as_ref().map_or(0, Graph::parameter_count),
@@ -287,20 +391,29 @@ impl Trainer {
         let first = self.state.progress.step;
         if self.announced != Some(epoch) {
             self.announced = Some(epoch);
-            let whole = steps as usize * recipe.batch as usize;
-            self.setup.images.expect(&order[(first % steps) as usize * recipe.batch as usize..whole]);
+            let crops = recipe.augmentation.resized_crop.is_some() && self.setup.images.whole_side().is_some();
+            let form = if crops { Form::Whole } else { Form::Input };
+            self.setup.images.expect(&order[(first % steps) as usize * recipe.batch as usize..], form);
         }
         let mut learning_rate = 0.0;
-        while self.state.progress.step < end.min(first + self.chunk)
+        let mut seen = 0;
+        let ema = recipe.ema.map(|ema| u64::from(ema.steps));
+        let stops = self.every.into_iter().chain(ema).map(|every| (first / every + 1) * every);
+        let stop = stops.min().unwrap_or(u64::MAX);
+        while self.state.progress.step < end.min(first + self.chunk).min(stop)
             && (self.state.progress.step == first || start.elapsed() < TURN)
         {
             learning_rate = self.learning_rate();
             let number = self.state.progress.step;
-            let images = &order[(number % steps) as usize * recipe.batch as usize..][..recipe.batch as usize];
+            let rest = &order[(number % steps) as usize * recipe.batch as usize..];
+            let images = &rest[..rest.len().min(recipe.batch as usize)];
             let mut rng = generator(recipe.seed, Stream::Augment(number as u32));
             let rate = learning_rate as f32;
-            self.machine.step(&self.setup.images, images, &mut rng, rate, number as u32 + 1, recipe.clip_norm)?;
+            let update = self.state.progress.updates as u32 + 1;
+            self.machine.step(&self.setup.images, images, &mut rng, rate, update, recipe.clip_norm)?;
             self.state.progress.step += 1;
+            self.state.progress.updates += 1;
+            seen += images.len() as u64;
         }
         let totals = self.machine.totals().await?;
         let done = self.state.progress.step;
@@ -312,9 +425,16 @@ impl Trainer {
         let elapsed = start.elapsed().as_secs_f64();
         self.seconds += elapsed;
         self.chunk = next_chunk(self.chunk, done - first, elapsed);
-        let sums = &mut self.state.progress.partial;
-        sums.add(&totals);
+        let progress = &mut self.state.progress;
+        progress.partial.add(&totals);
+        progress.partial_images += seen;
+        let (sums, images) = (progress.partial, progress.partial_images);
+        // A run that goes on at such a step has taken it in already.
+        if done > first && ema.is_some_and(|steps| done.is_multiple_of(steps)) {
+            self.average(turns).await?;
+        }
         if done == end {
+            self.show_average(turns).await?;
             self.phase = Phase::Validating(Vec::new());
         }
         let step = done - u64::from(epoch) * steps;
@@ -323,9 +443,9 @@ impl Trainer {
             step,
             steps,
             loss: sums.loss / sums.weight,
-            top1: sums.top1 / (step * u64::from(recipe.batch)) as f64,
+            top1: sums.top1 / images as f64,
             learning_rate,
-            images_per_s: ((done - first) * u64::from(recipe.batch)) as f64 / elapsed,
+            images_per_s: seen as f64 / elapsed,
         }))
     }
 
@@ -363,7 +483,7 @@ impl Trainer {
         let images = &self.setup.split.validation;
         if done.is_empty() {
             self.announced = None;
-            self.setup.images.expect(images);
+            self.setup.images.expect(images, Form::Input);
         }
         while done.len() < images.len() {
             let rest = &images[done.len()..];
@@ -385,12 +505,13 @@ impl Trainer {
     async fn end_epoch(&mut self, outcomes: &[Outcome], turns: &mut Turns<'_>) -> Result<Event> {
         self.machine.reset_totals();
         let validation = (!outcomes.is_empty()).then(|| Summary::of(outcomes));
-        let weights = self.machine.weights(self.state.latest(), turns).await?;
+        let (weights, judged) = self.hide_average(turns).await?;
         self.state.optimizer = self.machine.optimizer_state(turns).await?;
+        self.state.average.clone_from(&self.averaged);
 
         let recipe = &self.setup.recipe;
-        let images = self.setup.steps_per_epoch() * u64::from(recipe.batch);
         let progress = &mut self.state.progress;
+        let images = std::mem::take(&mut progress.partial_images);
         let sums = std::mem::take(&mut progress.partial);
         progress.epoch += 1;
         let share = |count: f64| count / images as f64;
@@ -411,21 +532,22 @@ impl Trainer {
         if better {
             progress.best_epoch = Some(progress.epoch);
         }
-        let waited = progress.epoch - progress.best_epoch.unwrap_or(0);
-        let impatient = recipe.early_stopping.is_some_and(|patience| waited >= patience);
-        let done = progress.epoch >= recipe.epochs;
         let epoch =
             Epoch { epoch: progress.epoch, step: progress.step, learning_rate, train, validation, seconds: self.seconds };
-        if better {
-            self.state.best = weights;
-            self.state.latest = None;
-        } else {
-            self.state.latest = Some(weights);
+        match judged {
+            Some(judged) => {
+                if better {
+                    self.state.best = judged;
+                }
+                self.state.latest = Some(weights);
+            }
+            None if better => (self.state.best, self.state.latest) = (weights, None),
+            None => self.state.latest = Some(weights),
         }
-        self.kept = (self.state.progress.step, Totals::default());
+        self.kept = Kept::of(&self.state.progress);
         self.state.history.push(epoch.clone());
         self.seconds = 0.0;
-        self.phase = if done || impatient { Phase::Finished { early: !done } } else { Phase::Training };
+        self.phase = next(&self.state);
         Ok(Event::Epoch(Box::new(epoch)))
     }
 
@@ -433,7 +555,11 @@ impl Trainer {
     pub async fn checkpoint(&self, turns: &mut Turns<'_>) -> Result<Checkpoint> {
         let mut state = self.state.clone();
         if state.progress.step > u64::from(state.progress.epoch) * self.setup.steps_per_epoch() {
-            state.latest = Some(self.machine.weights(self.state.latest(), turns).await?);
+            state.latest = Some(match &self.held {
+                Some(held) => held.clone(),
+                None => self.machine.weights(self.state.latest(), turns).await?,
+            });
+            state.average.clone_from(&self.averaged);
             state.optimizer = self.machine.optimizer_state(turns).await?;
         }
         Ok(state)
@@ -446,6 +572,12 @@ impl Trainer {
         Ok(())
     }
 
+    /// From now on a chunk ends wherever the number of steps done is a multiple of `steps`, so that [`checkpoint`](Self::checkpoint) can
+    /// be asked for there.
+    pub fn stop_every(&mut self, steps: u64) {
+        self.every = Some(steps.max(1));
+    }
+
     /// Keeps with every checkpoint which pictures train and which validate.
     pub fn remember(&mut self, pictures: PictureSides) {
         self.state.pictures = Some(pictures);
@@ -454,7 +586,7 @@ impl Trainer {
     /// Says which pictures [`evaluate`](Self::evaluate) will be asked about, in parts.
     pub fn expect(&mut self, images: &[usize]) {
         self.announced = None;
-        self.setup.images.expect(images);
+        self.setup.images.expect(images, Form::Input);
     }
 
     /// What the network says of these pictures with the weights it has now, without augmentation.
@@ -472,6 +604,20 @@ impl Trainer {
 fn next_chunk(chunk: u64, steps: u64, seconds: f64) -> u64 {
     let fitting = steps as f64 * CHUNK.as_secs_f64() / seconds.max(1e-6);
     (fitting as u64).clamp(chunk / 2, chunk * 2).max(1)
+}
+
+/// What comes after an epoch, or first where a run goes on: nothing once every epoch is done, or validation was not better for as long
+/// as early stopping waits.
+fn next(state: &Checkpoint) -> Phase {
+    let Progress { epoch, best_epoch, waiting_since, .. } = state.progress;
+    let waited = epoch - best_epoch.unwrap_or(0).max(waiting_since).min(epoch);
+    if epoch >= state.recipe.epochs {
+        Phase::Finished { early: false }
+    } else if epoch > 0 && state.recipe.early_stopping.is_some_and(|patience| waited >= patience) {
+        Phase::Finished { early: true }
+    } else {
+        Phase::Training
+    }
 }
 
 fn dict(tensors: &Tensors) -> StateDict {

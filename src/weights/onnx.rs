@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use super::StateDict;
 use crate::model::graph::{Graph, Layer, Shape};
 use crate::model::resnet::ResNetSpec;
-use crate::ops::{Onnx, OnnxAttribute, OnnxItem, OnnxValues};
+use crate::ops::{LayerKind, Onnx, OnnxAttribute, OnnxItem, OnnxValues};
 use crate::{Error, Result};
 
 /// Version of ONNX's operators.
@@ -114,7 +114,10 @@ fn layers(graph: &Graph, shapes: &[Shape]) -> Message {
     }
     let Shape { c, h, w, .. } = shapes[0];
     message.message(11, &value(INPUT, &[c, h, w]));
-    message.message(12, &value(names[result], &[shapes[result].c]));
+    // Logits or features of a net without a pool are a map.
+    let Shape { c, h, w, .. } = shapes[result];
+    let sizes = if graph.nodes[result].op.kind() == LayerKind::Classifier || h * w == 1 { vec![c] } else { vec![c, h, w] };
+    message.message(12, &value(names[result], &sizes));
     message
 }
 

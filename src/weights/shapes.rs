@@ -9,7 +9,7 @@ use super::{HostTensor, shown};
 use crate::model::graph::Padding;
 use crate::model::published::{self, POOL};
 use crate::model::resnet::{
-    BlockOrder, CifarShortcut, ConvBias, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
+    BlockOrder, CifarShortcut, ConvBias, Pool, ResNetSpec, Shortcut, Stage, Stem, StrideOn, StrideUnit, V2Dialect,
 };
 use crate::{Error, Result};
 
@@ -147,6 +147,9 @@ impl<'a> Shapes<'a> {
             padding: Padding::Symmetric,
             bias,
             bn_eps: 1e-5,
+            bn_momentum: None,
+            bn_unbiased: None,
+            pool: Pool::Global,
             final_norm: final_norm || !pre_activation,
             head,
             classes,

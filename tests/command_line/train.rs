@@ -116,8 +116,19 @@ fn it_learns_and_every_command_takes_the_result_as_it_is() {
     for (file, precision) in [(&out, "f32"), (&exported, "f16")] {
         let judged = reslab(&["eval", &val, "--weights", file, "--json", "--batch", "27", "--precision", "f32"]).json();
         assert_eq!((&judged["images"], &judged["preset"]), (&27.into(), &"cifar-mean".into()));
+        assert_eq!(judged["figures"]["confusion"], result["confusion"], "{file}");
+        let loss = result["summary"]["loss"].as_f64().unwrap();
+        assert!((judged["loss"].as_f64().unwrap() - loss).abs() < 1e-2 * loss.max(0.1), "{file}: {judged}");
         assert_eq!(judged["top1"].as_f64(), Some(top1), "{file} holds {precision}");
     }
+    let table = path(&dir, "predictions.csv");
+    let run = reslab(&["eval", &val, "--weights", &out, "--predictions", &table]);
+    assert!(run.code == 0 && run.stdout.contains("taken for"), "{run:?}");
+    let rows = std::fs::read_to_string(&table).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 27);
+    assert!(rows.lines().any(|row| row.contains("000.png,disc,")), "{rows}");
+    let net = reslab(&["summary", &out, "--json"]).json();
+    assert_eq!((&net["arch"], &net["classes"]), (&"tiny".into(), &3.into()));
     let answer = reslab(&["classify", &format!("{val}/stripes/000.png"), "--weights", &exported, "--json"]).json();
     assert_eq!(answer["images"][0]["top"][0]["label"], "stripes");
     assert_eq!(answer["images"][0]["top"].as_array().unwrap().len(), 3);
@@ -125,10 +136,29 @@ fn it_learns_and_every_command_takes_the_result_as_it_is() {
     // A run that is over can be asked for its summary again, and for more.
     let again = reslab(&["train", &train, "--val", &val, "--resume", &out]);
     assert!(again.code == 0 && again.stdout.contains("macro F1") && again.stdout.contains("taken for"), "{again:?}");
-    let more =
-        reslab(&["train", &train, "--val", &val, "--resume", &out, "--epochs", "13", "--log", &log_file, "--json"]).json();
+    // Dials that change count from there on; checkpoints every other step, of which the newest stays.
+    let options = "--epochs 13 --lr 0.02 --every 2 --keep 1 --best-files --json";
+    let resumed = ["train", &train, "--val", &val, "--resume", &out, "--log", &log_file];
+    let more = reslab(&resumed.into_iter().chain(options.split(' ')).collect::<Vec<_>>()).json();
     assert_eq!(more["epochs"], 13);
-    assert_eq!(log(&log_file).len(), 14 + 3, "a resumed run appends to the log");
+    let lines = log(&log_file);
+    let events: Vec<&str> = lines[14..].iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["start", "changed", "steps", "steps", "epoch", "end"], "a resumed run appends to the log");
+    assert_eq!(lines[15]["changed"][1]["field"], "learning_rate");
+    assert_eq!((&lines[16]["done"], &lines[17]["done"]), (&50.into(), &52.into()));
+    let there = |name: &str| dir.path(name).exists();
+    assert!(there("out-step-52.safetensors") && !there("out-step-50.safetensors"));
+    assert_eq!(checkpoint(&path(&dir, "out-step-52.safetensors")).progress.step, 52);
+    assert_eq!(there("out-best-13.safetensors"), more["best_epoch"] == 13);
+    for (options, reason) in [
+        (&["--seed", "9"][..], "the order of the pictures"),
+        (&["--arch", "resnet20"], "it has its network"),
+        (&["--size", "20"], "learnt from pixels"),
+        (&["--epochs", "3"], "has 13 epochs already"),
+    ] {
+        let run = reslab(&[&["train", &train, "--val", &val, "--resume", &out], options].concat());
+        assert!(run.code == 1 && run.stderr.contains(reason), "{options:?}: {run:?}");
+    }
     let run = reslab(&["train", &train, "--resume", &out]);
     assert!(run.code == 0 && run.stderr.contains("27 are gone"), "{run:?}");
 }
@@ -340,8 +370,6 @@ fn failures_are_one_line_and_leave_other_files_alone() {
         &[],
         &[&pictures],
         &[&pictures, "--out", &out, "--arch", "resnet20", "--weights", "x"],
-        &[&pictures, "--resume", &out, "--lr", "0.1"],
-        &[&pictures, "--resume", &out, "--preset", "cifar"],
         &[&pictures, "--out", &out, "--val", &pictures, "--val-fraction", "0.1"],
         &[&pictures, "--out", &out, "--augment", "blur"],
         &[&pictures, "--out", &out, "--schedule", "never"],

@@ -4,7 +4,7 @@ use crate::gradcheck::contexts;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use reslab::data::{ChannelOrder, Preset};
 use reslab::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
-use reslab::ops::{AugmentCall, Augmentation, Draw, ImageBank, Picture, ResizedCrop, record_augment};
+use reslab::ops::{AugmentCall, Augmentation, Draw, Fill, ImageBank, Picture, ResizedCrop, record_augment};
 
 /// Bytes that depend on place and seed.
 fn bytes(count: usize, seed: u32) -> Vec<u8> {
@@ -25,6 +25,7 @@ struct Album {
     channels: usize,
     pixels: Vec<Vec<u8>>,
     bank: ImageBank,
+    fill: Fill,
 }
 
 impl Album {
@@ -38,7 +39,7 @@ impl Album {
         for (i, picture) in pixels.iter().enumerate() {
             bank.write(ctx, i, picture).unwrap();
         }
-        Self { height, width, channels, pixels, bank }
+        Self { height, width, channels, pixels, bank, fill: Fill::Mean }
     }
 
     fn pictures(&self, indices: &[usize]) -> Vec<Picture> {
@@ -52,7 +53,7 @@ impl Album {
         let output = Tensor { slice: sevens, ..Tensor::zeros(ctx, "input", shape, Precision::F32).unwrap() };
         let table = Slice::with_bytes(ctx, "draws", bytemuck::cast_slice(draws)).unwrap();
         let mut recorder = Recorder::new();
-        let call = AugmentCall { label: "augment", bank: &self.bank, draws: &table, preset, output: &output };
+        let call = AugmentCall { label: "augment", bank: &self.bank, draws: &table, preset, fill: self.fill, output: &output };
         record_augment(&mut recorder, ctx, &call).unwrap();
         recorder.finish(ctx).run(ctx).unwrap();
         let padded = Precision::F32.decode(&pollster::block_on(output.slice.read(ctx)).unwrap());
@@ -71,8 +72,7 @@ impl Album {
     /// The definition of one output pixel of a row alone; None where a sample is so near to the picture's edge that rounding
     /// decides whether it counts.
     fn view(&self, preset: &Preset, draw: &Draw, x: usize, y: usize) -> Option<[f64; 3]> {
-        let [left, top, right, bottom] = draw.erase.map(|v| v as usize);
-        if (left..right).contains(&x) && (top..bottom).contains(&y) {
+        if draw.row[3] == 0.0 && erased(draw, x, y) {
             return Some([0.0; 3]);
         }
         let k = f64::from(draw.samples);
@@ -85,8 +85,17 @@ impl Album {
             if edges.iter().any(|d| d.abs() < 1e-3) {
                 return None;
             }
-            if edges[0] < 0.0 || edges[1] < 0.0 || edges[2] > 0.0 || edges[3] > 0.0 {
-                continue;
+            let outside = edges[0] < 0.0 || edges[1] < 0.0 || edges[2] > 0.0 || edges[3] > 0.0;
+            let (mut u, mut v) = (u, v);
+            if outside {
+                match self.fill {
+                    Fill::Mean => continue,
+                    Fill::Black => {
+                        covered += 1.0;
+                        continue;
+                    }
+                    fill => (u, v) = (filled(fill, u, self.width), filled(fill, v, self.height)),
+                }
             }
             covered += 1.0;
             let (x0, y0) = (u.floor(), v.floor());
@@ -116,7 +125,10 @@ impl Album {
         let got = self.gather(ctx, preset, draws, (h, w));
         let mut compared = 0;
         for (n, y, x) in (0..draws.len()).flat_map(|n| (0..h).flat_map(move |y| (0..w).map(move |x| (n, y, x)))) {
-            let (own, lambda) = (&draws[n], f64::from(draws[n].lambda));
+            let (own, mut lambda) = (&draws[n], f64::from(draws[n].lambda));
+            if own.row[3] > 0.0 {
+                lambda = if erased(own, x, y) { 0.0 } else { 1.0 };
+            }
             let Some(value) = self.view(preset, own, x, y) else { continue };
             let Some(other) = self.view(preset, &draws[own.partner as usize], x, y) else { continue };
             compared += 1;
@@ -129,6 +141,25 @@ impl Album {
         }
         assert!(compared * 10 >= draws.len() * h * w * 9, "only {compared} pixels could be compared");
     }
+}
+
+fn erased(draw: &Draw, x: usize, y: usize) -> bool {
+    let [left, top, right, bottom] = draw.erase.map(|v| v as usize);
+    (left..right).contains(&x) && (top..bottom).contains(&y)
+}
+
+/// Where a coordinate outside of `0..size` is looked up, as scipy's modes of these names do.
+fn filled(fill: Fill, at: f64, size: usize) -> f64 {
+    let size = size as f64;
+    let found = match fill {
+        Fill::Reflect => {
+            let turn = (at + 0.5).rem_euclid(2.0 * size);
+            turn.min(2.0 * size - turn) - 0.5
+        }
+        Fill::Wrap => (at + 0.5).rem_euclid(size) - 0.5,
+        _ => at,
+    };
+    found.clamp(0.0, size - 1.0)
 }
 
 /// Every augmentation alone, and all of them.
@@ -147,6 +178,8 @@ fn recipes() -> Vec<Augmentation> {
         Augmentation { hue: 0.5, ..none },
         Augmentation { erasing: 0.9, ..none },
         Augmentation { mixup_alpha: 0.7, ..none },
+        Augmentation { cutmix_alpha: 1.0, ..none },
+        Augmentation { shift_share: [0.3, 0.2], shear_deg: 20.0, zoom: 0.4, flip_vertical: true, channel_shift: 40.0, ..none },
         Augmentation {
             shift_px: 2,
             resized_crop: crop,
@@ -158,6 +191,7 @@ fn recipes() -> Vec<Augmentation> {
             hue: 0.1,
             erasing: 0.5,
             mixup_alpha: 0.4,
+            ..none
         },
     ]
 }
@@ -176,6 +210,21 @@ fn every_augmentation_follows_its_definition() {
                     album.check(ctx, &preset, &draws, size);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn what_lies_outside_is_filled_as_keras_names_it() {
+    for ctx in contexts() {
+        let preset = Preset::named("imagenet").unwrap();
+        let mut album = Album::new(ctx, 2, (9, 11), 3);
+        let far = Augmentation { shift_share: [1.0, 1.0], rotation_deg: 60.0, zoom: 0.9, ..Augmentation::default() };
+        for fill in [Fill::Nearest, Fill::Reflect, Fill::Wrap, Fill::Black] {
+            album.fill = fill;
+            let mut rng = ChaCha8Rng::seed_from_u64(5);
+            let draws = Augmentation { fill, ..far }.draw_batch(&mut rng, &album.pictures(&[0, 1, 0, 1]), (12, 10));
+            album.check(ctx, &preset, &draws, (12, 10));
         }
     }
 }
@@ -290,7 +339,7 @@ fn wrong_uses_are_explained() {
     let slice = |bytes| Slice::new(ctx, "draws", bytes).unwrap();
     let (enough, short) = (slice(224), slice(112));
     let record = |draws, output| {
-        let call = AugmentCall { label: "augment", bank: &bank, draws, preset: &preset, output };
+        let call = AugmentCall { label: "augment", bank: &bank, draws, preset: &preset, fill: Fill::Mean, output };
         record_augment(&mut Recorder::new(), ctx, &call)
     };
     assert!(record(&enough, &rgb).is_ok());

@@ -109,6 +109,8 @@ parity! {
     cifar_v2_of_1001_layers: "resnet1001v2";
     labml_base: "labml-basic", "labml-bottleneck";
     resnet50_for_51_classes: "resnet50-51-classes";
+    three_by_three_shortcuts: "resnet14-residual-block";
+    without_root_and_pool: "dense-without-root";
 }
 
 /// Whatever kernel tuning or another adapter picks, the nets come out the same.

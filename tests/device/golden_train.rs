@@ -150,7 +150,12 @@ fn run(how: &Value, floats: &dyn Fn(&str) -> Vec<f32>) -> Run {
         Some("sgd") => {
             Optimizer::Sgd { momentum: number(how, "momentum"), nesterov: how["nesterov"].as_bool().expect("a yes or no") }
         }
-        Some("adam") => Optimizer::Adam { beta1: beta(0), beta2: beta(1), eps: number(how, "eps") },
+        Some("adam") => Optimizer::Adam {
+            beta1: beta(0),
+            beta2: beta(1),
+            eps: number(how, "eps"),
+            uncorrected_eps: how["uncorrected_eps"].as_bool().unwrap_or(false),
+        },
         Some("adamw") => Optimizer::AdamW { beta1: beta(0), beta2: beta(1), eps: number(how, "eps") },
         other => panic!("an unknown optimizer {other:?}"),
     };
@@ -164,33 +169,38 @@ fn run(how: &Value, floats: &dyn Fn(&str) -> Vec<f32>) -> Run {
     }
 }
 
-impl Case {
-    /// Parameters and running statistics as they are before the step: generated, and changed as `condition` in
-    /// `train_values.py` says, which keeps batch norm's outputs away from zero, where rounding would decide what a ReLU does.
-    pub fn weights(&self) -> StateDict {
-        let params = self.spec.build().expect("a valid table").params();
-        let norms: Vec<String> =
-            params.iter().filter_map(|param| param.name.strip_suffix(".running_var").map(str::to_owned)).collect();
-        let mut tensors: IndexMap<String, HostTensor> = params
-            .into_iter()
-            .map(|param| {
-                let data = generator::tensor(&param.name, &param.shape);
-                (param.name, HostTensor::new(param.shape, data))
-            })
-            .collect();
-        for name in &norms {
-            let scale = if feeds_sum(name, &norms) { 0.125 } else { 1.0 };
-            let weight = &mut tensors[&format!("{name}.weight")].data;
-            let generated = weight.clone();
-            weight.iter_mut().for_each(|w| *w *= scale);
-            let bias = &mut tensors[&format!("{name}.bias")].data;
-            for (channel, (b, w)) in bias.iter_mut().zip(generated).enumerate() {
-                let away = if channel % 4 == 3 { -2.5 * w } else { 2.5 * w };
-                *b = (*b + away) * scale;
-            }
+/// Parameters and running statistics as they are before the step: generated, and changed as `condition` in
+/// `train_values.py` says, which keeps batch norm's outputs away from zero, where rounding would decide what a ReLU does.
+pub fn conditioned(spec: &ResNetSpec) -> StateDict {
+    let params = spec.build().expect("a valid table").params();
+    let norms: Vec<String> =
+        params.iter().filter_map(|param| param.name.strip_suffix(".running_var").map(str::to_owned)).collect();
+    let mut tensors: IndexMap<String, HostTensor> = params
+        .into_iter()
+        .map(|param| {
+            let data = generator::tensor(&param.name, &param.shape);
+            (param.name, HostTensor::new(param.shape, data))
+        })
+        .collect();
+    for name in &norms {
+        let scale = if feeds_sum(name, &norms) { 0.125 } else { 1.0 };
+        let weight = &mut tensors[&format!("{name}.weight")].data;
+        let generated = weight.clone();
+        weight.iter_mut().for_each(|w| *w *= scale);
+        let bias = &mut tensors[&format!("{name}.bias")].data;
+        for (channel, (b, w)) in bias.iter_mut().zip(generated).enumerate() {
+            let away = if channel % 4 == 3 { -2.5 * w } else { 2.5 * w };
+            *b = (*b + away) * scale;
         }
-        tensors["fc.weight"].data.iter_mut().for_each(|w| *w *= 2.0);
-        StateDict { tensors, ..StateDict::default() }
+    }
+    tensors["fc.weight"].data.iter_mut().for_each(|w| *w *= 2.0);
+    StateDict { tensors, ..StateDict::default() }
+}
+
+impl Case {
+    /// [`conditioned`] weights of its net.
+    pub fn weights(&self) -> StateDict {
+        conditioned(&self.spec)
     }
 
     /// The batch, NCHW.

@@ -32,6 +32,7 @@ fn plan(ctx: &Device, case: &Case, run: &Run) -> Step {
     pollster::block_on(parameters.load(ctx, &case.weights(), &mut Turns::none())).unwrap();
     let input = Tensor::from_nchw(ctx, "input", case.input, Precision::F32, &case.images()).unwrap();
     let options = TrainingOptions {
+        shares: false,
         loss: LossKind::default(),
         class_weights: Vec::new(),
         statistics: Statistics::Batch { momentum: case.momentum, unbiased: case.unbiased },

@@ -153,7 +153,7 @@ fn a_run_is_kept_every_epoch_judged_and_gone_on_with() {
         checkpoint: files[0].1.clone(),
         examples: examples(0..40),
         sides: plan.sides.clone(),
-        epochs: None,
+        recipe: None,
     };
     let resumed = conversation(vec![Command::ResumeTraining(Box::new(resume))], Vec::new());
     assert_eq!((plans(&resumed)[0].beginning, plans(&resumed)[0].history.len()), (Beginning::Resumed, 1));
@@ -168,7 +168,7 @@ fn a_run_is_kept_every_epoch_judged_and_gone_on_with() {
         checkpoint: last.1,
         examples: examples(0..60),
         sides: plan.sides.clone(),
-        epochs: None,
+        recipe: None,
     };
     let grown = conversation(vec![Command::ResumeTraining(Box::new(more))], Vec::new());
     let grown = plans(&grown)[0];

@@ -6,6 +6,7 @@ use reslab::ops::{LossCall, LossKind, Target, record_loss};
 
 struct Case {
     kind: LossKind,
+    shares: bool,
     classes: usize,
     logits: Vec<f32>,
     targets: Vec<Target>,
@@ -31,7 +32,7 @@ impl Case {
             2 => Target::FILLER,
             _ => Target::class((n * 7 % classes) as u32),
         };
-        Self { kind, classes, logits, targets: (0..batch).map(target).collect(), class_weights }
+        Self { kind, shares: false, classes, logits, targets: (0..batch).map(target).collect(), class_weights }
     }
 
     fn run(&self, ctx: &Device, gradient: bool) -> Outcome {
@@ -46,6 +47,7 @@ impl Case {
         let call = LossCall {
             label: "loss",
             kind: self.kind,
+            shares: self.shares,
             logits: &logits,
             targets: &targets,
             class_weights: &class_weights,
@@ -114,8 +116,8 @@ impl Case {
         let (t, lambda) = (self.targets[n], f64::from(self.targets[n].lambda));
         let weight = |c: u32| f64::from(self.class_weights[c as usize]);
         let classwise = match self.kind {
-            LossKind::SoftmaxCrossEntropy { .. } => lambda * weight(t.label) + (1.0 - lambda) * weight(t.other),
-            LossKind::SigmoidCrossEntropy { .. } => 1.0,
+            LossKind::SoftmaxCrossEntropy { .. } if !self.shares => lambda * weight(t.label) + (1.0 - lambda) * weight(t.other),
+            _ => 1.0,
         };
         f64::from(t.weight) * classwise
     }
@@ -227,6 +229,7 @@ fn gradient_agrees_with_finite_differences() {
 fn means_are_pytorchs() {
     let case = |kind| Case {
         kind,
+        shares: false,
         classes: 3,
         logits: vec![2.0, -1.0, 0.5, -0.25, 3.0, 1.0],
         targets: vec![Target::class(0), Target::class(2)],
@@ -240,6 +243,46 @@ fn means_are_pytorchs() {
         let totals = case(kind).run(ctx, false).totals;
         assert_near(&format!("{kind:?}"), totals[0] / totals[1], expected, 1e-6);
     }
+}
+
+/// Printed by PyTorch 2.15: `CrossEntropyLoss(weight=w)(x, q)` for the x and w above and probabilities q: the sum by the number of images.
+#[test]
+fn the_mean_over_mixtures_is_pytorchs() {
+    for ctx in contexts() {
+        let case = Case {
+            kind: LossKind::default(),
+            shares: true,
+            classes: 3,
+            logits: vec![2.0, -1.0, 0.5, -0.25, 3.0, 1.0],
+            targets: vec![Target::mixed(0, 1, 0.7), Target::mixed(2, 1, 0.25)],
+            class_weights: vec![0.5, 1.0, 2.0],
+        };
+        let totals = case.run(ctx, true).totals;
+        assert_near("mean", totals[0] / totals[1], MIXED_MEAN, 1e-6);
+        assert_eq!(totals[1], 4.0, "two images in each of two runs");
+        let norm: f64 = case.finite_differences().iter().map(|v| v * v).sum::<f64>().sqrt();
+        let error: f64 = case
+            .run(ctx, true)
+            .d_logits
+            .iter()
+            .zip(case.finite_differences())
+            .map(|(a, b)| (f64::from(*a) - f64::from(SHARE) * b).powi(2))
+            .sum();
+        assert!(error.sqrt() <= 1e-5 * f64::from(SHARE) * norm, "{error} of {norm}");
+    }
+}
+
+const MIXED_MEAN: f64 = 1.128_744_909;
+
+#[test]
+fn a_weight_is_a_factor_on_the_gradient_alone() {
+    let [ctx, _] = contexts();
+    let mut case = Case::random(LossKind::default(), 5, 7, 2.0);
+    let plain = case.run(ctx, true);
+    case.targets.iter_mut().for_each(|target| target.weight *= 0.5);
+    let halved = case.run(ctx, true);
+    assert_eq!((halved.rows, halved.totals), (plain.rows, plain.totals));
+    assert!(halved.d_logits.iter().zip(&plain.d_logits).all(|(a, b)| (a - 0.5 * b).abs() < 1e-7));
 }
 
 #[test]
@@ -298,6 +341,7 @@ fn wrong_operands_are_explained() {
     let call = LossCall {
         label: "head",
         kind: LossKind::default(),
+        shares: false,
         logits: &logits,
         targets: &long,
         class_weights: &long,

@@ -26,6 +26,7 @@ mod shaders;
 // Whole nets, with PyTorch's values.
 mod export_onnx;
 mod golden_parity;
+mod golden_recipes;
 mod golden_train_values;
 mod golden_training;
 mod recorded_steps;

@@ -108,7 +108,7 @@ impl Reference {
                         *m = momentum * *m + g;
                         *p -= rate * if nesterov { g + momentum * *m } else { *m };
                     }
-                    Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+                    Optimizer::Adam { beta1, beta2, eps, .. } | Optimizer::AdamW { beta1, beta2, eps } => {
                         let (beta1, beta2) = (f64::from(beta1), f64::from(beta2));
                         *m = beta1 * *m + (1.0 - beta1) * g;
                         *v = beta2 * *v + (1.0 - beta2) * g * g;
@@ -278,7 +278,7 @@ fn numbers_and_operands_are_checked() {
     for bad in [
         Optimizer::Sgd { momentum: 1.0, nesterov: false },
         Optimizer::Sgd { momentum: 0.0, nesterov: true },
-        Optimizer::Adam { beta1: 0.9, beta2: f32::NAN, eps: 1e-8 },
+        Optimizer::Adam { beta1: 0.9, beta2: f32::NAN, eps: 1e-8, uncorrected_eps: false },
         Optimizer::AdamW { beta1: 0.9, beta2: 0.999, eps: 0.0 },
     ] {
         assert!(bad.validate().is_err(), "{bad:?}");

@@ -41,6 +41,7 @@ fn training(ctx: &Device, name: &str, batch: usize, side: usize) -> [Vec<String>
     let parameters = Parameters::new(ctx, &graph, shape, &grouping).unwrap();
     let input = Tensor::zeros(ctx, "images", shape, Precision::F32).unwrap();
     let options = TrainingOptions {
+        shares: false,
         loss: LossKind::default(),
         class_weights: Vec::new(),
         statistics: Statistics::Batch { momentum: 0.1, unbiased: true },

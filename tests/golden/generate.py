@@ -167,10 +167,10 @@ def labml_spec(name, bottlenecks):
     }
 
 
-def custom51_spec():
+def custom51_spec(image=32, counts=(3, 4, 6, 3), classes=51):
     stages = [
         {"blocks": n, "channels": 256 << k, "bottleneck": 64 << k, "stride": 1 if k == 0 else 2}
-        for k, n in enumerate((3, 4, 6, 3))
+        for k, n in enumerate(counts)
     ]
     pool = {"kernel": 3, "stride": 2, "padding": "same"}
     return {
@@ -181,7 +181,24 @@ def custom51_spec():
         "padding": "same",
         "bias": "always",
         "bn_eps": 1e-3,
-        "classes": 51,
+        "pool": {"average": {"kernel": 7, "stride": 1, "padding": "same", "image": image}},
+        "classes": classes,
+    }
+
+
+def dense_spec():
+    stages = [
+        {"blocks": 1, "channels": 16, "bottleneck": 4, "stride": 2},
+        {"blocks": 1, "channels": 32, "bottleneck": 8, "stride": 1},
+    ]
+    return {
+        "arch": "dense-without-root",
+        "stages": stages,
+        "order": "pre-activation",
+        "stride_unit": "last",
+        "bias": "without-norm",
+        "pool": "none",
+        "classes": 5,
     }
 
 
@@ -225,7 +242,9 @@ def cases():
     narrow = (8, 16)
     add("labml-bottleneck", cifar, ours, lambda s: run_module(nets.LabmlBase(bottlenecks=narrow), s),
         labml_spec("labml-bottleneck", narrow))
-    add("resnet50-51-classes", cifar, ours, lambda s: run_module(nets.ResNet50For51Classes(), s), custom51_spec())
+    add("resnet50-51-classes", cifar, ours, lambda s: run_module(nets.ResNet50For51Classes(32), s), custom51_spec())
+    add("resnet14-residual-block", cifar, ours, lambda s: run_module(nets.CifarV1(14, "3x3"), s))
+    add("dense-without-root", (2, 3, 15, 13), ours, lambda s: run_module(nets.DenseWithoutRoot(), s), dense_spec())
     return out
 
 

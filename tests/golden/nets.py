@@ -84,7 +84,7 @@ class SlimUnit(Unit):
 
 
 class SlimV2(nn.Module):
-    BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
+    BLOCKS = {14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 
     def __init__(self, depth, zero_padded_pool=False, eps=1e-5, classes=1000):
         super().__init__()
@@ -212,6 +212,8 @@ class CifarV1(nn.Module):
             for i in range((depth - 2) // 6):
                 c_out, stride = 16 << k, 2 if k > 0 and i == 0 else 1
                 projection = None
+                if stride != 1 and shortcut == "3x3":
+                    projection = nn.Sequential(conv(c_in, c_out, 3, stride), nn.BatchNorm2d(c_out, eps))
                 if stride != 1 and shortcut == "b":
                     projection = nn.Sequential(conv(c_in, c_out, 1, stride), nn.BatchNorm2d(c_out, eps))
                 if stride != 1 and keras:
@@ -324,15 +326,16 @@ class LabmlBase(nn.Module):
 
 
 class ResNet50For51Classes(nn.Module):
-    """A ResNet-50 with a 3x3 stride-1 stem, the stride on the first 1x1, TensorFlow's padding and epsilon."""
+    """A ResNet-50 with a 3x3 stride-1 stem, the stride on the first 1x1, TensorFlow's padding and epsilon; a 7x7 average
+    pool of stride 1, whose padding counts nowhere, and a linear layer over all pixels in TensorFlow's order."""
 
-    def __init__(self):
+    def __init__(self, image=224, counts=(3, 4, 6, 3), classes=51):
         super().__init__()
         eps = 1e-3
         self.conv1 = SameConv2d(3, 64, 3)
         self.bn1 = nn.BatchNorm2d(64, eps)
         c_in = 64
-        for k, count in enumerate((3, 4, 6, 3)):
+        for k, count in enumerate(counts):
             width, units = 64 << k, []
             for i in range(count):
                 c_out, stride = 4 * width, 2 if k > 0 and i == 0 else 1
@@ -344,7 +347,8 @@ class ResNet50For51Classes(nn.Module):
                 units.append(PostActivationUnit(convs, norms, projection, stride))
                 c_in = c_out
             setattr(self, f"layer{k + 1}", nn.Sequential(*units))
-        self.fc = nn.Linear(2048, 51)
+        side = -(-image // 2 ** len(counts))
+        self.fc = nn.Linear(side * side * c_in, classes)
 
     def forward(self, x):
         points = {}
@@ -352,5 +356,28 @@ class ResNet50For51Classes(nn.Module):
         x = F.max_pool2d(pad_same(x, 3, 2, float("-inf")), 3, 2)
         points["maxpool"] = x
         x = stages(self, x, points)
-        points["logits"] = self.fc(x.mean((2, 3)))
+        x = F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)
+        points["logits"] = self.fc(x.permute(0, 2, 3, 1).flatten(1))
+        return points
+
+
+class DenseWithoutRoot(nn.Module):
+    """TF-slim's `resnet_v2` with `include_root_block=False` and `global_pool=False`: two units, logits of every pixel."""
+
+    def __init__(self):
+        super().__init__()
+        c_in = 3
+        for k, (width, c_out, stride) in enumerate(((4, 16, 2), (8, 32, 1))):
+            convs = (nn.Conv2d(c_in, width, 1, bias=False), nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.Conv2d(width, c_out, 1))
+            norms = {1: nn.BatchNorm2d(c_in), 2: nn.BatchNorm2d(width), 3: nn.BatchNorm2d(width)}
+            unit = SlimUnit(convs, norms, nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride)), stride)
+            setattr(self, f"layer{k + 1}", nn.Sequential(unit))
+            c_in = c_out
+        self.norm = nn.BatchNorm2d(c_in)
+        self.fc = nn.Conv2d(c_in, 5, 1)
+
+    def forward(self, x):
+        points = {}
+        x = stages(self, x, points)
+        points["logits"] = self.fc(F.relu(self.norm(x)))
         return points

@@ -71,6 +71,10 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         sh::run(&mut generate)?;
     }
     if args.is_empty() {
+        let mut recipes = command(&python);
+        recipes.arg(scripts().join("recipe_values.py"));
+        say(sh::shown(&recipes));
+        sh::run(&mut recipes)?;
         check_onnx(&python)?;
     }
     Ok(ExitCode::SUCCESS)

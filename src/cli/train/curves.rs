@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use crate::train::Epoch;
+use crate::train::{Epoch, RateSearch};
 use crate::{Error, Result};
 
 const WIDTH: u32 = 800;
@@ -40,6 +40,41 @@ pub(super) fn svg(history: &[Epoch]) -> Result<String> {
     let mut text = String::new();
     draw(&mut text, &losses, &accuracies).map_err(|error| Error::Usage(format!("the curves could not be drawn: {error}")))?;
     Ok(text)
+}
+
+/// Smoothed losses over the rates of a search, both axes of the rate's logarithm.
+///
+/// # Errors
+/// [`Error::Usage`] when it cannot be drawn.
+pub(super) fn rates(search: &RateSearch) -> Result<String> {
+    let mut text = String::new();
+    draw_rates(&mut text, search).map_err(|error| Error::Usage(format!("the picture could not be drawn: {error}")))?;
+    Ok(text)
+}
+
+fn draw_rates(text: &mut String, search: &RateSearch) -> Drawn {
+    let root = SVGBackend::with_string(text, (WIDTH, HEIGHT)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let points = |losses: &[f64]| -> Vec<(f64, f64)> {
+        search.rates.iter().map(|rate| rate.log10()).zip(losses.iter().copied()).collect()
+    };
+    let most = search.smoothed.first().copied().unwrap_or(1.0).max(0.1) * 2.0;
+    let ends = (search.rates.first().map_or(-6.0, |rate| rate.log10()), search.rates.last().map_or(0.0, |rate| rate.log10()));
+    let mut chart = ChartBuilder::on(&root)
+        .caption("Loss by learning rate", ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(52)
+        .build_cartesian_2d(ends.0..ends.1.max(ends.0 + 0.1), 0.0..most)?;
+    chart.configure_mesh().x_desc("log10 of the rate").light_line_style(WHITE).draw()?;
+    chart.draw_series(LineSeries::new(points(&search.losses), TRAINING.stroke_width(1)))?;
+    chart.draw_series(LineSeries::new(points(&search.smoothed), VALIDATION.stroke_width(2)))?;
+    if let Some(rate) = search.suggestion {
+        let at = rate.log10();
+        chart.draw_series(LineSeries::new([(at, 0.0), (at, most)], BLACK.stroke_width(1)))?;
+    }
+    root.present()?;
+    Ok(())
 }
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;

@@ -10,7 +10,7 @@ use super::pictures::Facts;
 use super::report::Report;
 use crate::data::Preset;
 use crate::device::{Device, DeviceKind};
-use crate::train::{Epoch, Outline, Recipe, Trainer};
+use crate::train::{Changed, Epoch, Outline, Recipe, Steps, Trainer};
 use crate::{Error, Result};
 
 /// A line of the log; `event` says which.
@@ -20,10 +20,23 @@ pub(super) enum Line<'a> {
     /// A run begins or goes on.
     Start(Box<Start<'a>>),
     Epoch(&'a Epoch),
+    /// Every so many steps, where that was asked for.
+    Steps {
+        /// Over all epochs.
+        done: u64,
+        #[serde(flatten)]
+        steps: &'a Steps,
+    },
     /// The loss was no finite number.
     Reverted {
         epoch: u32,
         rate_factor: f64,
+    },
+    /// A run goes on with another recipe.
+    Changed {
+        epoch: u32,
+        step: u64,
+        changed: &'a [Changed],
     },
     DeviceLost {
         reason: &'a str,

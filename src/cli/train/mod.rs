@@ -19,12 +19,12 @@ use self::log::{Line, Log, Start};
 use self::pictures::{Folders, Keep, Pictures};
 use self::plan::{Begin, Plan};
 use self::recipe::RecipeArgs;
-use self::session::Session;
+use self::session::{Files, Session};
 use super::data::DataArgs;
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
 use super::{Global, Stop, describe, output};
-use crate::data::ImageSize;
+use crate::data::{ImageSize, whole_side};
 use crate::model::Turns;
 use crate::train::checkpoint::write_atomically;
 use crate::train::{Budget, Setup, Trainer};
@@ -52,9 +52,9 @@ pub(super) struct Arguments {
     /// Draw a new classifier, also where the network's own is for the same classes.
     #[arg(long)]
     new_head: bool,
-    /// Go on with the run of this checkpoint, to the same result as if it had never stopped. The network, recipe and pixels
-    /// are the checkpoint's; --epochs may ask for more.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["arch", "model", "weights", "RecipeArgs", "PixelArgs"])]
+    /// Go on with the run of this checkpoint, to the same result as if it had never stopped. The network, pixels and recipe are the
+    /// checkpoint's; options of the recipe and --epochs change it from here on.
+    #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Pictures to judge by, of the same classes, in any form that DATA may have. Without it, and where DATA has no val/ of its own, a
     /// share is put aside.
@@ -76,6 +76,18 @@ pub(super) struct Arguments {
     /// Write what happens to this file, one JSON object a line; a resumed run appends.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Every so many steps, write a checkpoint of its own beside --out (NAME-step-N.safetensors) and a line to the log.
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
+    /// Keep only so many of the checkpoints of --every, the newest.
+    #[arg(long, value_name = "N", requires = "every", value_parser = clap::value_parser!(u64).range(1..))]
+    keep: Option<u64>,
+    /// Write the weights of each epoch that is better than all before to a file of its own (NAME-best-EPOCH.safetensors).
+    #[arg(long)]
+    best_files: bool,
+    /// Look for a learning rate instead of training: a hundred steps from 1e-6 to 1, and the rate where the loss falls fastest.
+    #[arg(long, conflicts_with = "resume")]
+    find_lr: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -105,15 +117,15 @@ enum ExportArg {
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let out = arguments.output_file()?;
     let mut folders = Folders::open(&arguments.data, &arguments.dir, arguments.val.as_deref())?;
-    let Plan { origin, preset, recipe, mut begin } = Plan::new(arguments, &folders.classes)?;
+    let Plan { origin, preset, recipe, mut begin, changed: dials } = Plan::new(arguments, &folders.classes)?;
     let mut log = Log::open(arguments.log.as_deref(), arguments.resume.is_some())?;
     let stop = stop_on_signals()?;
     let ctx = global.device()?;
 
-    // What these two show may lie outside of the crop that evaluation reads.
-    let with_margin = recipe.augmentation.resized_crop.is_some() || recipe.augmentation.rotation_deg > 0.0;
-    let size = ImageSize::of(&preset, with_margin);
-    let keep = Keep { size, memory_bytes: arguments.picture_memory << 20 };
+    // What a rotation shows may lie outside of the crop that evaluation reads.
+    let size = ImageSize::of(&preset, recipe.augmentation.rotation_deg > 0.0);
+    let whole_side = recipe.augmentation.resized_crop.map(|_| whole_side(&preset));
+    let keep = Keep { size, whole_side, memory_bytes: arguments.picture_memory << 20 };
     let before = match &begin {
         Begin::Resume(checkpoint) => {
             folders.order_as(&checkpoint.classes);
@@ -149,8 +161,21 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     trainer.remember(sides);
 
     log.write(&Line::Start(Box::new(Start::of(&trainer, &origin, &ctx, &facts))))?;
+    if !dials.is_empty() {
+        let words: Vec<String> = dials.iter().map(ToString::to_string).collect();
+        output::remark(&format!("changed from here on: {}", words.join("; ")));
+        let progress = trainer.last_epoch().progress;
+        log.write(&Line::Changed { epoch: progress.epoch, step: progress.step, changed: &dials })?;
+    }
     output::remark(&plan::outline(&trainer, &origin, &describe(ctx.adapter()), facts.near_duplicates));
-    let mut session = Session::new(global, ctx, trainer, out, log, stop);
+    if arguments.find_lr {
+        return find_rate(&mut trainer, &out.with_extension("lr.svg"), arguments.json);
+    }
+    if let Some(steps) = arguments.every {
+        trainer.stop_every(steps);
+    }
+    let files = Files { every: arguments.every, keep: arguments.keep, best: arguments.best_files };
+    let mut session = Session::new(global, ctx, trainer, out, log, stop, files);
     session.run(&arguments.how_to_resume(session.out()))?;
     let report = session.judge(&test, &facts)?;
     if let Some(path) = &arguments.export {
@@ -161,6 +186,27 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         write_atomically(path, &session.weights_alone(dtype)?)?;
     }
     if arguments.json { output::print_json(&report) } else { output::print(&report.text()) }
+}
+
+/// Steps of a search for a rate, and its ends.
+const SEARCH: (usize, f64, f64) = (100, 1e-6, 1.0);
+
+/// `--find-lr`: the picture, and the rate in words or all of it as JSON.
+fn find_rate(trainer: &mut Trainer, picture: &std::path::Path, json: bool) -> Result<(), Stop> {
+    let spinner = output::spinner("looking for a rate");
+    let (steps, low, high) = SEARCH;
+    let found = pollster::block_on(trainer.find_rate(low, high, steps, &mut Turns::none()));
+    spinner.finish_and_clear();
+    let found = found?;
+    write_atomically(picture, curves::rates(&found)?.as_bytes())?;
+    if json {
+        return output::print_json(&found);
+    }
+    let words = match found.suggestion {
+        Some(rate) => format!("the loss falls fastest at a rate of {rate:.1e}: begin with --lr {rate:.1e}"),
+        None => "the loss falls at no rate: check the pictures and their classes".into(),
+    };
+    output::print(&format!("{words}\n{} steps, drawn in {}", found.rates.len(), picture.display()))
 }
 
 impl Arguments {

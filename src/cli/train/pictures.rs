@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::cli::data::{DataArgs, tell};
 use crate::cli::{Stop, output};
+use crate::data::Whole;
 use crate::data::catalog::Part;
 use crate::data::dataset::{DataSet, Sample};
 use crate::data::image_set::stored_pixels;
@@ -83,6 +84,8 @@ pub(super) struct Folders {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keep {
     pub size: ImageSize,
+    /// Side of the squares that random crops are cut from, where there are any.
+    pub whole_side: Option<u32>,
     /// Bytes that pictures may take in memory.
     pub memory_bytes: u64,
 }
@@ -160,7 +163,8 @@ impl Folders {
         let mut sizes = vec![0; classes.len()];
         samples.iter().for_each(|sample| sizes[sample.label] += 1);
         let compares = !validates && fraction > 0.0 && sizes.iter().all(|size| *size <= MOST_COMPARED);
-        let bytes = keep.size.bytes() as u64 * samples.len() as u64;
+        let whole_bytes = keep.whole_side.map_or(0, |side| u64::from(side * side * 3));
+        let bytes = (keep.size.bytes() as u64 + whole_bytes) * samples.len() as u64;
         facts.streamed = bytes > keep.memory_bytes;
         if facts.streamed {
             output::remark(&format!(
@@ -172,6 +176,9 @@ impl Folders {
         }
 
         let mut images = ImageSet::new(classes, keep.size);
+        if let Some(side) = keep.whole_side {
+            images = images.with_wholes(side);
+        }
         if !facts.streamed {
             images.reserve(samples.len());
         }
@@ -186,18 +193,20 @@ impl Folders {
                 let (image, digest) = sample.read()?;
                 let look = compares.then(|| Look::at(&image));
                 let pixels = if streamed { Vec::new() } else { stored_pixels(&image, preset, keep.size) };
-                Ok((pixels, look, digest))
+                let whole = keep.whole_side.filter(|_| !streamed).map(|side| Whole::of(&image, preset.filter, side));
+                Ok((pixels, whole, look, digest))
             },
-            |index, read: Result<(Vec<u8>, Option<Look>, u64)>| {
+            |index, read: Result<(Vec<u8>, Option<Whole>, Option<Look>, u64)>| {
                 if stop.load(Ordering::Relaxed) {
                     bar.suspend(|| output::remark("stopped while reading pictures; nothing was trained"));
                     return Err(Stop::Interrupted);
                 }
                 bar.inc(1);
                 match read {
-                    Ok((pixels, look, digest)) => {
+                    Ok((pixels, whole, look, digest)) => {
                         if !streamed {
                             images.push_pixels(samples[index].name.clone(), pixels, samples[index].label as u32)?;
+                            whole.into_iter().for_each(|whole| images.push_whole(whole));
                         }
                         looks.extend(look);
                         digests.push(digest);
@@ -253,9 +262,14 @@ impl Folders {
             let names = samples.iter().map(|sample| sample.name.clone()).collect();
             let labels = samples.iter().map(|sample| sample.label as u32).collect();
             // What waits decoded is a part of what may be kept; pictures that are being decoded are beside it.
-            let source = Arc::new(Stream::new(samples, preset.clone(), keep.size, keep.memory_bytes / 4));
+            let source = Arc::new(Stream::new(samples, preset.clone(), keep.size, keep.whole_side, keep.memory_bytes / 4));
             images = ImageSet::streamed(images.classes, keep.size, names, labels, source);
+            if let Some(side) = keep.whole_side {
+                images = images.with_wholes(side);
+            }
         }
+        images.drop_wholes(&split.validation);
+        images.drop_wholes(&test);
         check(&images, &split, validates || fraction > 0.0)?;
         (facts.training, facts.validation, facts.test) = (split.train.len(), split.validation.len(), test.len());
         Ok(Pictures { sides: sides(&split), images, split, test, changed, facts })

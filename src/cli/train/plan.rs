@@ -8,7 +8,7 @@ use crate::engine::{Known, LoadOptions, keeps_head, pixel_options, usual_preset}
 use crate::model::ResNetSpec;
 use crate::ops::{LossKind, Optimizer};
 use crate::train::init::{initialise, transfer};
-use crate::train::{Checkpoint, Recipe, Trainer};
+use crate::train::{Changed, Checkpoint, Recipe, Trainer};
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub preset: Preset,
     pub recipe: Recipe,
     pub begin: Begin,
+    /// Of a run that goes on: what of its recipe is different from here on.
+    pub changed: Vec<Changed>,
 }
 
 /// Where a run begins.
@@ -36,38 +38,57 @@ impl Begin {
 impl Plan {
     pub(super) fn new(arguments: &Arguments, classes: &[String]) -> Result<Self> {
         if let Some(path) = &arguments.resume {
-            return Self::resume(&path.display().to_string(), &read_file(path)?, arguments.epochs);
+            return Self::resume(&path.display().to_string(), &read_file(path)?, arguments);
         }
-        let recipe = arguments.recipe.recipe(arguments.epochs, arguments.arch.is_some(), arguments.val.is_some())?;
+        let recipe =
+            |usual| arguments.recipe.recipe(usual, arguments.epochs, arguments.arch.is_some(), arguments.val.is_some());
         match &arguments.arch {
             Some(arch) => {
-                let spec = architecture(arch)?.with_classes(Some(classes.len()));
+                let spec = model::architecture(arch)?.with_classes(Some(classes.len()));
+                let recipe = recipe(Recipe::usual_for(&spec))?;
                 let preset = arguments.pixels.preset_or(|| usual_preset(&spec))?;
                 recipe.validate_for(&spec)?;
-                let weights = initialise(&spec.build()?, recipe.init, recipe.zero_init_last_norm, recipe.seed)?;
-                Ok(Self { origin: "from scratch".into(), preset, recipe, begin: Begin::new(spec, weights) })
+                let weights = initialise(&spec.build()?, recipe.draws(), recipe.zero_init_last_norm, recipe.seed)?;
+                Ok(Self {
+                    origin: "from scratch".into(),
+                    preset,
+                    recipe,
+                    begin: Begin::new(spec, weights),
+                    changed: Vec::new(),
+                })
             }
-            None => Self::pretrained(arguments, &arguments.model.source()?, recipe, classes),
+            None => Self::pretrained(arguments, &arguments.model.source()?, recipe(None)?, classes),
         }
     }
 
-    fn resume(name: &str, bytes: &[u8], epochs: Option<u32>) -> Result<Self> {
+    fn resume(name: &str, bytes: &[u8], arguments: &Arguments) -> Result<Self> {
         let mut checkpoint = Checkpoint::from_bytes(name, bytes)?;
-        let done = checkpoint.progress.epoch;
-        if let Some(epochs) = epochs {
-            if epochs < done {
+        for (given, option, why) in [
+            (arguments.arch.is_some(), "--arch", "it has its network"),
+            (arguments.model.is_given(), "--model and --weights", "it has its network and weights"),
+            (arguments.new_head, "--new-head", "it has its classes"),
+            (
+                arguments.pixels.is_given(),
+                "--preset, --size, --mean and --std",
+                "its weights were learnt from pixels like these",
+            ),
+        ] {
+            if given {
                 return Err(Error::Usage(format!(
-                    "{name} has {done} epochs already; --epochs counts them too, so ask for more"
+                    "{option} cannot change a run that goes on: {why}. To train another, leave --resume out; to begin with this one's \
+                     weights, give --weights {name}"
                 )));
             }
-            checkpoint.recipe.epochs = epochs;
-            checkpoint.recipe.validate_for(&checkpoint.spec)?;
         }
+        let done = checkpoint.progress.epoch;
+        let recipe = arguments.recipe.resumed(&checkpoint.recipe, arguments.epochs)?;
+        let changed = checkpoint.change(recipe)?;
         Ok(Self {
             origin: format!("going on with {name} after {done} epochs"),
             preset: checkpoint.pixels.clone(),
             recipe: checkpoint.recipe.clone(),
             begin: Begin::Resume(Box::new(checkpoint)),
+            changed,
         })
     }
 
@@ -83,20 +104,11 @@ impl Plan {
         }
         let spec = found.spec.with_classes(Some(classes.len()));
         recipe.validate_for(&spec)?;
-        let (weights, new_head) = transfer(&spec.build()?, &found.weights, same, recipe.init, recipe.seed)?;
+        let (weights, new_head) = transfer(&spec.build()?, &found.weights, same, recipe.draws(), recipe.seed)?;
         let head = if new_head { "with a new head" } else { "with its own head" };
         let origin = format!("from the weights of {} {head}", source.name);
-        Ok(Self { origin, preset, recipe, begin: Begin::new(spec, weights) })
+        Ok(Self { origin, preset, recipe, begin: Begin::new(spec, weights), changed: Vec::new() })
     }
-}
-
-/// A network by name, or from a file with its table.
-fn architecture(name: &str) -> Result<ResNetSpec> {
-    let path = std::path::Path::new(name);
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
-        return ResNetSpec::named(name);
-    }
-    serde_json::from_slice(&read_file(path)?).map_err(|error| Error::Spec(format!("{name} cannot be read as one: {error}")))
 }
 
 /// The run in a few lines, shown before it starts.
@@ -125,6 +137,14 @@ pub(super) fn outline(trainer: &Trainer, origin: &str, device: &str, near_duplic
         LossKind::SigmoidCrossEntropy { .. } => "sigmoid cross-entropy",
     };
     let norm = if outline.batch_statistics { "batch statistics" } else { "frozen statistics" };
+    let share = recipe.bn_momentum.unwrap_or(setup.spec.norm_rule().0);
+    let last = match outline.last_batch {
+        last if last == outline.batch => String::new(),
+        last => {
+            let frozen = outline.batch_statistics && !outline.last_batch_statistics;
+            format!(" ({last} in the last one{})", if frozen { ", too few for batch statistics: frozen there" } else { "" })
+        }
+    };
     let kept = if outline.keeps_features { "; features of the frozen layers are kept" } else { "" };
     let alike = match near_duplicates {
         0 => String::new(),
@@ -134,8 +154,8 @@ pub(super) fn outline(trainer: &Trainer, origin: &str, device: &str, near_duplic
     format!(
         "{} {origin}: {} parameters, {learns}\n\
          {} pictures train and {} validate, {} classes, {width} x {height} pixels (preset {}){alike}\n\
-         {} epochs of {} steps, {} images a step{parts}; {optimizer}, rate {}, schedule {}, weight decay {decay}\n\
-         {loss}, batch norm with {norm}; {} dispatches a part\n\
+         {} epochs of {} steps, {} images a step{last}{parts}; {optimizer}, rate {}, schedule {}, weight decay {decay}\n\
+         {loss}, batch norm with {norm} (eps {}, share {share}), new weights {}; {} dispatches a part\n\
          {} for training, {} for pictures{kept}; {device}",
         setup.spec.arch,
         count(outline.parameters),
@@ -148,10 +168,19 @@ pub(super) fn outline(trainer: &Trainer, origin: &str, device: &str, near_duplic
         outline.batch,
         recipe.learning_rate,
         recipe.schedule,
+        setup.spec.bn_eps,
+        init_words(recipe),
         outline.dispatches,
         megabytes(outline.memory.total()),
         megabytes(outline.feed_bytes),
     )
+}
+
+/// `slim variance scaling`.
+fn init_words(recipe: &Recipe) -> String {
+    let name = serde_json::to_value(recipe.init).ok().and_then(|value| Some(value.as_str()?.replace('_', " ")));
+    let bias = recipe.init_bias.map_or_else(String::new, |bias| format!(", biases {bias}"));
+    name.unwrap_or_default() + &bias
 }
 
 fn count(n: usize) -> String {

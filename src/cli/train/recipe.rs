@@ -6,15 +6,16 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::model::read_file;
 use crate::ops::{Augmentation, LossKind, Optimizer, ResizedCrop};
-use crate::train::recipe::{BnStatistics, ClassWeights, RateMultipliers, TrainDepth};
+use crate::train::recipe::{BnStatistics, ClassWeights, Ema, RateMultipliers, TrainDepth};
 use crate::train::{Init, Recipe, Schedule};
 use crate::{Error, Result};
 
 /// The dials of a [`Recipe`]; one that is left out keeps the recipe file's value, else its default.
 #[derive(Debug, Default, Args)]
 pub(super) struct RecipeArgs {
-    /// Start from a recipe in JSON, as the log and checkpoints hold it; the other options change it.
-    #[arg(long, value_name = "FILE", help_heading = "Recipe")]
+    /// Start from somebody else's recipe (keras-cifar, slim, labml, tf51, torchvision), or from one in JSON, as the log and
+    /// checkpoints hold it; the other options change it.
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Recipe")]
     recipe: Option<PathBuf>,
     /// Images an optimizer step learns from [default: 32].
     #[arg(long, value_name = "N", help_heading = "Recipe")]
@@ -48,7 +49,7 @@ pub(super) struct RecipeArgs {
     /// Decay norms and biases too.
     #[arg(long, help_heading = "Recipe")]
     decay_norm_and_bias: bool,
-    /// Scale a longer gradient down to this norm, all parameters together [default: none].
+    /// Scale a longer gradient down to this norm, all parameters together; 0 for none [default: none].
     #[arg(long, value_name = "NORM", help_heading = "Recipe")]
     clip_norm: Option<f32>,
     /// What learns: all, head, or stageK (that stage and everything behind it) [default: all].
@@ -73,21 +74,37 @@ pub(super) struct RecipeArgs {
     class_weights: Option<ClassWeights>,
     /// How pictures are varied, a list of: none, cifar (shift:4,flip), imagenet (crop,flip), shift:PIXELS, flip,
     /// crop[:LEAST-AREA], rotation:DEGREES, brightness:X, contrast:X, saturation:X, hue:X, colour:X (these three at X, hue at
-    /// X/4), erasing:PROBABILITY, mixup:ALPHA [default: cifar].
+    /// X/4), erasing:PROBABILITY, mixup:ALPHA, cutmix:ALPHA, vertical-flip, shift-share:X (also shift-x, shift-y), shear:DEGREES,
+    /// zoom:X, channel-shift:X, fill:mean|nearest|reflect|wrap|black [default: cifar].
     #[arg(long, value_name = "LIST", value_parser = augmentation, help_heading = "Recipe")]
     augment: Option<Augmentation>,
     /// Share of every class put aside for validation; 0 trains on everything [default: 0.2].
     #[arg(long, value_name = "SHARE", conflicts_with = "val", help_heading = "Recipe")]
     val_fraction: Option<f32>,
-    /// Stop after this many epochs without a better validation.
+    /// Stop after this many epochs without a better validation; 0 for never.
     #[arg(long, value_name = "EPOCHS", help_heading = "Recipe")]
     early_stopping: Option<u32>,
+    /// Keep a moving average of the weights with this share of the old in each update; it validates and is kept. 0 for none.
+    #[arg(long, value_name = "DECAY", help_heading = "Recipe")]
+    ema: Option<f64>,
+    /// Optimizer steps from one update of the average to the next [default: 16].
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    ema_steps: Option<u32>,
     /// Of the split, the order, augmentation and drawn weights [default: 1].
     #[arg(long, value_name = "N", help_heading = "Recipe")]
     seed: Option<u64>,
     /// How new weights are drawn [default: he-fan-out].
     #[arg(long, value_enum, help_heading = "Recipe")]
     init: Option<InitArg>,
+    /// What biases begin with [default: what --init says].
+    #[arg(long, value_name = "VALUE", help_heading = "Recipe", allow_hyphen_values = true)]
+    init_bias: Option<f32>,
+    /// Share of a batch in batch norm's running statistics [default: the network's framework's].
+    #[arg(long, value_name = "SHARE", help_heading = "Recipe")]
+    bn_momentum: Option<f32>,
+    /// Leave the classifier out of the weight decay.
+    #[arg(long, help_heading = "Recipe")]
+    no_head_decay: bool,
     /// Blocks begin as the identity: their last batch norm starts at zero. With --arch only.
     #[arg(long, requires = "arch", help_heading = "Recipe")]
     zero_init: bool,
@@ -121,36 +138,126 @@ enum InitArg {
     HeFanOut,
     /// As Keras' he_normal: variance 2 / fan_in, cut off.
     KerasHeNormal,
+    /// As slim.variance_scaling_initializer: variance 2.6 / fan_in before it is cut off.
+    Slim,
+    /// As TensorFlow's xavier_initializer and Keras' glorot_uniform.
+    Xavier,
+    /// As PyTorch draws what nobody initialises, biases too.
+    Torch,
 }
 
 impl RecipeArgs {
-    /// The recipe for a run; `from_scratch` when no weights were learnt before, `own_validation` when there is a folder for it.
+    /// The recipe for a run; `usual` is the one that the network's framework trains it with, `from_scratch` when no weights were learnt before, `own_validation` when there is a folder for it.
     ///
     /// # Errors
     /// [`Error::Usage`] when options contradict each other or the recipe file cannot be read; whether numbers make sense is
     /// for [`Recipe::validate_for`] to say.
-    pub(super) fn recipe(&self, epochs: Option<u32>, from_scratch: bool, own_validation: bool) -> Result<Recipe> {
-        let mut recipe = match &self.recipe {
-            Some(path) => {
-                let wrong = |reason: String| Error::Io { path: path.display().to_string(), reason };
-                serde_json::from_slice(&read_file(path)?).map_err(|error| wrong(format!("it is no recipe: {error}")))?
-            }
-            None => Recipe::default(),
-        };
+    pub(super) fn recipe(
+        &self,
+        usual: Option<&'static str>,
+        epochs: Option<u32>,
+        from_scratch: bool,
+        own_validation: bool,
+    ) -> Result<Recipe> {
+        // A network of another framework begins with that one's numbers; how long and on which pictures is for people to say.
+        let framework = usual.and_then(Recipe::named).map(|recipe| {
+            let Recipe { epochs, batch, augmentation, loss, .. } = Recipe::default();
+            Recipe { epochs, batch, augmentation, loss, ..recipe }
+        });
+        let given = self.given()?.or(framework);
+        let mut recipe = given.clone().unwrap_or_default();
+        let is_adam = |recipe: &Recipe| !matches!(recipe.optimizer, Optimizer::Sgd { .. });
+        self.change(&mut recipe, epochs)?;
+        if given.is_none() {
+            let rate = (is_adam(&recipe) && self.lr.is_none()).then_some(ADAM_RATE);
+            set(&mut recipe.learning_rate, rate);
+            // The default's epoch of warm-up is the whole of a run of one epoch.
+            let unwarmed = (recipe.epochs == 1 && self.schedule.is_none()).then(|| Schedule::cosine(0.0));
+            set(&mut recipe.schedule, unwarmed);
+        }
+        if from_scratch && recipe.bn_statistics == BnStatistics::Auto {
+            // There are no running statistics yet that could be frozen.
+            recipe.bn_statistics = BnStatistics::Batch;
+        }
+        set(&mut recipe.val_fraction, own_validation.then_some(0.0));
+        if recipe.early_stopping.is_some() && recipe.val_fraction == 0.0 && !own_validation {
+            return Err(Error::Usage(
+                "early stopping needs validation to wait for: give --val or a --val-fraction above 0, or leave it out".into(),
+            ));
+        }
+        Ok(recipe)
+    }
+
+    /// The recipe for a run that goes on with `before`: what is named changes. Whether it can is for
+    /// [`Checkpoint::change`](crate::train::Checkpoint::change) to say.
+    ///
+    /// # Errors
+    /// As [`recipe`](Self::recipe).
+    pub(super) fn resumed(&self, before: &Recipe, epochs: Option<u32>) -> Result<Recipe> {
+        let mut recipe = before.clone();
+        if let Some(path) = &self.recipe {
+            let wrong = |reason: String| Error::Io { path: path.display().to_string(), reason };
+            let named = match path.to_str().and_then(Recipe::named) {
+                // What cannot change any more stays.
+                Some(named) => {
+                    let Recipe { val_fraction, seed, init, init_bias, zero_init_last_norm, .. } = before.clone();
+                    serde_json::to_vec(&Recipe { val_fraction, seed, init, init_bias, zero_init_last_norm, ..named })
+                        .map_err(|error| wrong(error.to_string()))?
+                }
+                None => read_file(path)?,
+            };
+            let named: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&named).map_err(|error| wrong(format!("it is no recipe: {error}")))?;
+            let merged = serde_json::to_value(&recipe).and_then(|mut all| {
+                if let Some(all) = all.as_object_mut() {
+                    all.extend(named);
+                }
+                serde_json::from_value(all)
+            });
+            recipe = merged.map_err(|error| wrong(format!("it is no recipe: {error}")))?;
+        }
+        self.change(&mut recipe, epochs)?;
+        let other = std::mem::discriminant(&recipe.optimizer) != std::mem::discriminant(&before.optimizer);
+        let adaptive = |recipe: &Recipe| !matches!(recipe.optimizer, Optimizer::Sgd { .. });
+        if other && adaptive(&recipe) != adaptive(before) && self.lr.is_none() && self.recipe.is_none() {
+            return Err(Error::Usage(
+                "sgd's steps and adam's are of other lengths: give the new optimizer its rate with --lr".into(),
+            ));
+        }
+        Ok(recipe)
+    }
+
+    /// The recipe's file, where there is one.
+    fn given(&self) -> Result<Option<Recipe>> {
+        let Some(path) = &self.recipe else { return Ok(None) };
+        if let Some(recipe) = path.to_str().and_then(Recipe::named) {
+            return Ok(Some(recipe));
+        }
+        if !path.exists() && path.extension().is_none() && path.components().count() == 1 {
+            let names: Vec<&str> = Recipe::names().collect();
+            return Err(Error::Usage(format!(
+                "`{}` is neither a recipe's name ({}) nor a file",
+                path.display(),
+                names.join(", ")
+            )));
+        }
+        let wrong = |reason: String| Error::Io { path: path.display().to_string(), reason };
+        let recipe = serde_json::from_slice(&read_file(path)?);
+        recipe.map(Some).map_err(|error| wrong(format!("it is no recipe: {error}")))
+    }
+
+    /// What the options say.
+    fn change(&self, recipe: &mut Recipe, epochs: Option<u32>) -> Result<()> {
         set(&mut recipe.epochs, epochs);
         set(&mut recipe.batch, self.batch);
         set(&mut recipe.accumulation, self.accumulation);
         recipe.optimizer = self.optimizer(recipe.optimizer)?;
-        let is_adam = !matches!(recipe.optimizer, Optimizer::Sgd { .. });
-        let rate = (is_adam && self.recipe.is_none()).then_some(ADAM_RATE);
-        set(&mut recipe.learning_rate, self.lr.or(rate));
-        // The default's epoch of warm-up is the whole of a run of one epoch.
-        let unwarmed = (self.recipe.is_none() && recipe.epochs == 1).then(|| Schedule::cosine(0.0));
-        set(&mut recipe.schedule, self.schedule.clone().or(unwarmed));
+        set(&mut recipe.learning_rate, self.lr);
+        set(&mut recipe.schedule, self.schedule.clone());
         set(&mut recipe.weight_decay.value, self.weight_decay);
         recipe.weight_decay.decoupled |= self.decoupled_decay;
         recipe.weight_decay.skip_norm_and_bias &= !self.decay_norm_and_bias;
-        recipe.clip_norm = self.clip_norm.or(recipe.clip_norm);
+        set(&mut recipe.clip_norm, self.clip_norm.map(|norm| (norm != 0.0).then_some(norm)));
         set(&mut recipe.depth, self.train);
         self.multiplier.iter().for_each(|multiplier| multiplier.apply(&mut recipe.multipliers));
         set(
@@ -161,10 +268,6 @@ impl RecipeArgs {
                 BnArg::Frozen => BnStatistics::Frozen,
             }),
         );
-        if from_scratch && recipe.bn_statistics == BnStatistics::Auto {
-            // There are no running statistics yet that could be frozen.
-            recipe.bn_statistics = BnStatistics::Batch;
-        }
         let label_smoothing = self.label_smoothing.unwrap_or(recipe.loss.label_smoothing());
         let sigmoid = match self.loss {
             Some(loss) => loss == LossArg::Sigmoid,
@@ -176,23 +279,31 @@ impl RecipeArgs {
         };
         set(&mut recipe.class_weights, self.class_weights.clone());
         set(&mut recipe.augmentation, self.augment);
-        set(&mut recipe.val_fraction, if own_validation { Some(0.0) } else { self.val_fraction });
-        recipe.early_stopping = self.early_stopping.or(recipe.early_stopping);
+        set(&mut recipe.val_fraction, self.val_fraction);
+        set(&mut recipe.early_stopping, self.early_stopping.map(|epochs| (epochs > 0).then_some(epochs)));
+        if let Some(decay) = self.ema {
+            let steps = recipe.ema.map_or(EMA_STEPS, |ema| ema.steps);
+            recipe.ema = (decay != 0.0).then_some(Ema { decay, steps });
+        }
+        if let (Some(ema), Some(steps)) = (&mut recipe.ema, self.ema_steps) {
+            ema.steps = steps;
+        }
         set(&mut recipe.seed, self.seed);
         set(
             &mut recipe.init,
             self.init.map(|init| match init {
                 InitArg::HeFanOut => Init::HeFanOut,
                 InitArg::KerasHeNormal => Init::KerasHeNormal,
+                InitArg::Slim => Init::SlimVarianceScaling,
+                InitArg::Xavier => Init::Xavier,
+                InitArg::Torch => Init::Torch,
             }),
         );
+        recipe.init_bias = self.init_bias.or(recipe.init_bias);
+        recipe.bn_momentum = self.bn_momentum.or(recipe.bn_momentum);
+        recipe.weight_decay.skip_head |= self.no_head_decay;
         recipe.zero_init_last_norm |= self.zero_init;
-        if recipe.early_stopping.is_some() && recipe.val_fraction == 0.0 && !own_validation {
-            return Err(Error::Usage(
-                "early stopping needs validation to wait for: give --val or a --val-fraction above 0, or leave it out".into(),
-            ));
-        }
-        Ok(recipe)
+        Ok(())
     }
 
     fn optimizer(&self, given: Optimizer) -> Result<Optimizer> {
@@ -221,6 +332,8 @@ impl RecipeArgs {
 
 /// Adam's usual rate; its steps are as long as the rate, whatever the gradient.
 const ADAM_RATE: f32 = 1e-3;
+/// Reading the weights back costs about a step.
+const EMA_STEPS: u32 = 16;
 
 fn set<T>(value: &mut T, given: Option<T>) {
     if let Some(given) = given {
@@ -313,6 +426,19 @@ fn augmentation(text: &str) -> std::result::Result<Augmentation, String> {
                 augmentation.shift_px =
                     argument.parse().map_err(|_| "`shift` needs a whole number of pixels, like shift:4".to_owned())?;
             }
+            ("vertical-flip", None) => augmentation.flip_vertical = true,
+            ("shift-share", _) => augmentation.shift_share = [number()?; 2],
+            ("shift-x", _) => augmentation.shift_share[0] = number()?,
+            ("shift-y", _) => augmentation.shift_share[1] = number()?,
+            ("shear", _) => augmentation.shear_deg = number()?,
+            ("zoom", _) => augmentation.zoom = number()?,
+            ("channel-shift", _) => augmentation.channel_shift = number()?,
+            ("cutmix", _) => augmentation.cutmix_alpha = number()?,
+            ("fill", Some(name)) => {
+                augmentation.fill = serde_json::from_value(name.into()).map_err(|_| {
+                    format!("`fill:{name}` is none of fill:mean, fill:nearest, fill:reflect, fill:wrap, fill:black")
+                })?;
+            }
             ("rotation", _) => augmentation.rotation_deg = number()?,
             ("brightness", _) => augmentation.brightness = number()?,
             ("contrast", _) => augmentation.contrast = number()?,
@@ -331,7 +457,8 @@ fn augmentation(text: &str) -> std::result::Result<Augmentation, String> {
             _ => {
                 return Err(format!(
                     "`{item}` is none of none, cifar, imagenet, shift:4, flip, crop, crop:0.5, rotation:15, brightness:0.4, \
-                     contrast:0.4, saturation:0.4, hue:0.1, colour:0.4, erasing:0.25, mixup:0.2"
+                     contrast:0.4, saturation:0.4, hue:0.1, colour:0.4, erasing:0.25, mixup:0.2, cutmix:1, vertical-flip, \
+                     shift-share:0.1, shift-x:0.1, shift-y:0.1, shear:10, zoom:0.2, channel-shift:20, fill:nearest"
                 ));
             }
         }
@@ -343,6 +470,10 @@ fn augmentation(text: &str) -> std::result::Result<Augmentation, String> {
 fn example(name: &str) -> f32 {
     match name {
         "rotation" => 15.0,
+        "shear" => 10.0,
+        "channel-shift" => 20.0,
+        "cutmix" => 1.0,
+        "shift-share" | "shift-x" | "shift-y" => 0.1,
         "hue" => 0.1,
         "erasing" => 0.25,
         "mixup" => 0.2,
@@ -369,7 +500,7 @@ mod tests {
     }
 
     fn recipe(arguments: &[&str]) -> Recipe {
-        parse(arguments).unwrap().recipe(None, false, false).unwrap()
+        parse(arguments).unwrap().recipe(None, None, false, false).unwrap()
     }
 
     #[test]
@@ -441,11 +572,36 @@ mod tests {
         assert_eq!(recipe(&["--optimizer", "adam", "--lr", "0.5"]).learning_rate, 0.5);
         assert_eq!(recipe(&["--momentum", "0"]).optimizer, Optimizer::Sgd { momentum: 0.0, nesterov: false });
         let args = parse(&[]).unwrap();
-        assert_eq!(args.recipe(Some(1), false, false).unwrap().schedule, Schedule::cosine(0.0));
-        assert_eq!(args.recipe(None, true, false).unwrap().bn_statistics, BnStatistics::Batch);
-        assert_eq!(args.recipe(None, false, true).unwrap().val_fraction, 0.0);
-        let frozen = parse(&["--bn", "frozen"]).unwrap().recipe(None, true, false).unwrap();
+        assert_eq!(args.recipe(None, Some(1), false, false).unwrap().schedule, Schedule::cosine(0.0));
+        assert_eq!(args.recipe(None, None, true, false).unwrap().bn_statistics, BnStatistics::Batch);
+        assert_eq!(args.recipe(None, None, false, true).unwrap().val_fraction, 0.0);
+        let frozen = parse(&["--bn", "frozen"]).unwrap().recipe(None, None, true, false).unwrap();
         assert_eq!(frozen.bn_statistics, BnStatistics::Frozen);
+    }
+
+    #[test]
+    fn a_framework_brings_its_numbers_and_options_win() {
+        let args = parse(&["--lr", "0.02"]).unwrap();
+        let slim = args.recipe(Some("slim"), None, true, false).unwrap();
+        assert_eq!(
+            (slim.init, slim.bn_momentum, slim.learning_rate, slim.epochs),
+            (Init::SlimVarianceScaling, Some(0.003), 0.02, 20)
+        );
+        let named = parse(&["--recipe", "keras-cifar", "--batch", "64"]).unwrap().recipe(None, None, true, false).unwrap();
+        assert_eq!((named.epochs, named.batch, named.weight_decay.skip_head), (200, 64, true));
+        let wrong = parse(&["--recipe", "kears"]).unwrap().recipe(None, None, true, false).unwrap_err().to_string();
+        assert!(wrong.contains("keras-cifar, slim"), "{wrong}");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_keeps_what_is_not_named() {
+        let before = Recipe { batch: 7, seed: 4, early_stopping: Some(3), ..Recipe::default() };
+        let resumed = |arguments: &[&str]| parse(arguments).unwrap().resumed(&before, Some(30));
+        let recipe = resumed(&["--lr", "0.5", "--early-stopping", "0"]).unwrap();
+        assert_eq!(recipe, Recipe { epochs: 30, learning_rate: 0.5, early_stopping: None, ..before.clone() });
+        assert!(resumed(&["--optimizer", "adam"]).unwrap_err().to_string().contains("--lr"));
+        let keras = resumed(&["--recipe", "keras-cifar"]).unwrap();
+        assert_eq!((keras.seed, keras.init, keras.batch), (4, Init::HeFanOut, 32));
     }
 
     #[test]
@@ -471,7 +627,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let error = |arguments: &[&str]| parse(arguments).unwrap().recipe(None, false, false).unwrap_err().to_string();
+        let error = |arguments: &[&str]| parse(arguments).unwrap().recipe(None, None, false, false).unwrap_err().to_string();
         assert!(error(&["--optimizer", "adam", "--momentum", "0.9"]).contains("belong to sgd"));
         assert!(error(&["--early-stopping", "3", "--val-fraction", "0"]).contains("needs validation"));
         assert!(error(&["--recipe", "/no/such/file"]).contains("no such file"));

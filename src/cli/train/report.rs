@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::pictures::Facts;
 use crate::cli::output::table;
+use crate::cli::tables::{percent, tables};
 use crate::train::metrics::hardest;
 use crate::train::{Outcome, Trainer, metrics};
 
@@ -46,11 +47,6 @@ struct Hard {
 }
 
 const HARDEST: usize = 10;
-/// A confusion matrix of more classes fits no screen.
-const WIDEST: usize = 20;
-const LARGEST_CONFUSIONS: usize = 15;
-const WEAKEST_CLASSES: usize = 15;
-
 impl Report {
     /// `outcomes[k]` is about picture `images[k]` of the trainer's set, `test` about the test set; `files` are those of checkpoint
     /// and curves.
@@ -95,7 +91,8 @@ impl Report {
     }
 
     pub(super) fn text(&self) -> String {
-        let parts = [self.figures(), self.by_class(), self.confusion(), self.hard()];
+        let (classes, confusion) = tables(&self.result, &self.classes);
+        let parts = [self.figures(), classes, confusion, self.hard()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
@@ -131,58 +128,6 @@ impl Report {
         table(&rows, &[])
     }
 
-    fn by_class(&self) -> String {
-        let mut order: Vec<usize> = (0..self.classes.len()).collect();
-        let mut head = "class".to_owned();
-        if self.classes.len() > WIDEST {
-            let f1 = |class: usize| self.result.classes[class].f1.unwrap_or(1.0);
-            order.sort_by(|a, b| f1(*a).total_cmp(&f1(*b)));
-            order.truncate(WEAKEST_CLASSES);
-            head = "weakest classes".into();
-        }
-        let mut rows = vec![[head.as_str(), "images", "precision", "recall", "F1"].map(String::from).to_vec()];
-        rows.extend(order.into_iter().map(|class| {
-            let found = &self.result.classes[class];
-            let share = |share: Option<f64>| share.map_or("-".into(), percent);
-            let name = self.classes[class].clone();
-            vec![name, found.images.to_string(), share(found.precision), share(found.recall), share(found.f1)]
-        }));
-        table(&rows, &[1, 2, 3, 4])
-    }
-
-    /// Rows are the true classes, columns the answers; of many classes only the largest confusions.
-    fn confusion(&self) -> String {
-        let confusion = &self.result.confusion;
-        if self.classes.len() <= WIDEST {
-            let mut head = vec!["is \\ taken for".to_owned(), String::new()];
-            head.extend((1..=self.classes.len()).map(|column| column.to_string()));
-            let mut rows = vec![head];
-            for (class, row) in confusion.iter().enumerate() {
-                let cell = |count: &u32| if *count == 0 { ".".into() } else { count.to_string() };
-                let mut line = vec![self.classes[class].clone(), (class + 1).to_string()];
-                line.extend(row.iter().map(cell));
-                rows.push(line);
-            }
-            let right: Vec<usize> = (1..self.classes.len() + 2).collect();
-            return table(&rows, &right);
-        }
-        let mut pairs: Vec<(u32, usize, usize)> = Vec::new();
-        for (class, row) in confusion.iter().enumerate() {
-            pairs.extend(row.iter().enumerate().filter(|(p, n)| *p != class && **n > 0).map(|(p, n)| (*n, class, p)));
-        }
-        pairs.sort_by_key(|(count, ..)| std::cmp::Reverse(*count));
-        let line = |(count, class, predicted): &(u32, usize, usize)| {
-            let of = self.result.classes[*class].images;
-            vec![self.classes[*class].clone(), self.classes[*predicted].clone(), format!("{count} of {of}")]
-        };
-        if pairs.is_empty() {
-            return String::new();
-        }
-        let mut rows = vec![["class", "taken for", "images"].map(String::from).to_vec()];
-        rows.extend(pairs.iter().take(LARGEST_CONFUSIONS).map(line));
-        table(&rows, &[2])
-    }
-
     fn hard(&self) -> String {
         if self.hardest.is_empty() {
             return String::new();
@@ -194,10 +139,6 @@ impl Report {
         }));
         table(&rows, &[3])
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }
 
 #[cfg(test)]
@@ -250,7 +191,7 @@ mod tests {
         assert!(many.iter().any(|l| l == "class taken for images") && many.iter().any(|l| l == "c1 c0 1 of 2"), "{many:#?}");
         let classes: Vec<&String> =
             many.iter().skip_while(|l| !l.starts_with("weakest")).take_while(|l| !l.is_empty()).collect();
-        assert_eq!(classes.len(), 1 + WEAKEST_CLASSES, "{many:#?}");
+        assert_eq!(classes.len(), 1 + 15, "{many:#?}");
         // By F1: c0 and c1 have 2/3, all others 1.
         assert_eq!(classes[1], "c0 1 50.00 % 100.00 % 66.67 %");
     }

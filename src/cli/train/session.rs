@@ -27,8 +27,20 @@ pub(super) struct Session<'a> {
     out: PathBuf,
     log: Log,
     stop: Arc<AtomicBool>,
+    files: Files,
     /// Devices lost since the last epoch.
     lost: u32,
+}
+
+/// Further files beside the checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files {
+    /// A checkpoint of its own every so many steps.
+    pub every: Option<u64>,
+    /// How many of them stay.
+    pub keep: Option<u64>,
+    /// The weights of every epoch that was better than all before.
+    pub best: bool,
 }
 
 /// A device that is lost more often than this within an epoch will be lost again.
@@ -42,8 +54,9 @@ impl<'a> Session<'a> {
         out: PathBuf,
         log: Log,
         stop: Arc<AtomicBool>,
+        files: Files,
     ) -> Self {
-        Self { global, ctx, trainer, out, log, stop, lost: 0 }
+        Self { global, ctx, trainer, out, log, stop, files, lost: 0 }
     }
 
     /// The checkpoint's path.
@@ -80,7 +93,10 @@ impl<'a> Session<'a> {
                 return self.pause(bar, how_to_resume);
             }
             match pollster::block_on(self.trainer.advance(&mut Turns::none())) {
-                Ok(Event::Steps(steps)) => self.show(bar, &steps),
+                Ok(Event::Steps(steps)) => {
+                    self.show(bar, &steps);
+                    self.keep_step(bar, &steps)?;
+                }
                 Ok(Event::Validating(share)) => bar.set_message(format!("validating, {:.0} %", share * 100.0)),
                 Ok(Event::Epoch(epoch)) => self.end_epoch(bar, &epoch)?,
                 Ok(Event::Reverted { epoch, rate_factor }) => {
@@ -115,11 +131,46 @@ impl<'a> Session<'a> {
         ));
     }
 
+    /// A path beside the checkpoint: `net-step-500.safetensors`.
+    fn beside(&self, kind: &str, number: u64) -> PathBuf {
+        let stem = self.out.file_stem().unwrap_or_default().to_string_lossy();
+        let ending = self.out.extension().map_or_else(|| "safetensors".into(), |ending| ending.to_string_lossy());
+        self.out.with_file_name(format!("{stem}-{kind}-{number}.{ending}"))
+    }
+
+    /// The checkpoint and the log's line of every so many steps; older ones go.
+    fn keep_step(&mut self, bar: &ProgressBar, steps: &Steps) -> Result<()> {
+        let done = u64::from(steps.epoch - 1) * steps.steps + steps.step;
+        let Some(every) = self.files.every.filter(|every| done.is_multiple_of(*every)) else { return Ok(()) };
+        let state = pollster::block_on(self.trainer.checkpoint(&mut Turns::none()))?;
+        write_atomically(&self.beside("step", done), &state.to_bytes()?)?;
+        self.log.write(&Line::Steps { done, steps })?;
+        let Some(keep) = self.files.keep else { return Ok(()) };
+        // Those of sessions before count, too; where the number of steps changed on the way, numbers in between stay.
+        let mut old = done.saturating_sub(keep * every);
+        while old > 0 {
+            let path = self.beside("step", old);
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+                Err(error) => {
+                    bar.suspend(|| output::remark(&format!("{} cannot be removed: {error}", path.display())));
+                    break;
+                }
+            }
+            old = old.saturating_sub(every);
+        }
+        Ok(())
+    }
+
     fn end_epoch(&mut self, bar: &ProgressBar, epoch: &Epoch) -> Result<()> {
         self.lost = 0;
         let state = self.trainer.last_epoch();
         write_atomically(&self.out, &state.to_bytes()?)?;
         write_atomically(&self.curves(), curves::svg(&state.history)?.as_bytes())?;
+        if self.files.best && state.progress.best_epoch == Some(epoch.epoch) {
+            write_atomically(&self.beside("best", epoch.epoch.into()), &state.weights_to_bytes(Dtype::F32)?)?;
+        }
         self.log.write(&Line::Epoch(epoch))?;
         let mut text =
             format!("epoch {:>3}: loss {:.4}, top-1 {:.2} %", epoch.epoch, epoch.train.loss, epoch.train.top1 * 100.0);

@@ -293,6 +293,7 @@ impl Training {
             });
         }
         let options = TrainingOptions {
+            shares: false,
             loss: LossKind::default(),
             class_weights: Vec::new(),
             statistics: Statistics::Batch { momentum: 0.1, unbiased: true },

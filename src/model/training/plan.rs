@@ -14,6 +14,8 @@ use crate::{Error, Result};
 pub struct TrainingOptions {
     /// What is minimised.
     pub loss: LossKind,
+    /// Targets of a step are shares of classes, see [`LossCall::shares`].
+    pub shares: bool,
     /// Weight of each class in the loss; empty means 1 for all.
     pub class_weights: Vec<f32>,
     /// Batch norm: batch statistics, or the running ones (frozen).
@@ -117,6 +119,8 @@ pub struct TrainingPlan {
     values: Slice,
     norm: Slice,
     gradients: Vec<Slice>,
+    /// What activations and temporaries lie in.
+    slots: Vec<Slice>,
     step: Recording,
     /// Of the step's dispatches.
     passes: Vec<Pass>,
@@ -141,9 +145,39 @@ impl TrainingPlan {
         options: &TrainingOptions,
         turns: &mut Turns<'_>,
     ) -> Result<Self> {
+        Self::plan(ctx, graph, parameters, input, options, None, turns).await
+    }
+
+    /// A plan of the same training for another number of images, in the same buffers where they are large enough. The two take turns:
+    /// gradients and totals of both add up, and either one's update uses them.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub async fn beside(
+        &self,
+        ctx: &Device,
+        graph: &Graph,
+        parameters: &Parameters,
+        input: &Tensor,
+        options: &TrainingOptions,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
+        Self::plan(ctx, graph, parameters, input, options, Some(self), turns).await
+    }
+
+    async fn plan(
+        ctx: &Device,
+        graph: &Graph,
+        parameters: &Parameters,
+        input: &Tensor,
+        options: &TrainingOptions,
+        other: Option<&Self>,
+        turns: &mut Turns<'_>,
+    ) -> Result<Self> {
         graph.value("fc").map_err(|_| Error::Spec("a net without a classifier `fc` cannot be trained".into()))?;
         let shape = input.shape;
-        let scribe = Scribe::new(ctx, graph, parameters, input, Goal::Loss)?;
+        let pool = other.map_or(&[][..], |other| &other.slots);
+        let scribe = Scribe::new(ctx, graph, parameters, input, Goal::Loss, pool)?;
         let tape = &scribe.tape;
 
         let classes = tape.shape(tape.logits).c;
@@ -155,13 +189,18 @@ impl TrainingPlan {
         let fixed = |what: &str, bytes: usize| Slice::new(ctx, what, bytes as u64);
         let targets = fixed("targets", shape.n * size_of::<Target>())?;
         let rows = fixed("losses by image", shape.n * 16)?;
-        let totals = fixed("totals", 32)?;
+        let common = |what: &str, bytes: usize, of: fn(&Self) -> &Slice| match other {
+            Some(other) => Ok(of(other).clone()),
+            None => fixed(what, bytes),
+        };
+        let totals = common("totals", 32, |other| &other.totals)?;
         let class_weights = Slice::with_bytes(ctx, "class weights", &Precision::F32.encode(&class_weights))?;
         let loss = |recorder: &mut Recorder, d_logits: Option<BufferId>| {
             let d_logits = d_logits.map(|id| scribe.tensor(id));
             let call = LossCall {
                 label: "loss",
                 kind: options.loss,
+                shares: options.shares && d_logits.is_some(),
                 logits: &scribe.tensor(tape.logits),
                 targets: &targets,
                 class_weights: &class_weights,
@@ -193,8 +232,8 @@ impl TrainingPlan {
         loss(&mut recorder, None)?;
         let evaluate = recorder.finish_long(ctx);
 
-        let values = fixed("step values", size_of::<StepValues>())?;
-        let norm = fixed("gradient norm", 16)?;
+        let values = common("step values", size_of::<StepValues>(), |other| &other.values)?;
+        let norm = common("gradient norm", 16, |other| &other.norm)?;
         let update = record_update(ctx, parameters, options, &values, &norm)?;
 
         let (parameter_bytes, gradient_bytes, optimizer_bytes) = parameters.bytes();
@@ -206,6 +245,7 @@ impl TrainingPlan {
             totals,
             values,
             norm,
+            slots: scribe.slots.clone(),
             gradients: parameters.regions().iter().map(|region| region.gradients.clone()).collect(),
             step,
             passes,

@@ -26,16 +26,25 @@ pub(crate) struct Scribe<'a> {
     parameters: &'a Parameters,
     pub tape: Tape,
     buffers: Vec<Slice>,
-    /// Bytes of all buffers but the input.
+    /// What they lie in.
+    pub slots: Vec<Slice>,
+    /// Bytes of those that were made for it.
     pub bytes: u64,
 }
 
 impl<'a> Scribe<'a> {
-    /// Makes the buffers of the tape, `input` aside.
+    /// Makes the buffers of the tape, `input` aside; out of `pool`, which nobody else uses meanwhile, where it has large enough ones.
     ///
     /// # Errors
     /// Those of [`tape`], and [`Error::Limit`](crate::Error::Limit) when a buffer exceeds what the adapter allows.
-    pub fn new(ctx: &'a Device, graph: &'a Graph, parameters: &'a Parameters, input: &Tensor, goal: Goal) -> Result<Self> {
+    pub fn new(
+        ctx: &'a Device,
+        graph: &'a Graph,
+        parameters: &'a Parameters,
+        input: &Tensor,
+        goal: Goal,
+        pool: &[Slice],
+    ) -> Result<Self> {
         let tape = tape(ctx, graph, parameters, input.shape, goal)?;
         let assignment = tape.assignment();
         let own = &tape.buffers[1..];
@@ -43,12 +52,29 @@ impl<'a> Scribe<'a> {
             let tenants = own.iter().zip(&assignment.slot_of).filter(|(_, of)| **of == slot);
             tenants.max_by_key(|(buffer, _)| buffer.life.bytes).map_or("", |(buffer, _)| buffer.name.as_str())
         };
-        let slot = |(slot, bytes): (usize, &u64)| Slice::new(ctx, &format!("training buffer ({})", largest(slot)), *bytes);
-        let slots = assignment.slots.iter().enumerate().map(slot).collect::<Result<Vec<_>>>()?;
+        // The largest of the pool for the largest slot, and so on.
+        let mut pool: Vec<&Slice> = pool.iter().collect();
+        pool.sort_by_key(|slice| std::cmp::Reverse(slice.bytes()));
+        let mut by_size: Vec<usize> = (0..assignment.slots.len()).collect();
+        by_size.sort_by_key(|slot| std::cmp::Reverse(assignment.slots[*slot]));
+        let mut given = vec![None; by_size.len()];
+        for (slot, slice) in by_size.into_iter().zip(pool) {
+            given[slot] = (slice.bytes() >= assignment.slots[slot]).then_some(slice);
+        }
+        let mut bytes = 0;
+        let mut slots = Vec::with_capacity(given.len());
+        for (slot, (given, wanted)) in given.into_iter().zip(&assignment.slots).enumerate() {
+            slots.push(match given {
+                Some(slice) => slice.clone(),
+                None => {
+                    bytes += wanted;
+                    Slice::new(ctx, &format!("training buffer ({})", largest(slot)), *wanted)?
+                }
+            });
+        }
         let part = |(buffer, slot): (&tape::Buffer, &usize)| slots[*slot].part(0, buffer.life.bytes);
         let buffers = std::iter::once(input.slice.clone()).chain(own.iter().zip(&assignment.slot_of).map(part)).collect();
-        let bytes = slots.iter().map(Slice::bytes).sum();
-        Ok(Self { ctx, graph, parameters, tape, buffers, bytes })
+        Ok(Self { ctx, graph, parameters, tape, buffers, slots, bytes })
     }
 
     /// An activation or its gradient.

@@ -30,6 +30,8 @@ fn checkpoint(optimizer: Optimizer) -> Checkpoint {
             validation: None,
             seconds: 0.25,
         }],
+        changes: Vec::new(),
+        average: None,
         best: weights(1),
         latest: Some(latest),
         optimizer: (0..optimizer.state_buffers() as u64).map(|slot| state(10 + slot)).collect(),
@@ -106,7 +108,7 @@ fn foreign_and_damaged_files_are_explained() {
         let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
         [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat()
     };
-    assert!(error(&text(r#"\"version\":1"#, r#"\"version\":9"#)).contains("newer version"));
+    assert!(error(&text(r#"\"version\":2"#, r#"\"version\":9"#)).contains("newer version"));
     assert!(error(&text(r#"\"step\":14"#, r#"\"step\":-4"#)).contains("cannot be read"));
     assert!(error(&text(r#"\"epochs\":20"#, r#"\"epochs\":00"#)).contains("cannot be read"));
     assert!(error(&text(r#"\"batch\":32"#, r#"\"batch\":31"#)).contains("2 equal parts"));
@@ -157,7 +159,10 @@ fn other_pictures_go_on_at_the_end_of_an_epoch() {
     let mut checkpoint = checkpoint(Optimizer::sgd());
     checkpoint.recipe.batch = 4;
     checkpoint.change_pictures(19, 5);
-    assert_eq!((checkpoint.progress.step, checkpoint.progress.train_images, checkpoint.progress.validation_images), (8, 19, 5));
+    assert_eq!(
+        (checkpoint.progress.step, checkpoint.progress.train_images, checkpoint.progress.validation_images),
+        (10, 19, 5)
+    );
     checkpoint.change_pictures(3, 0);
     assert_eq!(checkpoint.progress.step, 2, "fewer than a batch are one batch");
 }

@@ -244,7 +244,7 @@ fn schedule(recipe: &Recipe) -> &'static str {
         Schedule::OneCycle { .. } => "one-cycle",
         Schedule::Steps { .. } => "steps",
         Schedule::Exponential { .. } => "exponential",
-        Schedule::ReduceOnPlateau { .. } => "plateau",
+        Schedule::ReduceOnPlateau { .. } | Schedule::Both { .. } => "plateau",
     }
 }
 

@@ -12,7 +12,7 @@ use super::state::Phase;
 use crate::data::Preset;
 use crate::engine::{Backbone, Beginning, Command, Examples, ResumeOrder, Sides, TrainingEvent, TrainingOrder};
 use crate::studio::{ClassId, Picture, PictureId, Project, Role};
-use crate::train;
+use crate::train::{self, Recipe};
 use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 use crate::web::{self, Run};
@@ -59,6 +59,7 @@ impl Workshop {
             classes: classes.iter().map(|(class, _)| class.id).collect(),
             sides: Sides::default(),
             recipe: recipe.clone(),
+            told: Some(recipe.clone()),
             pixels: pixels.clone(),
             history: Vec::new(),
             finished: false,
@@ -69,7 +70,7 @@ impl Workshop {
         };
         // A network that was trained here has learnt from its pictures: they may never judge it.
         let sides = before.filter(|_| backbone == Backbone::Loaded);
-        self.begin(pixels, record, move |examples| {
+        self.begin(pixels, record, recipe.clone(), move |examples| {
             Command::StartTraining(Box::new(TrainingOrder { name, backbone, recipe, examples, sides }))
         });
     }
@@ -89,7 +90,7 @@ impl Workshop {
     }
 
     /// Reads the pictures of these classes and gives the engine the order made of them.
-    fn begin(self, pixels: Preset, record: Record, order: impl FnOnce(Examples) -> Command + 'static) {
+    fn begin(self, pixels: Preset, record: Record, recipe: Recipe, order: impl FnOnce(Examples) -> Command + 'static) {
         let training = self.training;
         let number = training.reading.try_update_value(|reading| {
             *reading += 1;
@@ -97,7 +98,7 @@ impl Workshop {
         });
         let classes = record.classes.clone();
         spawn_local(async move {
-            match self.read_examples(number, &classes, &pixels).await {
+            match self.read_examples(number, &classes, &pixels, &recipe).await {
                 Ok(Some(examples)) => {
                     training.phase.set(Phase::Planning);
                     training.record.set(Some(record));
@@ -114,9 +115,14 @@ impl Workshop {
     }
 
     /// Decodes one picture after the other and keeps only its reduced form. `None` when it was stopped.
-    async fn read_examples(self, number: Option<u64>, classes: &[ClassId], pixels: &Preset) -> Result<Option<Examples>> {
+    async fn read_examples(
+        self,
+        number: Option<u64>,
+        classes: &[ClassId],
+        pixels: &Preset,
+        recipe: &Recipe,
+    ) -> Result<Option<Examples>> {
         let training = self.training;
-        let mut examples = Examples::new(self.class_names(classes), pixels);
         let pictures = self.studio.pictures.get_untracked();
         let pictures: Vec<_> = pictures
             .into_iter()
@@ -124,6 +130,7 @@ impl Workshop {
             .filter_map(|picture| Some((classes.iter().position(|class| *class == picture.class)? as u32, picture)))
             .collect();
         let of = pictures.len();
+        let mut examples = Examples::new(self.class_names(classes), pixels).for_recipe(recipe, of);
         let mut unreadable = 0;
         for (done, (class, picture)) in pictures.into_iter().enumerate() {
             training.phase.set(Phase::Reading { done, of });
@@ -166,19 +173,32 @@ impl Workshop {
         }
     }
 
-    /// Goes on with the run: the engine's, or after the page was opened anew the kept one. `more` epochs are added to it.
+    /// Goes on with the run: the engine's, or after the page was opened anew the kept one. `more` epochs are added to it. Dials that were
+    /// changed since count from here on.
     pub fn continue_training(self, more: u32) {
         let training = self.training;
         training.error.set(None);
-        if training.alive.get_untracked() && more == 0 {
+        let dials = untrack(|| self.recipe());
+        let (mut recipe, mut crops) = (None, false);
+        training.record.update(|record| {
+            let Some(record) = record else { return };
+            let told = record.told.replace(dials.clone()).unwrap_or_else(|| record.recipe.clone());
+            let mut wanted = record.recipe.with_changes(&told, &dials);
+            if more > 0 {
+                wanted.epochs = record.history.len() as u32 + more;
+            }
+            // Random crops are cut from all of each picture, which the engine may not have.
+            crops = wanted.augmentation.resized_crop.is_some() && record.recipe.augmentation.resized_crop.is_none();
+            recipe = Some(wanted);
+        });
+        if training.alive.get_untracked() && more == 0 && !crops {
             training.phase.set(Phase::Going);
-            self.send(Command::ContinueTraining);
+            self.send(Command::ContinueTraining(recipe.map(Box::new)));
             return;
         }
         let (Some(record), Some(kept)) = (training.record.get_untracked(), training.kept.with_value(Clone::clone)) else {
             return;
         };
-        let epochs = (more > 0).then(|| record.history.len() as u32 + more);
         training.alive.set(false);
         training.phase.set(Phase::Planning);
         spawn_local(async move {
@@ -188,8 +208,9 @@ impl Workshop {
                     let (sides, changed) =
                         self.studio.pictures.with_untracked(|all| (record.sides_now(all), record.changes(all)));
                     self.training.changed.set_value(changed);
-                    self.begin(record.pixels.clone(), record, move |examples| {
-                        Command::ResumeTraining(Box::new(ResumeOrder { name, checkpoint, examples, sides, epochs }))
+                    let wanted = recipe.clone().unwrap_or_else(|| record.recipe.clone());
+                    self.begin(record.pixels.clone(), record, wanted, move |examples| {
+                        Command::ResumeTraining(Box::new(ResumeOrder { name, checkpoint, examples, sides, recipe }))
                     });
                 }
                 Err(error) => self.training_failed(&error),
@@ -250,6 +271,10 @@ impl Workshop {
                         record.finished = false;
                     }
                 });
+                if !plan.changed.is_empty() {
+                    let what: Vec<String> = plan.changed.iter().map(ToString::to_string).collect();
+                    training.note.set(Some(t!("train.changed", what = what.join("; ")).into_owned()));
+                }
                 if beginning == Beginning::OtherPictures {
                     let (new, gone) = training.changed.get_value();
                     training.note.set(Some(t!("train.other_pictures", new = new, gone = gone).into_owned()));
@@ -316,6 +341,10 @@ impl Workshop {
                 Ok(pictures) => training.preview.set(pictures),
                 Err(error) => training.error.set(Some(notice::sentence(&error))),
             },
+            TrainingEvent::Refused(error) => {
+                training.phase.set(Phase::Rests { finished: false });
+                training.error.set(Some(notice::sentence(&error)));
+            }
             TrainingEvent::Failed(error) => self.training_failed(&error),
         }
     }

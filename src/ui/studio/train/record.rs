@@ -21,6 +21,9 @@ pub struct Record {
     pub sides: Sides,
     /// How it was trained.
     pub recipe: Recipe,
+    /// What the dials said of that; none in a record of an older page.
+    #[serde(default)]
+    pub told: Option<Recipe>,
     /// How the network reads pictures.
     pub pixels: Preset,
     /// Every epoch so far.

@@ -330,7 +330,7 @@ impl Workshop {
         let recipe = untrack(|| self.recipe());
         let Some(pixels) = untrack(|| self.pixels()) else { return };
         spawn_local(async move {
-            let mut examples = Examples::new(vec!["picture".into()], &pixels);
+            let mut examples = Examples::new(vec!["picture".into()], &pixels).for_recipe(&recipe, 1 + others.len());
             for id in std::iter::once(picture).chain(others) {
                 match self.studio.image(id).await {
                     Ok(image) => drop(examples.push(id, id.to_string(), &image, 0)),
