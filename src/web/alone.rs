@@ -3,32 +3,39 @@
 //! Every tab holds a shared lock for as long as it lives, whatever way it ends. Where a browser has no locks (plain http) a tab takes itself
 //! for the only one.
 
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
 use super::js::{call, get, wait, window, words};
 
-/// Holds the lock of this name from now on.
+/// Holds the lock of this name from now on. A frame of another site may be refused it.
 pub async fn be_counted(name: &str) {
-    let held = Promise::new(&mut |held, failed| {
+    let mut request = Err(JsValue::UNDEFINED);
+    let held = Promise::new(&mut |held, _| {
         // The lock is held until this promise ends, which it never does.
         let hold = Closure::once_into_js(move || {
             let _ = held.call0(&JsValue::UNDEFINED);
             Promise::new(&mut |_, _| {})
         });
-        let request = locks().and_then(|locks| {
+        request = locks().and_then(|locks| {
             let options = Object::new();
             Reflect::set(&options, &"mode".into(), &"shared".into())?;
             let request: Function = get(&locks, "request").dyn_into()?;
-            request.call3(&locks, &name.into(), &options, &hold)
+            request.call3(&locks, &name.into(), &options, &hold)?.dyn_into::<Promise>()
         });
-        if let Err(error) = request {
-            let _ = failed.call1(&JsValue::UNDEFINED, &error);
-        }
     });
-    if let Err(error) = wait(held).await {
-        log::debug!("this tab is not counted: {}", words(&error));
-    }
+    let refused = match request {
+        // What is asked for ends with a refusal, or never.
+        Ok(request) => match select(pin!(wait(held)), pin!(wait(request))).await {
+            Either::Left(_) => return,
+            Either::Right((ended, _)) => ended.err(),
+        },
+        Err(error) => Some(error),
+    };
+    log::debug!("this tab is not counted: {}", refused.map(|error| words(&error)).unwrap_or_default());
 }
 
 /// Whether no other tab holds the lock of this name.

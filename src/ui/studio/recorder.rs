@@ -46,6 +46,14 @@ fn is_hold(event: &web_sys::KeyboardEvent) -> bool {
     matches!(event.key().as_str(), " " | "Enter")
 }
 
+/// Has the button keep the pointer until it is let go: a sentence that comes up above it moves it away from under the pointer.
+fn capture(event: &web_sys::PointerEvent) {
+    let button = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    if button.is_some_and(|button| button.set_pointer_capture(event.pointer_id()).is_err()) {
+        log::debug!("the pointer is not kept");
+    }
+}
+
 /// Whether the key goes to something that does something with it.
 fn has_own_use(event: &web_sys::KeyboardEvent) -> bool {
     const USES: &str = "button, input, select, textarea, a, summary, [role=button], [contenteditable]";
@@ -323,7 +331,12 @@ fn Recorder(studio: Studio, class: ClassId) -> impl IntoView {
                         class="button button--main recorder__hold"
                         data-testid="hold"
                         aria-pressed=move || is_recording().to_string()
-                        on:pointerdown=move |_| if doing.get_untracked() == Doing::Nothing { record(None) }
+                        on:pointerdown=move |event| {
+                            capture(&event);
+                            if doing.get_untracked() == Doing::Nothing {
+                                record(None);
+                            }
+                        }
                         on:pointerup=move |_| stop()
                         on:pointerleave=move |_| stop()
                         on:pointercancel=move |_| stop()
