@@ -417,7 +417,9 @@ fn dials_that_change_while_a_run_rests_count_when_it_goes_on() {
     same_weights(&going, &resumed);
     assert_eq!((going.changes.len(), going.changes[0].epoch, &going.recipe), (1, 1, &after));
     for (name, tensor) in going.latest() {
-        let moves = name.starts_with("layer2.") || name.starts_with("fc.");
+        // Twelve at a time are too few for batch statistics.
+        let learns = name.starts_with("layer2.") || name.starts_with("fc.");
+        let moves = learns && !name.contains("running_");
         assert_eq!(stopped.latest()[name] != *tensor, moves, "{name}");
     }
 }
