@@ -7,6 +7,7 @@
 mod bench;
 mod classify;
 mod data;
+mod eight;
 mod eval;
 mod export;
 mod hub;
@@ -15,6 +16,7 @@ mod model;
 mod models;
 mod output;
 mod pixels;
+mod pull;
 mod train;
 
 use std::process::ExitCode;
@@ -63,12 +65,16 @@ enum Command {
     Eval(eval::Arguments),
     /// Train or fine-tune a network on a folder of labelled pictures.
     Train(Box<train::Arguments>),
+    /// Write what `train` with these arguments would do as a folder (--out) for PyTorch's torchrun on other machines.
+    HandOff(Box<train::handoff::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
-    /// Write a model as a file for other programs: safetensors or ONNX.
+    /// Write a model as a file for other programs: safetensors, ONNX, TensorFlow.js, TensorFlow Lite.
     Export(export::Arguments),
     /// Measure speed and memory.
     Bench(bench::Arguments),
+    /// Fetch a ResNet of the Hugging Face hub by its repository.
+    Pull(pull::Arguments),
     /// List the models that can be used by name.
     Models(models::Arguments),
 }
@@ -139,8 +145,10 @@ pub fn main() -> ExitCode {
         Command::Classify(arguments) => classify::run(&global, &arguments),
         Command::Eval(arguments) => eval::run(&global, &arguments),
         Command::Train(arguments) => train::run(&global, &arguments),
+        Command::HandOff(arguments) => train::handoff::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
+        Command::Export(arguments) => export::run(&global, &arguments),
+        Command::Pull(arguments) => pull::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),
     };

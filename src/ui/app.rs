@@ -22,7 +22,8 @@ use super::workshop::Later;
 
 /// The whole page.
 #[component]
-pub fn App(language: RwSignal<&'static str>) -> impl IntoView {
+pub fn App(language: &'static str) -> impl IntoView {
+    let language = RwSignal::new(language);
     let lab = Lab::start(language);
     listen(lab);
     name_window(lab, language);

@@ -16,8 +16,8 @@ const SELECT: &str = "language";
 /// Key of the choice in the browser's local storage.
 const KEPT_AS: &str = "reslab-language";
 
-/// Sets the language and gives the signal that changes with it: texts are read again by whoever tracks it.
-pub async fn start() -> RwSignal<&'static str> {
+/// Sets the language, with its texts here, and gives its code.
+pub async fn start() -> &'static str {
     let wanted = web::recall(KEPT_AS).into_iter().chain(web::languages());
     let known = |tag: String| LANGUAGES.iter().map(|(code, _)| *code).find(|code| tag.split('-').next() == Some(code));
     let mut code = wanted.filter_map(known).next().unwrap_or(LANGUAGES[0].0);
@@ -26,7 +26,7 @@ pub async fn start() -> RwSignal<&'static str> {
         code = LANGUAGES[0].0;
     }
     apply(code);
-    RwSignal::new(code)
+    code
 }
 
 /// Has a language's texts here.
@@ -36,7 +36,7 @@ async fn fetch(code: &str) -> Result<()> {
     }
     let address = format!("languages/{code}.json");
     let bytes = web::fetch_whole(&address).await?;
-    let cannot = |detail: String| Error::Network { url: address.clone(), detail };
+    let cannot = |reason: String| Error::Network { url: address.clone(), reason };
     let text = str::from_utf8(&bytes).map_err(|e| cannot(e.to_string()))?;
     texts::add(code, text).map_err(|_| cannot("the server sent something else than the texts of this language".into()))
 }

@@ -66,7 +66,8 @@ pub fn mount() {
     console_error_panic_hook::set_once();
     // A second logger cannot be there: this runs once.
     let _ = console_log::init_with_level(log::Level::Warn);
-    leptos::task::spawn_local(async {
+    // Leptos' own spawning begins with the first thing it mounts.
+    wasm_bindgen_futures::spawn_local(async {
         let language = language::start().await;
         leptos::mount::mount_to_body(move || leptos::view! { <app::App language /> });
     });
