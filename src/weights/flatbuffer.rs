@@ -162,6 +162,8 @@ impl<'a> Read<'a> {
         std::str::from_utf8(self.bytes(field)?).ok()
     }
 
+    /// Whole numbers: what tests follow operators by.
+    #[cfg(test)]
     pub fn ints(&self, field: u16) -> Option<Vec<u32>> {
         let (start, count) = self.vector(field, 4)?;
         (0..count).map(|i| self.number(start + 4 * i).map(u32::from_le_bytes)).collect()
