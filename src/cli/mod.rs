@@ -66,7 +66,7 @@ enum Command {
     /// Train or fine-tune a network on a folder of labelled pictures.
     Train(Box<train::Arguments>),
     /// Write what `train` with these arguments would do as a folder (--out) for PyTorch's torchrun on other machines.
-    HandOff(Box<train::handoff::Arguments>),
+    HandOff(Box<train::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
     /// Write a model as a file for other programs: safetensors, ONNX, TensorFlow.js, TensorFlow Lite.

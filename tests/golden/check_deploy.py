@@ -107,8 +107,8 @@ def check(name, spec, side, folder):
     else:
         expected = torch.softmax(logits, 0).detach().numpy()
     worst = [np.abs(said(picture, weights, len(expected)) - expected).max()]
-    assert worst[0] < 1e-4, f"{name}: PyTorch is {worst[0]} from us"
-    for half, most in (([], 1e-4), (["--half"], 3e-2)):
+    assert worst[0] < 1e-6, f"{name}: PyTorch is {worst[0]} from us"
+    for half, most in (([], 1e-6), (["--half"], 1e-3)):
         path = str(folder / "net.tflite")
         run("export", "--weights", weights, "--format", "tflite", "--out", path, *half)
         labels = zipfile.ZipFile(path).read("labels.txt").decode().splitlines()

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Args;
 use serde_json::{Value, json};
 
-use super::Arguments as TrainArguments;
+use super::Arguments;
 use super::pictures::{Folders, Keep, Pictures};
 use super::plan::{Begin, Plan};
 use crate::cli::{Stop, output};
@@ -29,15 +28,8 @@ const LOOK: u32 = 8;
 /// Rates an epoch: PyTorch takes the nearest.
 const RATES: u64 = 64;
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct Arguments {
-    #[command(flatten)]
-    train: TrainArguments,
-}
-
 /// Writes the folder of `--out`.
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Stop> {
-    let arguments = &arguments.train;
     if arguments.resume.is_some() {
         return Err(Error::Usage("a run that is under way goes on where it is; hand off before it begins, or name its weights with --weights".into()).into());
     }
