@@ -1,12 +1,14 @@
 //! `reslab export`: a model as a file for other programs.
 
+use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
-use super::{Stop, classify, model, output};
+use super::data::DataArgs;
+use super::{Global, Stop, classify, eight, model, output};
 use crate::Error;
 use crate::engine::{ExportFormat, Known, LoadOptions, Portable, pixel_options};
 use crate::train::checkpoint::write_atomically;
@@ -19,9 +21,17 @@ pub(super) struct Arguments {
     /// Kind of file.
     #[arg(long, value_enum)]
     format: Format,
-    /// Write weights of 16 bits: half the size, and as exact as most networks need (safetensors alone).
+    /// Write weights of 16 bits: half the size, and as exact as most networks need (safetensors and tflite).
     #[arg(long)]
     half: bool,
+    /// Write numbers of 8 bits (tflite alone), spread over what these labelled pictures make of the network; says what is lost by it.
+    #[arg(long, value_name = "DATA", conflicts_with = "half")]
+    int8: Option<PathBuf>,
+    /// Write 8 bits also where they lose more than a point of accuracy.
+    #[arg(long, requires = "int8")]
+    accept_loss: bool,
+    #[command(flatten)]
+    data: DataArgs,
     /// File to write; by default one with the model's name in this folder.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -41,6 +51,10 @@ enum Format {
     Safetensors,
     /// The whole network, for ONNX Runtime and others (opset 17).
     Onnx,
+    /// TensorFlow.js' layers API, as Teachable Machine saves it: a folder of three files, or a ZIP file where --out ends so.
+    Tfjs,
+    /// TensorFlow Lite: for LiteRT and MediaPipe on telephones and in pages; --half writes weights of 16 bits.
+    Tflite,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -51,14 +65,15 @@ enum Language {
     Javascript,
 }
 
-/// Needs no GPU: a file is read, recognised and written.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+/// Needs no GPU: a file is read, recognised and written. Numbers of 8 bits alone are spread over pictures first.
+pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let source = arguments.model.source()?;
     let labels = arguments.labels.as_deref().map(classify::read_labels).transpose()?;
     let mut found = source.detect()?;
     if arguments.half {
-        if matches!(arguments.format, Format::Onnx) {
-            return Err(Error::Usage("--half is for safetensors: ONNX files are written with weights of 32 bits".into()).into());
+        if matches!(arguments.format, Format::Onnx | Format::Tfjs) {
+            let what = "--half is for safetensors and tflite: ONNX and TensorFlow.js files are written with weights of 32 bits";
+            return Err(Error::Usage(what.into()).into());
         }
         found.weights.tensors.values_mut().for_each(|tensor| tensor.dtype = Dtype::F16);
     }
@@ -77,18 +92,44 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let format = match arguments.format {
         Format::Safetensors => ExportFormat::Safetensors,
         Format::Onnx => ExportFormat::Onnx,
+        Format::Tfjs => ExportFormat::TensorFlowJs,
+        Format::Tflite if arguments.half => ExportFormat::TensorFlowLiteF16,
+        Format::Tflite => ExportFormat::TensorFlowLite,
     };
-    let file = portable.write(format)?;
-    let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&file.file_name));
-    write_atomically(&path, &file.bytes)?;
-    let (arch, size, (width, height)) = (&found.spec.arch, output::megabytes(file.bytes.len() as u64), pixels.crop);
+    let is_zip = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+    let folder = arguments.out.as_ref().filter(|path| format == ExportFormat::TensorFlowJs && !is_zip(path));
+    let (path, size) = if let Some(folder) = folder {
+        fs::create_dir_all(folder).map_err(|error| Error::Io { path: folder.display().to_string(), reason: error.to_string() })?;
+        let files = portable.tensorflow_js()?;
+        files.iter().try_for_each(|(name, bytes)| write_atomically(&folder.join(name), bytes))?;
+        (folder.clone(), files.iter().map(|(_, bytes)| bytes.len()).sum())
+    } else if let Some(pictures) = &arguments.int8 {
+        if format != ExportFormat::TensorFlowLite {
+            return Err(Error::Usage("--int8 is for tflite: other formats are written with numbers of 16 or 32 bits".into()).into());
+        }
+        let bytes = eight::write(global, &portable, &arguments.data, pictures, arguments.accept_loss)?;
+        let usual = || PathBuf::from(portable.file_name_int8());
+        let path = arguments.out.clone().unwrap_or_else(usual);
+        write_atomically(&path, &bytes)?;
+        (path, bytes.len())
+    } else {
+        let file = portable.write(format)?;
+        let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(&file.file_name));
+        write_atomically(&path, &file.bytes)?;
+        (path, file.bytes.len())
+    };
+    let (arch, size, (width, height)) = (&found.spec.arch, output::megabytes(size as u64), pixels.crop);
     let classes = found.spec.classes.map_or("features".into(), |classes| format!("{classes} classes"));
     output::remark(&format!("{}: {arch}, {classes}, input {width} x {height}, {size}", path.display()));
     model::remark(&assumed, &found.notes);
     let Some(language) = arguments.recipe else { return Ok(()) };
     let recipes = portable.recipes(format, &path.display().to_string());
-    output::print(match language {
+    let text = match language {
         Language::Python => &recipes.python,
         Language::Javascript => &recipes.javascript,
-    })
+    };
+    if text.is_empty() {
+        return Err(Error::Usage("TensorFlow.js runs in JavaScript alone: ask for --recipe javascript".into()).into());
+    }
+    output::print(text)
 }

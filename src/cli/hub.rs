@@ -42,7 +42,7 @@ pub(super) fn source(name: &str) -> Result<Source> {
         ));
         let bar = output::bar(model.bytes, "{msg} [{bar:40}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
         bar.set_message(model.name);
-        let done = Download { url: &url, target: &path, expected: model.bytes, bar: &bar }.run();
+        let done = Download { url: &url, target: &path, expected: model.bytes, bar: &bar, token: None }.run();
         bar.finish_and_clear();
         done?;
         origin = Origin::Downloaded;
@@ -76,7 +76,12 @@ fn find(name: &str) -> Result<&'static HubModel> {
 
 /// Where a model lies, or would lie, on this device: `RESLAB_CACHE_DIR`, else the system's cache folder for this user.
 pub(super) fn cached_path(model: &HubModel) -> Result<PathBuf> {
-    let folder = match std::env::var_os("RESLAB_CACHE_DIR").filter(|dir| !dir.is_empty()) {
+    Ok(cache_folder()?.join(format!("{}.safetensors", model.name)))
+}
+
+/// Where downloads lie.
+pub(super) fn cache_folder() -> Result<PathBuf> {
+    Ok(match std::env::var_os("RESLAB_CACHE_DIR").filter(|dir| !dir.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => etcetera::base_strategy::choose_native_strategy()
             .map_err(|error| Error::Io {
@@ -85,17 +90,30 @@ pub(super) fn cached_path(model: &HubModel) -> Result<PathBuf> {
             })?
             .cache_dir()
             .join("reslab"),
-    };
-    Ok(folder.join(format!("{}.safetensors", model.name)))
+    })
 }
 
-struct Download<'a> {
-    url: &'a str,
+pub(super) struct Download<'a> {
+    pub url: &'a str,
     /// The finished file.
-    target: &'a Path,
+    pub target: &'a Path,
     /// Its size in bytes, or nearly so.
-    expected: u64,
-    bar: &'a ProgressBar,
+    pub expected: u64,
+    pub bar: &'a ProgressBar,
+    /// Opens what is not for everyone.
+    pub token: Option<&'a str>,
+}
+
+/// Who asks servers.
+pub(super) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(SILENCE))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        .user_agent(concat!("reslab/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
 }
 
 /// How one request ended.
@@ -106,7 +124,7 @@ enum Outcome {
 }
 
 impl Download<'_> {
-    fn run(&self) -> Result<()> {
+    pub fn run(&self) -> Result<()> {
         if let Some(folder) = self.target.parent() {
             std::fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
         }
@@ -143,14 +161,7 @@ impl Download<'_> {
 
     /// Asks until the whole file has come.
     fn fill(&self, part: &mut File) -> Result<()> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(SILENCE))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .user_agent(concat!("reslab/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+        let agent = agent();
         let (mut most, mut vain) = (self.length(part)?, 0);
         loop {
             let reason = match self.request(&agent, part)? {
@@ -175,6 +186,9 @@ impl Download<'_> {
         let mut have = self.length(part)?;
         let etag = std::fs::read_to_string(self.etag_path()).unwrap_or_default();
         let mut request = agent.get(self.url);
+        if let Some(token) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
         if have > 0 && !etag.is_empty() {
             request = request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, etag);
         }
@@ -301,7 +315,7 @@ fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
     Some((start.trim().parse().ok()?, total.trim().parse().ok()?))
 }
 
-fn io(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn io(path: &Path, error: &std::io::Error) -> Error {
     Error::Io { path: path.display().to_string(), reason: error.to_string() }
 }
 

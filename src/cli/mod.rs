@@ -8,6 +8,7 @@ mod bench;
 mod classify;
 mod clock;
 mod data;
+mod eight;
 mod eval;
 mod export;
 mod hub;
@@ -16,6 +17,7 @@ mod model;
 mod models;
 mod output;
 mod pixels;
+mod pull;
 mod summary;
 mod tables;
 mod train;
@@ -66,14 +68,18 @@ enum Command {
     Eval(eval::Arguments),
     /// Train or fine-tune a network on a folder of labelled pictures.
     Train(Box<train::Arguments>),
+    /// Write what `train` with these arguments would do as a folder (--out) for PyTorch's torchrun on other machines.
+    HandOff(Box<train::Arguments>),
     /// Describe a weights file.
     Inspect(inspect::Arguments),
     /// Describe a network without weights: layers, shapes, parameters, multiply-adds.
     Summary(summary::Arguments),
-    /// Write a model as a file for other programs: safetensors or ONNX.
+    /// Write a model as a file for other programs: safetensors, ONNX, TensorFlow.js, TensorFlow Lite.
     Export(export::Arguments),
     /// Measure speed and memory.
     Bench(bench::Arguments),
+    /// Fetch a ResNet of the Hugging Face hub by its repository.
+    Pull(pull::Arguments),
     /// List the models that can be used by name.
     Models(models::Arguments),
 }
@@ -144,9 +150,11 @@ pub fn main() -> ExitCode {
         Command::Classify(arguments) => classify::run(&global, &arguments),
         Command::Eval(arguments) => eval::run(&global, &arguments),
         Command::Train(arguments) => train::run(&global, &arguments),
+        Command::HandOff(arguments) => train::handoff::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
-        Command::Export(arguments) => export::run(&arguments),
+        Command::Export(arguments) => export::run(&global, &arguments),
+        Command::Pull(arguments) => pull::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{hub, output};
+use super::{hub, output, pull};
 use crate::data::Preset;
 use crate::engine::{Engine, LoadOptions, ModelInfo, Origin, told_by_hub};
 use crate::model::ResNetSpec;
@@ -142,6 +142,7 @@ impl ModelArgs {
                 beside: Vec::new(),
                 choices: Choices::default(),
             },
+            Some(name) if name.contains('/') && crate::weights::hub::find(name).is_err() => file(&pull::pulled(name)?)?,
             Some(name) => hub::source(name)?,
         };
         Ok(Source { choices, ..source })

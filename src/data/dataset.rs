@@ -100,6 +100,27 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// Whether it is a file, and not numbers in an array.
+    pub fn is_file(&self) -> bool {
+        !matches!(self.place, Place::Array(..))
+    }
+
+    /// The bytes of its file, as they are; of numbers a PNG.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn file(&self) -> Result<Vec<u8>> {
+        let Place::Array(arrays, index) = &self.place else { return self.place.bytes() };
+        let RgbaImage { width, height, pixels } = arrays.image(&self.name, *index)?;
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+        image::ImageEncoder::write_image(encoder, &pixels, width, height, image::ExtendedColorType::Rgba8)
+            .map_err(|error| Error::Io { path: self.name.clone(), reason: error.to_string() })?;
+        Ok(bytes)
+    }
+}
+
 impl Arrays {
     fn image(&self, name: &str, index: usize) -> Result<RgbaImage> {
         let (pixels, width, height) = match &self.layout {

@@ -185,6 +185,17 @@ fn number(bytes: &[u8], at: u64, count: u64) -> Option<u64> {
     Some(part(bytes, at, count)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
+/// A whole archive of these entries, stored as they are; none for what an archive cannot hold.
+pub fn stored<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Option<Vec<u8>> {
+    let (mut frame, mut archive) = (Frame::default(), Vec::new());
+    for (name, contents) in files {
+        archive.extend(frame.header(name, crc32fast::hash(contents), contents.len() as u64)?);
+        archive.extend(contents);
+    }
+    archive.extend(frame.finish());
+    Some(archive)
+}
+
 /// The frame of a new archive, whose entries are stored as they are: a header in front of each, the directory at the end.
 #[derive(Debug, Default)]
 pub struct Frame {
@@ -195,6 +206,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Of an archive behind so many other bytes of its file.
+    pub fn behind(at: u64) -> Self {
+        Self { at, ..Self::default() }
+    }
+
     /// What stands in front of an entry's contents. `None` for contents of 4 GiB or a name of 64 KiB, which an entry cannot hold.
     pub fn header(&mut self, name: &str, crc32: u32, size: u64) -> Option<Vec<u8>> {
         let size = u32::try_from(size).ok().filter(|size| u64::from(*size) != SEE_64_32)?;

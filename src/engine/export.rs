@@ -4,12 +4,17 @@ mod recipes;
 
 use indexmap::IndexMap;
 
+use super::calibrate::Calibration;
 use super::message::Origin;
-use crate::Result;
-use crate::data::{Activation, Preset};
+use crate::data::{Activation, Preset, zip};
 use crate::model::ResNetSpec;
 use crate::train::checkpoint;
-use crate::weights::{Dtype, HostTensor, StateDict, hub, onnx, safetensors};
+use crate::device::Device;
+use crate::weights::deploy::Deployed;
+use crate::weights::eight::EightBits;
+use crate::weights::tflite::{self, Numbers};
+use crate::weights::{Dtype, HostTensor, StateDict, hub, onnx, safetensors, tfjs};
+use crate::{Error, Result};
 
 /// Licence of the bundled model, which was trained for this project.
 pub const BUNDLED_LICENSE: &str = "MIT OR Apache-2.0";
@@ -24,6 +29,12 @@ pub enum ExportFormat {
     Safetensors,
     /// The whole network, for ONNX Runtime.
     Onnx,
+    /// The whole network for TensorFlow.js, as Teachable Machine saves it: three files, in a ZIP file.
+    TensorFlowJs,
+    /// The whole network for LiteRT and MediaPipe.
+    TensorFlowLite,
+    /// The same with weights of 16 bits.
+    TensorFlowLiteF16,
 }
 
 impl ExportFormat {
@@ -32,6 +43,17 @@ impl ExportFormat {
         match self {
             Self::Safetensors => "safetensors",
             Self::Onnx => "onnx",
+            Self::TensorFlowJs => "zip",
+            Self::TensorFlowLite | Self::TensorFlowLiteF16 => "tflite",
+        }
+    }
+
+    /// What stands before the ending, where several kinds have the same.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::TensorFlowJs => "-tfjs",
+            Self::TensorFlowLiteF16 => "-f16",
+            Self::Safetensors | Self::Onnx | Self::TensorFlowLite => "",
         }
     }
 }
@@ -69,10 +91,12 @@ pub struct Exported {
 /// Short programs that classify a picture with an exported file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipes {
-    /// For Python.
+    /// For Python; empty where there is none.
     pub python: String,
     /// For JavaScript in a page.
     pub javascript: String,
+    /// For other languages, each with its name; nobody has run these.
+    pub others: Vec<(&'static str, String)>,
 }
 
 impl Portable<'_> {
@@ -84,6 +108,14 @@ impl Portable<'_> {
         let bytes = match format {
             ExportFormat::Safetensors => self.safetensors()?,
             ExportFormat::Onnx => self.onnx()?,
+            ExportFormat::TensorFlowJs => {
+                let files = self.tensorflow_js()?;
+                zip::stored(files.iter().map(|(name, bytes)| (*name, bytes.as_slice()))).ok_or_else(|| {
+                    Error::Usage("it is larger than the 4 GB that a file in a ZIP file can be; export it as safetensors".into())
+                })?
+            }
+            ExportFormat::TensorFlowLite => self.deployed(|model| tflite::write(model, Numbers::Float32))?,
+            ExportFormat::TensorFlowLiteF16 => self.deployed(|model| tflite::write(model, Numbers::Float16))?,
         };
         let file_name = self.file_name(format);
         let recipes = self.recipes(format, &file_name);
@@ -123,6 +155,48 @@ impl Portable<'_> {
         onnx::write(self.spec, self.weights, (height as usize, width as usize), &metadata)
     }
 
+    /// The files of the model for TensorFlow.js, by name.
+    ///
+    /// # Errors
+    /// Those of [`tfjs::write`].
+    pub fn tensorflow_js(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        self.deployed(|model| tfjs::write(model, &self.stem()))
+    }
+
+    /// The model for TensorFlow Lite in numbers of 8 bits; `ranges` are of a [`Calibration`].
+    ///
+    /// # Errors
+    /// Those of [`tflite::write`].
+    pub fn tensorflow_lite_int8(&self, ranges: &[(f32, f32)]) -> Result<Vec<u8>> {
+        self.deployed(|model| tflite::write(model, Numbers::Int8(ranges)))
+    }
+
+    /// Looks at pictures, to spread numbers of 8 bits over them.
+    ///
+    /// # Errors
+    /// Those of [`Calibration::new`].
+    pub fn calibration(&self, ctx: &Device) -> Result<Calibration> {
+        self.deployed(|model| Calibration::new(ctx, model))
+    }
+
+    /// What the file of 8 bits will answer.
+    ///
+    /// # Errors
+    /// Those of [`EightBits::new`].
+    pub fn eight_bits(&self, ranges: &[(f32, f32)]) -> Result<EightBits> {
+        self.deployed(|model| EightBits::new(model, ranges))
+    }
+
+    /// What `write` makes of the network with all that its users need to know.
+    fn deployed<T>(&self, write: impl FnOnce(&Deployed<'_>) -> Result<T>) -> Result<T> {
+        let mut metadata = self.metadata();
+        if let Some(license) = self.license() {
+            metadata.insert("license".into(), license);
+        }
+        let Self { spec, weights, labels, pixels, activation, .. } = *self;
+        write(&Deployed { spec, weights, labels, pixels, activation, metadata: &metadata })
+    }
+
     fn metadata(&self) -> IndexMap<String, String> {
         checkpoint::metadata(self.spec, self.labels, self.pixels, self.activation)
     }
@@ -138,15 +212,23 @@ impl Portable<'_> {
         own.cloned().or_else(published)
     }
 
-    /// Its name without folders, the ending of a weights file, and what file systems do not take.
+    /// What to call a file of 8 bits.
+    pub fn file_name_int8(&self) -> String {
+        format!("{}-int8.tflite", self.stem())
+    }
+
     fn file_name(&self, format: ExportFormat) -> String {
+        format!("{}{}.{}", self.stem(), format.suffix(), format.extension())
+    }
+
+    /// Its name without folders, the ending of a weights file, and what file systems do not take.
+    fn stem(&self) -> String {
         let name = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
-        let endings = [".safetensors", ".pth", ".pt", ".th", ".bin", ".onnx"];
+        let endings = [".safetensors", ".pth", ".pt", ".th", ".bin", ".onnx", ".tflite"];
         let stem = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
         let fine = |c: char| if c.is_control() || "<>:\"|?*".contains(c) { '_' } else { c };
         let stem: String = stem.trim().trim_start_matches('.').chars().map(fine).take(MAX_NAME).collect();
-        let stem = if stem.is_empty() { &self.spec.arch } else { &stem };
-        format!("{stem}.{}", format.extension())
+        if stem.is_empty() { self.spec.arch.clone() } else { stem }
     }
 }
 

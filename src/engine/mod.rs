@@ -3,6 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 pub mod bench;
 mod benchmark;
+mod calibrate;
 mod core;
 mod export;
 mod frame;
@@ -18,6 +19,7 @@ pub use benchmark::{
     Bench, BenchmarkEvent, BenchmarkJob, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime,
     Noise, RunTimes, random_weights,
 };
+pub use calibrate::Calibration;
 pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use frame::{Frame, FrameReading, FrameWay};
 pub use heatmap::{Heatmap, HeatmapKind};

@@ -1,6 +1,7 @@
 //! Addition of two branches as a layer of its own; in most blocks a convolution's epilogue does it.
 
 use super::layer::{BackwardRule, Forward, Layer, LayerKind, Purpose, Tail};
+use super::nhwc::Nhwc;
 use super::onnx::Onnx;
 use super::{flag, grid};
 use crate::Result;
@@ -73,5 +74,9 @@ impl Layer for Add {
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("Add", []);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Sum
     }
 }

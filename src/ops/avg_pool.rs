@@ -1,6 +1,7 @@
 //! Average pool: the mean of the cells of each window that are inside the image.
 
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind};
+use super::nhwc::{self, Nhwc};
 use super::onnx::{Onnx, pads, window};
 use super::pool::PoolParams;
 use super::{Padding, flag, grid};
@@ -98,5 +99,9 @@ impl Layer for AvgPool {
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         let pads = pads(self.padding, onnx.input(), self.kernel, self.stride);
         onnx.node("AveragePool", window(self.kernel, self.stride, pads));
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Mean(nhwc::Window { kernel: self.kernel, stride: self.stride, padding: self.padding })
     }
 }

@@ -8,6 +8,7 @@ use super::layer::{
     Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
     TrainingStep, Values, operands,
 };
+use super::nhwc::Nhwc;
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::cpu::Step;
 use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
@@ -420,6 +421,10 @@ impl Layer for BatchNorm {
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("BatchNormalization", [OnnxAttribute::Float("epsilon", self.eps)]);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Normalisation(self.eps)
     }
 }
 

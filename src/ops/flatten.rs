@@ -1,6 +1,7 @@
 //! All pixels of an image as features, for a fully connected layer over the whole map.
 
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind};
+use super::nhwc::Nhwc;
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::device::{Device, Recorder, Shape};
 use crate::{Error, Result};
@@ -37,6 +38,10 @@ impl Layer for Flatten {
         }
         recorder.copy(&call.d_output.slice, &call.d_input()?.slice);
         Ok(())
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Flatten
     }
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {

@@ -8,6 +8,7 @@ use super::layer::{
     Backward, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Purpose, Tail, TrainingStep, Values,
     operands,
 };
+use super::nhwc::{Nhwc, Window};
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{Affine, Blocking, Conv2d, ConvKernel, channel_sum_scratch_bytes, flag, grid, record_channel_sum};
 use crate::cpu::{self, ConvMethod, Step};
@@ -300,6 +301,10 @@ impl Layer for GroupedConv2d {
         let mut attributes = self.conv.onnx_window(onnx.input());
         attributes.push(OnnxAttribute::Int("group", self.groups as i64));
         onnx.node("Conv", attributes);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Convolution(Window { kernel: self.conv.kernel, stride: self.conv.stride, padding: self.conv.padding }, self.groups)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The network's input, a layer that computes nothing.
 
 use super::layer::{BackwardRule, Forward, Layer, LayerKind};
+use super::nhwc::Nhwc;
 use super::onnx::Onnx;
 use crate::Result;
 use crate::device::{Device, Recorder, Shape};
@@ -31,4 +32,8 @@ impl Layer for Input {
     }
 
     fn onnx(&self, _: &mut Onnx<'_>) {}
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Input
+    }
 }

@@ -3,6 +3,7 @@
 //! Graph, fusing, plans, training and ONNX loop over layers and know none by name. Adding one touches its file in this folder
 //! (or its own folder), its shaders, the list [`layers!`](super) in `ops/mod.rs`, and its test.
 
+use super::nhwc::Nhwc;
 use super::onnx::Onnx;
 use super::{Affine, ConvKernel, Statistics};
 use crate::cpu::{Conv, ConvMethod};
@@ -145,6 +146,9 @@ pub trait Layer {
 
     /// The layer as nodes of an ONNX graph.
     fn onnx(&self, onnx: &mut Onnx<'_>);
+
+    /// What it is to programs that keep channels last.
+    fn nhwc(&self) -> Nhwc;
 }
 
 /// What a layer is for those who look at times.
@@ -471,6 +475,7 @@ macro_rules! layers {
             backward_rule(residual: bool) -> BackwardRule;
             backward(gradient: Gradient, recorder: &mut Recorder, ctx: &Device, call: &Backward<'_>) -> Result<()>;
             onnx(onnx: &mut Onnx<'_>) -> ();
+            nhwc() -> Nhwc;
         }
     };
     (@methods $names:tt $($method:ident($($argument:ident: $type:ty),*) -> $result:ty;)+) => {

@@ -1,6 +1,7 @@
 //! The fully connected layer of the head.
 
 use super::layer::{Backward, BackwardPart, BackwardRule, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, operands};
+use super::nhwc::Nhwc;
 use super::onnx::{Onnx, OnnxAttribute};
 use super::{ConvKernel, grid};
 use crate::cpu::Step;
@@ -197,6 +198,10 @@ impl Layer for Linear {
     /// `weight (O, I)` is as PyTorch keeps it.
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("Gemm", [OnnxAttribute::Int("transB", 1)]);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Dense
     }
 }
 

@@ -24,6 +24,7 @@ mod input;
 mod layer;
 mod linear;
 mod loss;
+mod nhwc;
 mod onnx;
 mod optimizer;
 mod padding;
@@ -52,6 +53,7 @@ pub use layer::{
 };
 pub use linear::{record_linear, record_linear_input_gradient, record_linear_weight_gradient};
 pub use loss::{LossCall, LossKind, Target, record_loss};
+pub use nhwc::{Border, Nhwc, Window};
 pub use onnx::{Onnx, OnnxAttribute, OnnxItem, OnnxValues};
 pub use optimizer::{Optimizer, StepValues, UpdateCall, gradient_norm_scratch_bytes, record_gradient_norm, record_update};
 pub use padding::Padding;

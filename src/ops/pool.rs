@@ -1,6 +1,7 @@
 //! Max pool and global average pool.
 
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind, Operand, operands};
+use super::nhwc::{self, Nhwc};
 use super::onnx::{Onnx, OnnxAttribute, OnnxValues, pads, window};
 use super::{Padding, Statistics, flag, grid};
 use crate::cpu::{Step, Window};
@@ -96,6 +97,10 @@ impl Layer for MaxPool {
         onnx.constant("border", &[1, 1, y.h, y.w], OnnxValues::Float(border));
         onnx.node("Max", []);
     }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Largest(nhwc::Window { kernel: self.kernel, stride: self.stride, padding: self.padding }, self.zeros)
+    }
 }
 
 /// Mean over H and W: `(N, C, H, W) -> (N, C, 1, 1)`.
@@ -127,6 +132,10 @@ impl Layer for GlobalAvgPool {
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.before("pool", "GlobalAveragePool", []);
         onnx.node("Flatten", [OnnxAttribute::Int("axis", 1)]);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::GlobalMean
     }
 }
 

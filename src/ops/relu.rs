@@ -1,6 +1,7 @@
 //! ReLU as a layer of its own; most are fused into the layer before.
 
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind, Operand, Tail};
+use super::nhwc::Nhwc;
 use super::onnx::Onnx;
 use super::{flag, grid};
 use crate::Result;
@@ -81,5 +82,9 @@ impl Layer for Relu {
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("Relu", []);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Rectifier
     }
 }

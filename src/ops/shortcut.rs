@@ -1,6 +1,7 @@
 //! Shortcuts without parameters: TF-slim's subsample (a 1x1 max pool) and the paper's option A (new channels of zeros).
 
 use super::layer::{Backward, BackwardRule, Forward, Gradient, Layer, LayerKind};
+use super::nhwc::Nhwc;
 use super::onnx::{Onnx, OnnxValues, window};
 use super::{flag, grid};
 use crate::Result;
@@ -148,5 +149,9 @@ impl Layer for ZeroPadShortcut {
         let widths = [0, self.offset, 0, 0, 0, new - self.offset, 0, 0].map(|width| width as i64);
         onnx.constant("pads", &[widths.len()], OnnxValues::Int(widths.to_vec()));
         onnx.node("Pad", []);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Shortcut { stride: self.stride, before: self.offset, channels: self.out_channels }
     }
 }

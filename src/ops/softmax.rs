@@ -1,6 +1,7 @@
 //! Probabilities from logits.
 
 use super::layer::{BackwardRule, Forward, Layer, LayerKind};
+use super::nhwc::Nhwc;
 use super::onnx::{Onnx, OnnxAttribute};
 use crate::Result;
 use crate::cpu::Step;
@@ -54,5 +55,9 @@ impl Layer for Softmax {
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("Softmax", [OnnxAttribute::Int("axis", 1)]);
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Probabilities
     }
 }

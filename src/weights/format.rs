@@ -31,6 +31,12 @@ pub enum FileFormat {
     TensorFlow,
     /// Keras 3's `.keras`: a zip archive around one, with the model's configuration.
     Keras,
+    /// A model of TensorFlow Lite that this program wrote.
+    #[serde(rename = "tensorflow-lite")]
+    TensorFlowLite,
+    /// A model of TensorFlow.js' layers API that this program wrote: JSON, and a file of weights beside it.
+    #[serde(rename = "tensorflow-js")]
+    TensorFlowJs,
 }
 
 /// `torch.save`'s old files open with this number, 0x1950a86a20f9469cfc6c, pickled by protocol 2 as a LONG1 of ten bytes.
@@ -51,6 +57,9 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<FileFormat, String> {
     }
     if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
         return Ok(FileFormat::KerasH5);
+    }
+    if super::tflite_read::is_model(bytes) {
+        return Ok(FileFormat::TensorFlowLite);
     }
     if super::table::is_table(bytes) {
         return Ok(FileFormat::TensorFlow);
@@ -93,8 +102,6 @@ fn other(bytes: &[u8]) -> String {
         || text.starts_with("<head")
     {
         "it is a web page, not weights: the download link led to a page; use the direct link to the file".into()
-    } else if bytes.get(4..8) == Some(b"TFL3") {
-        format!("it is a TensorFlow Lite model, which is not supported; {HOW}")
     } else if starts(b"GGUF") || starts(b"ggml") {
         format!("it is a GGUF file of a language model; {HOW}")
     } else if starts(b"\x93NUMPY") {

@@ -9,7 +9,10 @@ use super::known::Config;
 use super::select::select;
 use super::table::{self, Table};
 use super::zip::Archive;
-use super::{FileFormat, StateDict, exported, format, keras, npy, onnx_read, pth, safetensors, shown, tar, tensorflow};
+use super::{
+    FileFormat, StateDict, exported, format, keras, npy, onnx_read, pth, safetensors, shown, tar, tensorflow, tfjs, tfjs_read,
+    tflite_read,
+};
 use crate::data::{ChannelOrder, Preset, Resize};
 use crate::{Error, Result};
 
@@ -50,7 +53,9 @@ impl<'a> Files<'a> {
 pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
     let file = base(name);
     let mut names: Vec<String> = ["config.json", "preprocessor_config.json"].map(String::from).into();
-    if table::is_table(bytes) {
+    if let Some(model) = tfjs_read::model(bytes) {
+        names.extend(tfjs_read::files(&model));
+    } else if table::is_table(bytes) {
         names.push(KERAS_METADATA.into());
         names.extend(tensorflow::shards(file, bytes));
     } else if let Some(index) = index_of(file, bytes) {
@@ -74,7 +79,7 @@ pub fn companions(name: &str, bytes: &[u8]) -> Vec<String> {
 pub fn is_part(path: &str) -> bool {
     let name = base(path);
     [".json", ".index", ".pb", ".safetensors"].iter().any(|ending| name.ends_with(ending))
-        || name == CHECKPOINT
+        || [CHECKPOINT, tfjs::WEIGHTS].contains(&name)
         || tensorflow::index_name(name).is_some()
 }
 
@@ -294,6 +299,14 @@ fn visit(files: &Files<'_>, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
         let (all, config) = (|name: &str| files.any(name), files.find(KERAS_METADATA));
         return visit_checkpoint(index, &all, config, done).map_err(wrong)?;
     }
+    // Whichever of its files is given first.
+    if [tfjs::MODEL, tfjs::WEIGHTS].contains(&base(files.name))
+        && let Some(bytes) = files.any(tfjs::MODEL)
+        && let Some(model) = tfjs_read::model(bytes)
+    {
+        let contents = tfjs_read::list(&model, bytes.len(), &|name| files.any(name)).map_err(wrong)?;
+        return done(FileFormat::TensorFlowJs, contents);
+    }
     let format = match format::sniff(files.bytes) {
         Ok(format) => format,
         // An index names the parts; the file itself holds nothing.
@@ -320,8 +333,9 @@ fn visit(files: &Files<'_>, hdf5: Hdf5, done: Visit<'_>) -> Result<()> {
         FileFormat::TorchTar => tar::parse(files.bytes),
         FileFormat::Pickle => pth::parse_pickle(files.bytes),
         FileFormat::Onnx => onnx_read::list(files.bytes, &|name| files.find(name)),
-        // Never: `checkpoint` knows every table.
-        FileFormat::TensorFlow => Err("it is a table without names".into()),
+        FileFormat::TensorFlowLite => tflite_read::list(files.bytes),
+        // Never: `checkpoint` knows every table, and JSON has no first bytes of its own.
+        FileFormat::TensorFlow | FileFormat::TensorFlowJs => Err("it is a table without names".into()),
     };
     done(format, contents.map_err(wrong)?)
 }
@@ -436,6 +450,15 @@ fn visit_zip(files: &Files<'_>, depth: usize, hdf5: Hdf5, done: Visit<'_>) -> Re
         let (table, config) = (bytes(&index).unwrap_or_default(), bytes(&format!("{above}{KERAS_METADATA}")));
         let find = |name: &str| bytes(&format!("{folder}{name}"));
         return visit_checkpoint((base(&index), table), &find, config, done).map_err(wrong)?;
+    }
+    let model = archive.names().find(|name| base(name) == tfjs::MODEL && !name.starts_with("__MACOSX/")).map(str::to_string);
+    if let Some(name) = model {
+        let bytes = |name: &str| archive.get(name).and_then(|entry| archive.bytes(entry).ok());
+        if let Some(model) = bytes(&name).and_then(tfjs_read::model) {
+            let folder = &name[..name.len() - tfjs::MODEL.len()];
+            let find = |name: &str| bytes(&format!("{folder}{name}"));
+            return done(FileFormat::TensorFlowJs, tfjs_read::list(&model, archive.len(), &find).map_err(wrong)?);
+        }
     }
     if archive.names().any(|name| name.ends_with(".npy")) {
         return done(FileFormat::Npz, npy::list(&archive).map_err(wrong)?);

@@ -39,7 +39,7 @@ fn half_is_half_and_onnx_has_none() {
         tensor.dtype == weights::Dtype::F16 && tensor.data == state.tensors[name].data
     }));
     let run = reslab(&["export", "--weights", &whole, "--format", "onnx", "--half"]);
-    assert!(run.error().contains("--half is for safetensors"), "{run:?}");
+    assert!(run.error().contains("--half is for safetensors and tflite"), "{run:?}");
 }
 
 #[test]
@@ -62,6 +62,53 @@ fn onnx_and_its_recipe() {
     };
     let (ours, theirs) = (cat(&[]), cat(&["--weights", &out]));
     assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < 1e-4, "{ours:?} and {theirs:?}");
+}
+
+/// What `classify` says of the sample: the best name and its probability.
+fn cat(more: &[&str]) -> (String, f64) {
+    let run = reslab(&[&["classify", &repository("www/samples/cat.webp"), "--json"], more].concat()).json();
+    let top = &run["images"][0]["top"][0];
+    (top["label"].as_str().unwrap().into(), top["probability"].as_f64().unwrap())
+}
+
+#[test]
+fn tensorflows_formats_come_back_with_the_same_answer() {
+    let dir = Temp::new("export-tensorflow");
+    let ours = cat(&[]);
+    for (name, more, file, tolerance) in [
+        ("net", &["--format", "tfjs"][..], "net/model.json", 1e-5),
+        ("net.zip", &["--format", "tfjs"], "net.zip", 1e-5),
+        ("net.tflite", &["--format", "tflite"], "net.tflite", 1e-4),
+        ("half.tflite", &["--format", "tflite", "--half"], "half.tflite", 1e-2),
+    ] {
+        let out = dir.path(name).display().to_string();
+        let run = reslab(&[&["export", "--out", &out], more].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let file = dir.path(file).display().to_string();
+        let theirs = cat(&["--weights", &file]);
+        assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < tolerance, "{name}: {ours:?} and {theirs:?}");
+    }
+    let metadata = std::fs::read(dir.path("net/metadata.json")).unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+    assert_eq!((&metadata["labels"][3], &metadata["imageSize"]), (&"cat".into(), &32.into()));
+}
+
+/// The sample turned into two classes, which the network does not know: its own answers are right.
+#[test]
+fn eight_bits_say_what_they_lose_and_do_not_come_back() {
+    let dir = Temp::new("export-int8");
+    let sample = std::fs::read(repository("www/samples/cat.webp")).unwrap();
+    let rows: String = (0..8).map(|i| format!("cat{i}.webp,{}\n", ["left", "right"][i % 2])).collect();
+    (0..8).for_each(|i| drop(dir.file(&format!("cat{i}.webp"), &sample)));
+    let table = dir.file("labels.csv", format!("path,label\n{rows}"));
+    let out = dir.path("net.tflite").display().to_string();
+    let run = reslab(&["export", "--format", "tflite", "--int8", &table, "--out", &out]);
+    assert!(run.code == 0 && run.stderr.contains("8 bits: 100.0 % of 4 pictures as before"), "{run:?}");
+    // 269,722 parameters of a byte, and what describes them.
+    assert!(std::fs::metadata(&out).unwrap().len() < 400_000);
+    assert!(reslab(&["inspect", &out]).error().contains("8 bits"), "it is for devices that run it");
+    let run = reslab(&["export", "--format", "onnx", "--int8", &table, "--out", &out]);
+    assert!(run.error().contains("--int8 is for tflite"), "{run:?}");
 }
 
 #[test]

@@ -5,5 +5,7 @@ mod cli;
 
 mod answers;
 mod export;
+mod handoff;
 mod hub;
+mod pull;
 mod train;

@@ -69,6 +69,16 @@ test('keys alone lead from the first screen to an exported network, and the focu
   const saving = page.waitForEvent('download');
   await press('export-onnx');
   expect((await saving).suggestedFilename()).toMatch(/\.onnx$/);
+  for (const [way, name] of [
+    ['export-tfjs', /-tfjs\.zip$/],
+    ['export-tflite', /\.tflite$/],
+    ['export-tflite-f16', /-f16\.tflite$/],
+  ]) {
+    const saving = page.waitForEvent('download');
+    await page.getByTestId(way).press('Enter');
+    expect((await saving).suggestedFilename()).toMatch(name);
+  }
+  await expect(page.getByTestId('recipes')).toContainText('Kotlin (not tested by us)');
 });
 
 test.describe('with fingers, 320 px wide', () => {

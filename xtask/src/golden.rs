@@ -42,10 +42,14 @@ pub fn check_all() -> Result<Vec<bool>> {
         check.arg(scripts().join(name));
         check
     };
-    let (keras, mut files) = (script("check_keras.py"), script("check_files.py"));
-    files.arg(&reslab);
+    let with_reslab = |name: &str| {
+        let mut check = script(name);
+        check.arg(&reslab);
+        check
+    };
+    let ours = ["check_files.py", "check_deploy.py", "check_handoff.py"].map(with_reslab);
     let mut passed = Vec::new();
-    for mut check in [keras, files] {
+    for mut check in [script("check_keras.py")].into_iter().chain(ours) {
         say(sh::shown(&check));
         passed.push(sh::run(&mut check).is_ok());
     }

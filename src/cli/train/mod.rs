@@ -1,6 +1,7 @@
 //! `reslab train`: a network from a folder of labelled pictures, from scratch or from pretrained weights.
 
 mod curves;
+pub(super) mod handoff;
 mod log;
 mod pictures;
 mod plan;
@@ -134,7 +135,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
         Begin::New { .. } => None,
     };
     let pictures = folders.load(&preset, keep, (recipe.val_fraction, recipe.seed), before.as_ref(), &stop)?;
-    let Pictures { images, split, test, sides, changed, facts } = pictures;
+    let Pictures { images, split, test, sides, changed, facts, .. } = pictures;
     if let (Begin::Resume(checkpoint), Some(changed)) = (&mut begin, changed) {
         output::remark(&format!(
             "the pictures have changed since the run began: {changed}. Those that it knows stay on their side, and it goes on at the end \

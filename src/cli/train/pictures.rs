@@ -25,6 +25,8 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Pictures {
     pub images: ImageSet,
+    /// Where each of them lies.
+    pub files: Vec<Sample>,
     pub split: Split,
     /// The test set: judged by in the end.
     pub test: Vec<usize>,
@@ -251,6 +253,7 @@ impl Folders {
             let place = |images: Vec<usize>| images.into_iter().map(|image| training[image]).collect();
             Split { train: place(split.train), validation: place(split.validation) }
         };
+        let files = samples.clone();
         let mut changed = None;
         if let Some(before) = before {
             // The run's own order, so that it goes on as if files had never been renamed.
@@ -272,7 +275,7 @@ impl Folders {
         images.drop_wholes(&test);
         check(&images, &split, validates || fraction > 0.0)?;
         (facts.training, facts.validation, facts.test) = (split.train.len(), split.validation.len(), test.len());
-        Ok(Pictures { sides: sides(&split), images, split, test, changed, facts })
+        Ok(Pictures { sides: sides(&split), images, files, split, test, changed, facts })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Programs that classify a picture with an exported model, written for the model at hand: they hold its input size, its
 //! resize, crop and normalisation, and its classes where JavaScript cannot read them from the file.
 
+mod deployed;
+
 use super::{ExportFormat, Portable, Recipes};
 use crate::data::answers::answers;
 use crate::data::preset::{ChannelOrder, Preset, Resize};
@@ -13,9 +15,16 @@ use crate::model::resnet::{BlockOrder, ConvBias, Shortcut};
 const MAX_NAMES: usize = 40;
 
 pub(super) fn recipes(model: &Portable<'_>, format: ExportFormat, file: &str) -> Recipes {
+    let none = Vec::new();
     match format {
-        ExportFormat::Onnx => Recipes { python: onnx_python(model, file), javascript: onnx_javascript(model, file) },
-        ExportFormat::Safetensors => Recipes { python: torch_python(model, file), javascript: module_javascript(model, file) },
+        ExportFormat::Onnx => {
+            Recipes { python: onnx_python(model, file), javascript: onnx_javascript(model, file), others: none }
+        }
+        ExportFormat::Safetensors => {
+            Recipes { python: torch_python(model, file), javascript: module_javascript(model, file), others: none }
+        }
+        ExportFormat::TensorFlowJs => deployed::tensorflow_js(model),
+        ExportFormat::TensorFlowLite | ExportFormat::TensorFlowLiteF16 => deployed::tensorflow_lite(model, file),
     }
 }
 
@@ -58,6 +67,19 @@ fn top_python(model: &Portable<'_>) -> String {
 
 /// From a file to `x`, `(C, H, W)` float32: with the filter, crop and numbers of the preset.
 fn pixels_python(pixels: &Preset) -> String {
+    let mut text = image_python(pixels);
+    let order = match pixels.channel_order {
+        ChannelOrder::Rgb => "",
+        ChannelOrder::Bgr => "[:, :, ::-1]  # blue first",
+    };
+    text += &format!("x = np.asarray(image, np.float32){order}\n");
+    let scale = scale(pixels.scale);
+    text += &format!("x = (x{scale} - np.float32({:?})) / np.float32({:?})\n", pixels.mean, pixels.std);
+    text + "x = np.ascontiguousarray(x.transpose(2, 0, 1))\n"
+}
+
+/// From a file to `image`, resized and cropped.
+fn image_python(pixels: &Preset) -> String {
     let filter = match pixels.filter {
         Filter::Bilinear => "BILINEAR",
         // Pillow has no other cubic; OpenCV's and Keras' differ where they shrink.
@@ -78,14 +100,7 @@ fn pixels_python(pixels: &Preset) -> String {
              image = image.crop((left, top, left + {width}, top + {height}))\n"
         );
     }
-    let order = match pixels.channel_order {
-        ChannelOrder::Rgb => "",
-        ChannelOrder::Bgr => "[:, :, ::-1]  # blue first",
-    };
-    text += &format!("x = np.asarray(image, np.float32){order}\n");
-    let scale = scale(pixels.scale);
-    text += &format!("x = (x{scale} - np.float32({:?})) / np.float32({:?})\n", pixels.mean, pixels.std);
-    text + "x = np.ascontiguousarray(x.transpose(2, 0, 1))\n"
+    text
 }
 
 /// ` / 255`, ` * 0.5` or nothing.
@@ -237,13 +252,7 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
     let (width, height) = pixels.crop;
     let file = quoted(file);
     let names = names_javascript(&answers(model.labels));
-    let resized = match pixels.resize {
-        Resize::Exact(w, h) => format!("const [w, h] = [{w}, {h}];\n"),
-        Resize::Shorter(side) => format!(
-            "const short = Math.min(image.width, image.height); // becomes {side} px\n\
-             const [w, h] = [image.width, image.height].map((side) => Math.floor(({side} * side) / short));\n"
-        ),
-    };
+    let canvas = canvas_javascript(pixels);
     let order = match pixels.channel_order {
         ChannelOrder::Rgb => "c",
         ChannelOrder::Bgr => "2 - c", // blue first
@@ -265,17 +274,32 @@ fn onnx_javascript(model: &Portable<'_>, file: &str) -> String {
         "// npm install onnxruntime-web (a canvas resizes a little differently from the training: expect small differences)\n\
          import * as ort from 'onnxruntime-web';\n\n\
          const session = await ort.InferenceSession.create({file});\n\
-         const image = await createImageBitmap(await (await fetch('photo.jpg')).blob());\n\n\
-         {resized}\
-         const context = new OffscreenCanvas({width}, {height}).getContext('2d');\n\
-         context.imageSmoothingQuality = 'high';\n\
-         context.drawImage(image, Math.round(({width} - w) / 2), Math.round(({height} - h) / 2), w, h);\n\
+         {canvas}\
          const {{ data }} = context.getImageData(0, 0, {width}, {height});\n\
          const [mean, std] = [{mean:?}, {std:?}];\n\
          const x = Float32Array.from({{ length: 3 * {area} }}, (_, i) => {{\n  \
          const [c, at] = [Math.floor(i / {area}), i % {area}];\n  \
          return (data[4 * at + {order}]{scale} - mean[c]) / std[c];\n}});\n\
          const input = new ort.Tensor('float32', x, [1, 3, {height}, {width}]);\n\n{result}"
+    )
+}
+
+/// From a file to a canvas of the network's size, with its `context`. Browsers turn pictures as their EXIF says.
+fn canvas_javascript(pixels: &Preset) -> String {
+    let (width, height) = pixels.crop;
+    let resized = match pixels.resize {
+        Resize::Exact(w, h) => format!("const [w, h] = [{w}, {h}];\n"),
+        Resize::Shorter(side) => format!(
+            "const short = Math.min(image.width, image.height); // becomes {side} px\n\
+             const [w, h] = [image.width, image.height].map((side) => Math.floor(({side} * side) / short));\n"
+        ),
+    };
+    format!(
+        "const image = await createImageBitmap(await (await fetch('photo.jpg')).blob());\n\n\
+         {resized}\
+         const context = new OffscreenCanvas({width}, {height}).getContext('2d');\n\
+         context.imageSmoothingQuality = 'high';\n\
+         context.drawImage(image, Math.round(({width} - w) / 2), Math.round(({height} - h) / 2), w, h);\n"
     )
 }
 

@@ -22,6 +22,7 @@ use super::layer::{
     Backward, BackwardPart, BackwardRule, Constant, Forward, Gradient, Layer, LayerKind, LayerParam, Operand, Purpose, Tail,
     TrainingStep, Values, operands,
 };
+use super::nhwc::{Nhwc, Window};
 use super::onnx::{Onnx, OnnxAttribute, pads, window};
 use super::{Affine, Padding, channel_sum_scratch_bytes, record_channel_sum};
 use crate::Result;
@@ -227,6 +228,10 @@ impl Layer for Conv2d {
 
     fn onnx(&self, onnx: &mut Onnx<'_>) {
         onnx.node("Conv", self.onnx_window(onnx.input()));
+    }
+
+    fn nhwc(&self) -> Nhwc {
+        Nhwc::Convolution(Window { kernel: self.kernel, stride: self.stride, padding: self.padding }, 1)
     }
 }
 

@@ -52,7 +52,14 @@ pub fn TakeAway(lab: Workshop) -> impl IntoView {
         }
     };
     let own = Memo::new(move |_| lab.has_own_network());
-    let none = move || !own.get();
+    let save = move |testid: &'static str, format: ExportFormat, words: std::borrow::Cow<'static, str>| {
+        let kind = if testid.ends_with("-f16") { "button" } else { "button button--main" };
+        view! {
+            <button type="button" class=kind data-testid=testid disabled=move || !own.get() on:click=move |_| export(format)>
+                {words}
+            </button>
+        }
+    };
     let name = move || studio.project.with(|project| project.as_ref().map(|project| project.name.clone()).unwrap_or_default());
     view! {
         <section class="takeaway" aria-labelledby="takeaway-title" data-testid="takeaway">
@@ -65,22 +72,23 @@ pub fn TakeAway(lab: Workshop) -> impl IntoView {
                 <article class="card takeaway__way">
                     <h2>"ONNX"</h2>
                     <p>{t!("takeaway.onnx")}</p>
-                    <button type="button" class="button button--main" data-testid="export-onnx" disabled=none on:click=move |_| export(ExportFormat::Onnx)>
-                        {t!("takeaway.save_onnx")}
-                    </button>
+                    {save("export-onnx", ExportFormat::Onnx, t!("takeaway.save_onnx"))}
                 </article>
                 <article class="card takeaway__way">
                     <h2>"safetensors"</h2>
                     <p>{t!("takeaway.safetensors")}</p>
-                    <button
-                        type="button"
-                        class="button button--main"
-                        data-testid="export-safetensors"
-                        disabled=none
-                        on:click=move |_| export(ExportFormat::Safetensors)
-                    >
-                        {t!("takeaway.save_safetensors")}
-                    </button>
+                    {save("export-safetensors", ExportFormat::Safetensors, t!("takeaway.save_safetensors"))}
+                </article>
+                <article class="card takeaway__way">
+                    <h2>"TensorFlow.js"</h2>
+                    <p>{t!("takeaway.tfjs")}</p>
+                    {save("export-tfjs", ExportFormat::TensorFlowJs, t!("takeaway.save_tfjs"))}
+                </article>
+                <article class="card takeaway__way">
+                    <h2>"TensorFlow Lite"</h2>
+                    <p>{t!("takeaway.tflite")}</p>
+                    {save("export-tflite", ExportFormat::TensorFlowLite, t!("takeaway.save_tflite"))}
+                    {save("export-tflite-f16", ExportFormat::TensorFlowLiteF16, t!("takeaway.save_tflite_f16"))}
                 </article>
                 <article class="card takeaway__way">
                     <h2>{t!("takeaway.project")}</h2>
@@ -98,18 +106,20 @@ pub fn TakeAway(lab: Workshop) -> impl IntoView {
 /// Lines that use the file that was saved last.
 #[component]
 fn HowTo(recipes: Recipes) -> impl IntoView {
-    let Recipes { python, javascript } = recipes;
+    let Recipes { python, javascript, others } = recipes;
+    let not_run = move |language: &str| format!("{language} {}", t!("takeaway.not_run"));
     view! {
         <section class="howto" aria-labelledby="howto-title" data-testid="recipes">
             <h2 id="howto-title" class="eyebrow">{t!("takeaway.use_it")}</h2>
-            <Code language="Python" text=python />
-            <Code language="JavaScript" text=javascript />
+            {(!python.is_empty()).then(|| view! { <Code language="Python".to_string() text=python /> })}
+            <Code language="JavaScript".to_string() text=javascript />
+            {others.into_iter().map(|(language, text)| view! { <Code language=not_run(language) text /> }).collect_view()}
         </section>
     }
 }
 
 #[component]
-fn Code(language: &'static str, text: String) -> impl IntoView {
+fn Code(language: String, text: String) -> impl IntoView {
     let copied = RwSignal::new(false);
     let copy = {
         let text = text.clone();
