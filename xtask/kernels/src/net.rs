@@ -76,6 +76,7 @@ async fn recorded(net: &Net) -> reslab::Result<Works> {
     let input = Tensor::zeros(&device, "images", shape, Precision::F32)?;
     let options = TrainingOptions {
         loss: LossKind::default(),
+        shares: false,
         class_weights: Vec::new(),
         statistics: Statistics::Batch { momentum: 0.1, unbiased: true },
         micro_batches: 1,
