@@ -163,7 +163,7 @@ fn fetch(owner: &str, name: &str, revision: &str) -> Result<(PathBuf, Option<Str
                 let _ = std::fs::remove_file(&target);
                 return Err(Error::Network {
                     url: format!("{base}/{owner}/{name}"),
-                    reason: format!("{} has the SHA-256 {found}, and the hub states {expected}: it was removed, pull it again", entry.name),
+                    reason: format!("{} has the SHA-256 {found}, and the hub states {expected}: it was removed, pull it again", entry.name).into(),
                 });
             }
         }
@@ -174,7 +174,7 @@ fn fetch(owner: &str, name: &str, revision: &str) -> Result<(PathBuf, Option<Str
 
 /// The hub's answer as JSON.
 fn ask(url: &str, token: Option<&str>) -> Result<Value> {
-    let wrong = |reason: String| Error::Network { url: url.into(), reason };
+    let wrong = |reason: String| Error::Network { url: url.into(), reason: reason.into() };
     let mut request = hub::agent().get(url);
     if let Some(token) = token {
         request = request.header("Authorization", format!("Bearer {token}"));

@@ -1,18 +1,19 @@
 //! Why a file, a picture or a download cannot be used: what people meet most, each with a sentence of its own, so that the page can say
 //! it in its language.
 
+use std::fmt;
+
 /// Writes the sentences once: for [`Fault`]'s `Display`, and for who translates them.
 macro_rules! faults {
     ($($(#[$meta:meta])* $key:literal $name:ident { $($field:ident: $kind:ty),* } $english:literal;)*) => {
         /// A reason with its English sentence. Names of kinds of files (`what`) are English phrases with keys of their own
         /// ([`kind_key`]).
-        #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+        #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         #[allow(missing_docs, reason = "the sentence says what each field is")]
         pub enum Fault {
-            $($(#[$meta])* #[error($english)] $name { $($field: $kind),* },)*
+            $($(#[$meta])* $name { $($field: $kind),* },)*
             /// In English alone.
-            #[error("{0}")]
             Other(String),
         }
 
@@ -20,18 +21,18 @@ macro_rules! faults {
             /// Key and English sentence of each, with the fields' names in braces.
             pub const TEXTS: &[(&str, &str)] = &[$((concat!("error.", $key), $english)),*];
 
-            /// Under which the page's languages have it; `None` for what is English alone.
-            pub fn key(&self) -> Option<&'static str> {
+            /// Key and English sentence; of what is English alone there is no key.
+            fn text(&self) -> Result<(&'static str, &'static str), &str> {
                 match self {
-                    $(Self::$name { .. } => Some(concat!("error.", $key)),)*
-                    Self::Other(_) => None,
+                    $(Self::$name { .. } => Ok((concat!("error.", $key), $english)),)*
+                    Self::Other(english) => Err(english),
                 }
             }
 
             /// What stands in the sentence, by name.
-            pub fn arguments(&self) -> Vec<(&'static str, String)> {
+            pub fn arguments(&self) -> Vec<(&'static str, &dyn fmt::Display)> {
                 match self {
-                    $(Self::$name { $($field),* } => vec![$((stringify!($field), $field.to_string())),*],)*
+                    $(Self::$name { $($field),* } => vec![$((stringify!($field), $field as &dyn fmt::Display)),*],)*
                     Self::Other(_) => Vec::new(),
                 }
             }
@@ -107,6 +108,35 @@ faults! {
     "newer_project" NewerProject { version: u32 } "a newer page wrote it (version {version}); reload this page and try again";
 }
 
+impl Fault {
+    /// Under which the page's languages have it; `None` for what is English alone.
+    pub fn key(&self) -> Option<&'static str> {
+        self.text().ok().map(|(key, _)| key)
+    }
+}
+
+// Not by `thiserror`: code for each of the sentences would be a hundredth of the page's first part.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = match self.text() {
+            Ok((_, english)) => english,
+            Err(english) => return f.write_str(english),
+        };
+        let arguments = self.arguments();
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (name, after) = behind.split_once('}').unwrap_or((behind, ""));
+            f.write_str(before)?;
+            if let Some((_, value)) = arguments.iter().find(|(known, _)| *known == name) {
+                value.fmt(f)?;
+            }
+            rest = after;
+        }
+        f.write_str(rest)
+    }
+}
+
+impl std::error::Error for Fault {}
+
 impl From<String> for Fault {
     fn from(english: String) -> Self {
         Self::Other(english)
@@ -142,9 +172,13 @@ mod tests {
         let said = fault
             .arguments()
             .iter()
-            .fold(template.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+            .fold(template.to_string(), |text, (name, value)| text.replace(&format!("{{{name}}}"), &value.to_string()));
         assert_eq!(said, fault.to_string());
         assert_eq!(Fault::from("x").key(), None);
+        assert_eq!(Fault::from("100 {x}").to_string(), "100 {x}");
+        for (key, english) in Fault::TEXTS {
+            assert_eq!(english.matches('{').count(), english.matches('}').count(), "{key}");
+        }
         assert_eq!(kind_key("a JPEG with 12 bits a sample"), "error.kind_a_jpeg_with_12_bits_a_sample");
     }
 }

@@ -49,6 +49,7 @@ pub fn fault(fault: &Fault) -> String {
     let known = |key: &str| crate::_rust_i18n_try_translate(&language, key);
     let Some(text) = fault.key().and_then(known) else { return fault.to_string() };
     fault.arguments().into_iter().fold(text.into_owned(), |text, (name, value)| {
+        let value = value.to_string();
         let value = if name == "what" { known(&kind_key(&value)).map_or(value, |kind| kind.into_owned()) } else { value };
         text.replace(&format!("%{{{name}}}"), &value)
     })

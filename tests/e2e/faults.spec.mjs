@@ -41,7 +41,7 @@ test('a device that is destroyed while it loads, recognises, trains and judges i
     await page.evaluate((after) => globalThis.destroyAfter(after), after);
     // Loading: the model is opened again, as a file of one's own.
     await lab.openWeights({ name: `${after}.safetensors`, mimeType: '', buffer: Buffer.from(await (await page.request.get('/models/resnet20-cifar10.safetensors')).body()) });
-    await expect(lab.modelName).toHaveText(String(after));
+    await expect(lab.modelName).toHaveText(`${after}.safetensors`);
     await lab.choose(await picture('cat'));
     await expect(lab.best).toContainText('cat');
     expect(await lab.pictureError.count() + await lab.modelError.count(), 'nothing is asked of the person').toBe(0);

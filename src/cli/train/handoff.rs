@@ -16,7 +16,7 @@ use crate::cli::{Stop, output};
 use crate::data::dataset::Sample;
 use crate::data::{Activation, Filter, ImageSize, Preset, Resize};
 use crate::model::ResNetSpec;
-use crate::ops::{LossKind, Optimizer, Statistics};
+use crate::ops::{Augmentation, LossKind, Optimizer, Statistics};
 use crate::train::schedule::{Plateau, Position};
 use crate::train::recipe::{ClassWeights, RateMultipliers, TrainDepth};
 use crate::train::{Recipe, Schedule, checkpoint};
@@ -39,10 +39,10 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Stop> {
     }
     let folders = Folders::open(&arguments.data, &arguments.dir, arguments.val.as_deref())?;
     let classes = folders.classes.clone();
-    let Plan { origin, preset, recipe, begin } = Plan::new(arguments, &classes)?;
+    let Plan { origin, preset, recipe, begin, .. } = Plan::new(arguments, &classes)?;
     let Begin::New { spec, weights } = begin else { return Ok(()) }; // without --resume none is under way
     let small = preset.clone().with_size(LOOK)?;
-    let keep = Keep { size: ImageSize::of(&small, false), memory_bytes: u64::MAX };
+    let keep = Keep { size: ImageSize::of(&small, false), whole_side: None, memory_bytes: u64::MAX };
     let stop = Arc::new(AtomicBool::new(false));
     let pictures = folders.load(&small, keep, (recipe.val_fraction, recipe.seed), None, &stop)?;
 
@@ -151,7 +151,7 @@ fn file_name(sample: &Sample, number: usize) -> PathBuf {
 fn recipe_json(spec: &ResNetSpec, recipe: &Recipe, folders: &[String], pictures: usize) -> Value {
     let (optimizer, arguments) = match recipe.optimizer {
         Optimizer::Sgd { momentum, nesterov } => ("SGD", json!({ "momentum": momentum, "nesterov": nesterov })),
-        Optimizer::Adam { beta1, beta2, eps } => ("Adam", json!({ "betas": [beta1, beta2], "eps": eps })),
+        Optimizer::Adam { beta1, beta2, eps, uncorrected_eps: _ } => ("Adam", json!({ "betas": [beta1, beta2], "eps": eps })),
         Optimizer::AdamW { beta1, beta2, eps } => ("AdamW", json!({ "betas": [beta1, beta2], "eps": eps })),
     };
     let (loss, smoothing) = match recipe.loss {
@@ -285,7 +285,7 @@ fn hugging_face(recipe: &Recipe, pictures: usize) -> Value {
     }
     match recipe.optimizer {
         Optimizer::Sgd { .. } => arguments["optim"] = "sgd".into(),
-        Optimizer::Adam { beta1, beta2, eps } | Optimizer::AdamW { beta1, beta2, eps } => {
+        Optimizer::Adam { beta1, beta2, eps, uncorrected_eps: _ } | Optimizer::AdamW { beta1, beta2, eps } => {
             let named: HashMap<&str, f32> = [("adam_beta1", beta1), ("adam_beta2", beta2), ("adam_epsilon", eps)].into();
             named.into_iter().for_each(|(key, value)| arguments[key] = value.into());
             arguments["optim"] = "adamw_torch".into();
@@ -300,6 +300,16 @@ fn not_taken(recipe: &Recipe) -> Vec<&'static str> {
     if recipe.augmentation.mixup_alpha > 0.0 {
         sentences.push("train.py does no mixup; args.yaml has it for timm");
     }
+    if recipe.augmentation.cutmix_alpha > 0.0 {
+        sentences.push("train.py does no CutMix");
+    }
+    let Augmentation { flip_vertical, shear_deg, zoom, channel_shift, shift_share, .. } = recipe.augmentation;
+    if flip_vertical || shear_deg > 0.0 || zoom > 0.0 || channel_shift > 0.0 || shift_share != [0.0; 2] {
+        sentences.push("train.py neither flips upside down nor shears, zooms, shifts by shares or shifts channels");
+    }
+    if recipe.ema.is_some() {
+        sentences.push("train.py keeps no moving average of the weights");
+    }
     if recipe.class_weights != ClassWeights::None {
         sentences.push("train.py weighs all classes the same");
     }
@@ -309,7 +319,7 @@ fn not_taken(recipe: &Recipe) -> Vec<&'static str> {
     if recipe.multipliers != RateMultipliers::default() {
         sentences.push("train.py has one learning rate for all layers");
     }
-    if matches!(recipe.schedule, Schedule::ReduceOnPlateau { .. }) {
+    if matches!(recipe.schedule, Schedule::ReduceOnPlateau { .. } | Schedule::Both { .. }) {
         sentences.push("train.py does not wait for a plateau: its rate stays");
     }
     sentences
