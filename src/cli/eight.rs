@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::data::{DataArgs, tell};
 use super::{Global, Stop, output};
+use crate::Error;
 use crate::data::ImageSize;
 use crate::data::answers::best;
 use crate::data::catalog::Part;
 use crate::data::dataset::Sample;
 use crate::data::image_set::stored_pixels;
 use crate::engine::Portable;
-use crate::Error;
 
 /// Pictures that numbers are spread over, and pictures that judge.
 const CALIBRATING: usize = 128;
@@ -34,12 +34,16 @@ pub(super) fn write(
     // By name; where the pictures' classes are none of the network's, its own answers count as right.
     let class = |name: &String| model.labels.iter().position(|label| label == name);
     let classes: Option<Vec<usize>> = set.classes.iter().map(class).collect();
-    let (judging, calibrating): (Vec<(usize, &Sample)>, Vec<_>) = set.samples.iter().enumerate().partition(|(i, sample)| {
-        if set.has_parts { sample.part != Part::Training } else { i % 2 == 1 }
-    });
+    let (judging, calibrating): (Vec<(usize, &Sample)>, Vec<_>) = set
+        .samples
+        .iter()
+        .enumerate()
+        .partition(|(i, sample)| if set.has_parts { sample.part != Part::Training } else { i % 2 == 1 });
     let (calibrating, judging) = (spread(&calibrating, CALIBRATING), spread(&judging, JUDGING));
     if calibrating.is_empty() || judging.is_empty() {
-        return Err(Error::Usage("--int8 wants pictures to spread numbers over and others to judge by: give more".into()).into());
+        return Err(
+            Error::Usage("--int8 wants pictures to spread numbers over and others to judge by: give more".into()).into()
+        );
     }
     let ctx = global.device()?;
     let mut calibration = model.calibration(&ctx)?;
@@ -68,11 +72,7 @@ pub(super) fn write(
     let share = |right: usize| 100.0 * right as f64 / count as f64;
     let lost = share(before) - share(after);
     let what = if classes.is_some() { "right" } else { "as before" };
-    output::remark(&format!(
-        "8 bits: {:.1} % of {count} pictures {what}, {:.1} % with 32 bits",
-        share(after),
-        share(before)
-    ));
+    output::remark(&format!("8 bits: {:.1} % of {count} pictures {what}, {:.1} % with 32 bits", share(after), share(before)));
     if lost > MOST_LOST && !accept {
         return Err(Error::Usage(format!(
             "8 bits lose {lost:.1} points, more than {MOST_LOST}: nothing was written. Export with --half instead, give more pictures, or say \

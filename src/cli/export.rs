@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::data::DataArgs;
 use super::model::ModelArgs;
 use super::pixels::PixelArgs;
-use super::data::DataArgs;
 use super::{Global, Stop, classify, eight, model, output};
 use crate::Error;
 use crate::engine::{ExportFormat, Known, LoadOptions, Portable, pixel_options};
@@ -99,13 +99,16 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let is_zip = |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
     let folder = arguments.out.as_ref().filter(|path| format == ExportFormat::TensorFlowJs && !is_zip(path));
     let (path, size) = if let Some(folder) = folder {
-        fs::create_dir_all(folder).map_err(|error| Error::Io { path: folder.display().to_string(), reason: error.to_string() })?;
+        fs::create_dir_all(folder)
+            .map_err(|error| Error::Io { path: folder.display().to_string(), reason: error.to_string() })?;
         let files = portable.tensorflow_js()?;
         files.iter().try_for_each(|(name, bytes)| write_atomically(&folder.join(name), bytes))?;
         (folder.clone(), files.iter().map(|(_, bytes)| bytes.len()).sum())
     } else if let Some(pictures) = &arguments.int8 {
         if format != ExportFormat::TensorFlowLite {
-            return Err(Error::Usage("--int8 is for tflite: other formats are written with numbers of 16 or 32 bits".into()).into());
+            return Err(
+                Error::Usage("--int8 is for tflite: other formats are written with numbers of 16 or 32 bits".into()).into()
+            );
         }
         let bytes = eight::write(global, &portable, &arguments.data, pictures, arguments.accept_loss)?;
         let usual = || PathBuf::from(portable.file_name_int8());

@@ -58,7 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> std::result::Result<(), Stop> {
     let found = model::file(&path)?.detect()?;
     model::remark(&found.assumed, &found.notes);
     let classes = found.spec.classes.map_or("features".into(), |classes| format!("{classes} classes"));
-    output::remark(&format!("{}: {}, {classes}; use it with --weights, or --model {}", arguments.name, found.spec.arch, arguments.name));
+    output::remark(&format!(
+        "{}: {}, {classes}; use it with --weights, or --model {}",
+        arguments.name, found.spec.arch, arguments.name
+    ));
     if arguments.json {
         return output::print_json(&json!({
             "name": arguments.name,
@@ -163,7 +166,11 @@ fn fetch(owner: &str, name: &str, revision: &str) -> Result<(PathBuf, Option<Str
                 let _ = std::fs::remove_file(&target);
                 return Err(Error::Network {
                     url: format!("{base}/{owner}/{name}"),
-                    reason: format!("{} has the SHA-256 {found}, and the hub states {expected}: it was removed, pull it again", entry.name).into(),
+                    reason: format!(
+                        "{} has the SHA-256 {found}, and the hub states {expected}: it was removed, pull it again",
+                        entry.name
+                    )
+                    .into(),
                 });
             }
         }
@@ -183,7 +190,9 @@ fn ask(url: &str, token: Option<&str>) -> Result<Value> {
     match response.status().as_u16() {
         200 => {}
         401 | 403 => {
-            return Err(wrong("it is not for everyone, or is not there: check the name, or set HF_TOKEN to a token that may read it".into()));
+            return Err(wrong(
+                "it is not for everyone, or is not there: check the name, or set HF_TOKEN to a token that may read it".into(),
+            ));
         }
         404 => return Err(wrong("the hub has no such repository or revision; check the name".into())),
         status => return Err(wrong(format!("the hub answered {status}"))),

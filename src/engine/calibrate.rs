@@ -75,7 +75,9 @@ impl Calibration {
         if self.ranges.iter().all(|(low, high)| low.is_finite() && high.is_finite()) {
             return Ok(self.ranges.clone());
         }
-        Err(Error::Usage("the network gives numbers that are not finite for these pictures: it cannot be written in 8 bits".into()))
+        Err(Error::Usage(
+            "the network gives numbers that are not finite for these pictures: it cannot be written in 8 bits".into(),
+        ))
     }
 }
 

@@ -304,7 +304,10 @@ impl Layer for GroupedConv2d {
     }
 
     fn nhwc(&self) -> Nhwc {
-        Nhwc::Convolution(Window { kernel: self.conv.kernel, stride: self.conv.stride, padding: self.conv.padding }, self.groups)
+        Nhwc::Convolution(
+            Window { kernel: self.conv.kernel, stride: self.conv.stride, padding: self.conv.padding },
+            self.groups,
+        )
     }
 }
 

@@ -111,7 +111,8 @@ fn embedder() -> Option<String> {
     let document = window.document()?;
     // Only Chromium tells; elsewhere a page in a frame that may not have the camera is most likely one that was lent none.
     let policy = get(&document, "featurePolicy");
-    let lent = get(&policy, "allowsFeature").dyn_into::<js_sys::Function>().and_then(|allows| allows.call1(&policy, &"camera".into()));
+    let lent =
+        get(&policy, "allowsFeature").dyn_into::<js_sys::Function>().and_then(|allows| allows.call1(&policy, &"camera".into()));
     if lent.is_ok_and(|lent| lent.is_truthy()) {
         return None;
     }
@@ -218,8 +219,7 @@ impl Camera {
         let stream = stream_for(&devices, &choice).await?;
         let track = first_track(&stream).ok_or(CameraTrouble::NoCamera)?;
         let facing = facing_of(&track);
-        let camera =
-            Self { video: video.clone(), stream, track, facing, ended: RefCell::new(None), stills: Stills::default() };
+        let camera = Self { video: video.clone(), stream, track, facing, ended: RefCell::new(None), stills: Stills::default() };
         camera.show().await;
         // The person may have pulled the plug meanwhile.
         if camera.is_on() { Ok(camera) } else { Err(CameraTrouble::Unplugged) }

@@ -40,7 +40,8 @@ impl Film {
     pub async fn open(file: &File) -> Result<Self> {
         let name = file.name();
         let address = object_url(file)?;
-        let video = window().ok().and_then(|window| window.document()?.create_element("video").ok()).ok_or_else(|| unread(&name))?;
+        let video =
+            window().ok().and_then(|window| window.document()?.create_element("video").ok()).ok_or_else(|| unread(&name))?;
         let video: HtmlVideoElement = video.unchecked_into();
         video.set_muted(true);
         video.set_preload("auto");

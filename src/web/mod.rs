@@ -66,7 +66,9 @@ pub use self::{
     frame::{FrameBitmap, VideoSource},
     hub::Fetched,
     js::meta,
-    settings::{copy_text, decimal_comma, languages, query, recall, reload_without_query, remember, remove_element, set_page_language},
+    settings::{
+        copy_text, decimal_comma, languages, query, recall, reload_without_query, remember, remove_element, set_page_language,
+    },
     source::{file_of, pixels_of},
     specimen::{Specimen, specimen_of_bytes, specimen_of_file, specimen_of_image},
     styles::add_styles,

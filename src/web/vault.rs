@@ -200,8 +200,11 @@ impl Vault {
             lost.extend(keys.iter().filter_map(|key| Some(key.as_f64()? as PictureId)).flat_map(forget_picture));
         }
         for key in self.0.read(RUNS, &Wanted::Keys).await? {
-            let pair = key.dyn_ref::<Array>().and_then(|pair| Some((pair.get(0).as_f64()? as u64, pair.get(1).as_f64()? as u64)));
-            lost.extend(pair.filter(|(of, _)| projects.binary_search(of).is_err()).map(|(of, run)| (RUNS, Key::Two(of, run), None)));
+            let pair =
+                key.dyn_ref::<Array>().and_then(|pair| Some((pair.get(0).as_f64()? as u64, pair.get(1).as_f64()? as u64)));
+            lost.extend(
+                pair.filter(|(of, _)| projects.binary_search(of).is_err()).map(|(of, run)| (RUNS, Key::Two(of, run), None)),
+            );
         }
         if lost.is_empty() { Ok(()) } else { self.write(lost).await }
     }

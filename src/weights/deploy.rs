@@ -48,18 +48,42 @@ pub(super) fn metadata(told: &Value) -> IndexMap<String, String> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
     /// Weights are `(O, H, W, I / groups)`.
-    Convolution { kernel: usize, stride: usize, border: Border, groups: usize, weight: Vec<f32>, bias: Vec<f32> },
+    Convolution {
+        kernel: usize,
+        stride: usize,
+        border: Border,
+        groups: usize,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    },
     /// A scale and a shift a channel.
-    Scale { scale: Vec<f32>, shift: Vec<f32> },
+    Scale {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
     Sum,
     Rectifier,
-    Largest { kernel: usize, stride: usize, border: Border },
-    Mean { kernel: usize, stride: usize, border: Border },
+    Largest {
+        kernel: usize,
+        stride: usize,
+        border: Border,
+    },
+    Mean {
+        kernel: usize,
+        stride: usize,
+        border: Border,
+    },
     GlobalMean,
     /// Zeros: cells at top, bottom, left, right, and channels before and behind.
-    Pad { cells: [usize; 4], channels: [usize; 2] },
+    Pad {
+        cells: [usize; 4],
+        channels: [usize; 2],
+    },
     /// Weights are `(O, I)`.
-    Dense { weight: Vec<f32>, bias: Vec<f32> },
+    Dense {
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+    },
     Softmax,
     Sigmoid,
 }
@@ -129,10 +153,7 @@ pub(super) fn steps(model: &Deployed<'_>) -> Result<Vec<Step>> {
 pub fn taps(model: &Deployed<'_>) -> Result<(Vec<(usize, String)>, usize)> {
     let (steps, graph) = (steps(model)?, model.spec.build()?);
     let tapped = steps.iter().enumerate().filter(|(_, step)| {
-        !matches!(
-            step.work,
-            Work::Largest { .. } | Work::Mean { .. } | Work::Pad { .. } | Work::Softmax | Work::Sigmoid
-        )
+        !matches!(step.work, Work::Largest { .. } | Work::Mean { .. } | Work::Pad { .. } | Work::Softmax | Work::Sigmoid)
     });
     let named = tapped.filter_map(|(i, step)| Some((i + 1, graph.nodes[step.value?.0].name.clone())));
     Ok((named.collect(), steps.len() + 1))
@@ -220,7 +241,9 @@ impl List {
                 }
             }
             Nhwc::Flatten => {
-                return Err(Error::Spec(format!("`{name}` makes features of a whole map, which TensorFlow Lite files of ours cannot hold; export ONNX")));
+                return Err(Error::Spec(format!(
+                    "`{name}` makes features of a whole map, which TensorFlow Lite files of ours cannot hold; export ONNX"
+                )));
             }
             Nhwc::GlobalMean => self.push(name, Work::GlobalMean, vec![x], [0, 0, c]),
             Nhwc::Shortcut { stride, before, channels } => {

@@ -59,8 +59,11 @@ impl Weights8 {
             scales = vec![largest(&scales)];
         }
         let of = |o: usize| scales[if channels { o } else { 0 }];
-        let weight =
-            weight.iter().enumerate().map(|(i, value)| (value / of(i / row.max(1))).round().clamp(-127.0, 127.0) as i8).collect();
+        let weight = weight
+            .iter()
+            .enumerate()
+            .map(|(i, value)| (value / of(i / row.max(1))).round().clamp(-127.0, 127.0) as i8)
+            .collect();
         let bias = bias.iter().enumerate().map(|(o, value)| (value / (of(o) * input)).round() as i32).collect();
         Self { weight, scales, bias }
     }

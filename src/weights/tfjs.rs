@@ -33,7 +33,8 @@ pub fn write(model: &Deployed<'_>, name: &str) -> Result<Vec<(&'static str, Vec<
     let graph = model.spec.build()?;
     let (width, height) = model.pixels.crop;
     let shapes = graph.shapes(1, height as usize, width as usize)?;
-    let mut writer = Writer { graph: &graph, weights: model.weights, layers: Vec::new(), manifest: Vec::new(), bytes: Vec::new() };
+    let mut writer =
+        Writer { graph: &graph, weights: model.weights, layers: Vec::new(), manifest: Vec::new(), bytes: Vec::new() };
     let result = writer.network(model, &shapes)?;
     let Writer { layers, manifest, bytes, .. } = writer;
     let topology = json!({
@@ -85,7 +86,9 @@ impl Writer<'_> {
         let graph = self.graph;
         let Shape { c, h, w, .. } = shapes[0];
         if c != 3 {
-            return Err(Error::Usage(format!("it takes images of {c} channels, and this format is for pictures of 3; use ONNX")));
+            return Err(Error::Usage(format!(
+                "it takes images of {c} channels, and this format is for pictures of 3; use ONNX"
+            )));
         }
         self.layers.push(json!({
             "class_name": "InputLayer",
@@ -125,7 +128,8 @@ impl Writer<'_> {
             Nhwc::Input => x.into(),
             Nhwc::Convolution(_, 2..) => {
                 return Err(Error::Usage(
-                    "TensorFlow.js's layers have no convolutions in groups (ResNeXt); export it as TensorFlow Lite or ONNX".into(),
+                    "TensorFlow.js's layers have no convolutions in groups (ResNeXt); export it as TensorFlow Lite or ONNX"
+                        .into(),
                 ));
             }
             Nhwc::Convolution(window, _) => {

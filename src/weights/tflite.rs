@@ -181,7 +181,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Weight and bias of a layer over value `input`; of 8 bits a scale each along `axis`, or one for all.
-    fn weights(&mut self, name: &str, shape: &[usize], axis: Option<usize>, weight: &[f32], bias: &[f32], input: usize) -> [usize; 2] {
+    fn weights(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        axis: Option<usize>,
+        weight: &[f32],
+        bias: &[f32],
+        input: usize,
+    ) -> [usize; 2] {
         let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
         let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         match self.numbers {
@@ -206,8 +214,7 @@ impl<'a> Writer<'a> {
                 let bytes: Vec<u8> = weight.iter().map(|value| *value as u8).collect();
                 let buffer = self.buffer(&bytes);
                 let sums: Vec<f32> = scales.iter().map(|scale| scale * input).collect();
-                let weight =
-                    self.tensor(&weight_name, shape, Kind::Int8, buffer, Some((&scales, 0, axis.unwrap_or_default())));
+                let weight = self.tensor(&weight_name, shape, Kind::Int8, buffer, Some((&scales, 0, axis.unwrap_or_default())));
                 [weight, self.constant_ints(&bias_name, &[bias.len()], &bias, Some((&sums, 0, 0)))]
             }
         }
@@ -241,8 +248,12 @@ impl<'a> Writer<'a> {
             }
             Work::Sum => (Operator(ADD, version(1, 2)), Some((11, vec![(0, fused)]))),
             Work::Rectifier => (Operator(RELU, version(1, 2)), None),
-            Work::Largest { kernel, stride, border } => (Operator(MAX_POOL_2D, version(1, 2)), Some(pool(kernel, stride, border))),
-            Work::Mean { kernel, stride, border } => (Operator(AVERAGE_POOL_2D, version(1, 2)), Some(pool(kernel, stride, border))),
+            Work::Largest { kernel, stride, border } => {
+                (Operator(MAX_POOL_2D, version(1, 2)), Some(pool(kernel, stride, border)))
+            }
+            Work::Mean { kernel, stride, border } => {
+                (Operator(AVERAGE_POOL_2D, version(1, 2)), Some(pool(kernel, stride, border)))
+            }
             Work::GlobalMean => {
                 from.push(self.constant_ints(&format!("{name}.axes"), &[2], &[1, 2], None));
                 (Operator(MEAN, version(1, 2)), Some((27, vec![(0, Field::Bool(false))])))

@@ -59,8 +59,7 @@ pub(super) fn list(bytes: &[u8]) -> Result<Contents<'_>, String> {
         found.layer(step.layer(&net), step.norm.map(|norm| &net.nodes[norm]))?;
     }
     let Found { tensors, values, .. } = found;
-    let mut contents =
-        Contents::new(tensors, bytes.len(), Box::new(move |stored: &Stored| Ok(values[stored.place].clone())));
+    let mut contents = Contents::new(tensors, bytes.len(), Box::new(move |stored: &Stored| Ok(values[stored.place].clone())));
     contents.metadata = metadata;
     Ok(contents)
 }
@@ -79,7 +78,8 @@ impl Found<'_> {
 
     /// The values of a constant, at least `count`.
     fn constant(&self, name: &str, count: usize) -> Result<Vec<f32>, String> {
-        let (bytes, kind) = self.constants.get(name).ok_or_else(|| format!("its tensor `{}` is missing", super::shown(name)))?;
+        let (bytes, kind) =
+            self.constants.get(name).ok_or_else(|| format!("its tensor `{}` is missing", super::shown(name)))?;
         let dtype = if *kind == tflite::FLOAT16 { Dtype::F16 } else { Dtype::F32 };
         let mut values = dtype.elements(bytes);
         if values.len() < count {

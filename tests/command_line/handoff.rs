@@ -40,8 +40,12 @@ fn a_run_becomes_a_folder_that_has_all_it_needs() {
         files(&out.join("data").join(side)).iter().map(|path| std::fs::read(path).unwrap()).collect()
     };
     let kept: BTreeSet<Vec<u8>> = bytes("train").into_iter().chain(bytes("val")).collect();
-    let given: BTreeSet<Vec<u8>> =
-        files(Path::new(&dir.text())).into_iter().filter(|path| path.parent() == Some(Path::new(&dir.text()))).filter(|path| path.extension().is_some_and(|ending| ending == "webp")).map(|path| std::fs::read(path).unwrap()).collect();
+    let given: BTreeSet<Vec<u8>> = files(Path::new(&dir.text()))
+        .into_iter()
+        .filter(|path| path.parent() == Some(Path::new(&dir.text())))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "webp"))
+        .map(|path| std::fs::read(path).unwrap())
+        .collect();
     assert_eq!((bytes("train").len(), bytes("val").len()), (6, 4));
     assert!(kept == given);
     assert!(out.join("data/train/cat_dog").is_dir() && out.join("data/val/ship").is_dir());
@@ -50,7 +54,10 @@ fn a_run_becomes_a_folder_that_has_all_it_needs() {
     assert_eq!((&found["arch"], &found["labels"][0]), (&"resnet20".into(), &"cat/dog".into()));
     let json = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(out.join(name)).unwrap()).unwrap() };
     let recipe = json("recipe.json");
-    assert_eq!((&recipe["optimizer"], &recipe["folders"][0], &recipe["epochs"]), (&"AdamW".into(), &"cat_dog".into(), &3.into()));
+    assert_eq!(
+        (&recipe["optimizer"], &recipe["folders"][0], &recipe["epochs"]),
+        (&"AdamW".into(), &"cat_dog".into(), &3.into())
+    );
     let rates = recipe["rates"].as_array().unwrap();
     assert!(rates.iter().all(|rate| (0.0..=0.0010001).contains(&rate.as_f64().unwrap())), "{rates:?}");
     assert_eq!(json("training_arguments.json")["optim"], "adamw_torch");

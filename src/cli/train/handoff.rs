@@ -17,8 +17,8 @@ use crate::data::dataset::Sample;
 use crate::data::{Activation, Filter, ImageSize, Preset, Resize};
 use crate::model::ResNetSpec;
 use crate::ops::{Augmentation, LossKind, Optimizer, Statistics};
-use crate::train::schedule::{Plateau, Position};
 use crate::train::recipe::{ClassWeights, RateMultipliers, TrainDepth};
+use crate::train::schedule::{Plateau, Position};
 use crate::train::{Recipe, Schedule, checkpoint};
 use crate::weights::{Dtype, StateDict, safetensors};
 use crate::{Error, Result};
@@ -31,7 +31,10 @@ const RATES: u64 = 64;
 /// Writes the folder of `--out`.
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Stop> {
     if arguments.resume.is_some() {
-        return Err(Error::Usage("a run that is under way goes on where it is; hand off before it begins, or name its weights with --weights".into()).into());
+        return Err(Error::Usage(
+            "a run that is under way goes on where it is; hand off before it begins, or name its weights with --weights".into(),
+        )
+        .into());
     }
     let Some(out) = &arguments.out else { return Err(Error::Usage("--out names the folder to write".into()).into()) };
     if out.exists() && fs::read_dir(out).map_or(true, |mut entries| entries.next().is_some()) {
@@ -82,7 +85,8 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), Stop> {
         ("@SIZE@", format!("{width} x {height}")),
         ("@EPOCHS@", recipe.epochs.to_string()),
     ];
-    let readme = readme.iter().fold(include_str!("handoff/README.md").to_string(), |text, (mark, word)| text.replace(mark, word));
+    let readme =
+        readme.iter().fold(include_str!("handoff/README.md").to_string(), |text, (mark, word)| text.replace(mark, word));
     text("README.md", readme)?;
     output::remark(&format!(
         "{}: {} {origin}, {train} pictures train and {validation} validate, {} classes; README.md has the commands",
@@ -220,7 +224,9 @@ fn timm(spec: &ResNetSpec, recipe: &Recipe, preset: &Preset, classes: usize) -> 
         _ => ("none", 0.0),
     };
     let smoothing = match recipe.loss {
-        LossKind::SoftmaxCrossEntropy { label_smoothing } | LossKind::SigmoidCrossEntropy { label_smoothing } => label_smoothing,
+        LossKind::SoftmaxCrossEntropy { label_smoothing } | LossKind::SigmoidCrossEntropy { label_smoothing } => {
+            label_smoothing
+        }
     };
     let aug = &recipe.augmentation;
     let window = aug.resized_crop.map_or((1.0, 1.0), |crop| crop.scale);

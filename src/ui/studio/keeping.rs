@@ -251,7 +251,9 @@ const TYPED: &str = "input:not([type]), input[type=text], input[type=number], te
 /// What is not saved, what is kept nowhere, and what another copy of the page has.
 #[component]
 pub fn Keeping(studio: Studio) -> impl IntoView {
-    let unsaved = Memo::new(move |_| studio.standing.with(|standing| (standing.unsaved > 0 || standing.why.is_some()) && standing.writing == 0));
+    let unsaved = Memo::new(move |_| {
+        studio.standing.with(|standing| (standing.unsaved > 0 || standing.why.is_some()) && standing.writing == 0)
+    });
     let newer = Memo::new(move |_| studio.standing.with(|standing| standing.why == Some(StorageTrouble::Newer)));
     let open = move || studio.storage.get() == Storage::Open;
     view! {

@@ -108,6 +108,8 @@ pub fn Menu(
 /// The items that are there, in order.
 fn items(list: NodeRef<html::Div>) -> Vec<HtmlElement> {
     // The menu may be gone before its frame came.
-    let Some(all) = list.try_get_untracked().flatten().map(|list| list.get_elements_by_class_name("menu__item")) else { return Vec::new() };
+    let Some(all) = list.try_get_untracked().flatten().map(|list| list.get_elements_by_class_name("menu__item")) else {
+        return Vec::new();
+    };
     (0..all.length()).filter_map(|i| all.item(i)?.dyn_into().ok()).collect()
 }

@@ -222,7 +222,8 @@ impl Studio {
             vault.delete_pictures(&gone.iter().map(|picture| picture.id).collect::<Vec<_>>()).await?;
         }
         if Some(self.openings.get_value()) == number {
-            self.projects.update(|all| all.iter_mut().filter(|known| known.id == id).for_each(|known| *known = project.clone()));
+            self.projects
+                .update(|all| all.iter_mut().filter(|known| known.id == id).for_each(|known| *known = project.clone()));
             self.show(project, pictures);
         }
         Ok(())

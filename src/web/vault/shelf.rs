@@ -196,7 +196,8 @@ impl Shelf {
         let write = inner.last.get();
         let mut held = inner.held.borrow_mut();
         // What belongs together stays together: a picture's new record goes with its file that is not written yet.
-        let waits = |(store, key, _): &Change| Some(held.get(&(*store, *key))?.0).filter(|of| !inner.going.borrow().contains(of));
+        let waits =
+            |(store, key, _): &Change| Some(held.get(&(*store, *key))?.0).filter(|of| !inner.going.borrow().contains(of));
         let waiting: BTreeSet<u64> = changes.iter().filter_map(waits).collect();
         held.values_mut().filter(|(of, _)| waiting.contains(of)).for_each(|(of, _)| *of = write);
         held.extend(changes.into_iter().map(|(store, key, value)| ((store, key), (write, value))));

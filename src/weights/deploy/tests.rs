@@ -158,8 +158,14 @@ fn every_published_net_can_be_written_but_what_the_formats_lack() {
         let pixels = Preset::named("cifar").unwrap().with_size(if spec.default_image_size() == 32 { 32 } else { 64 }).unwrap();
         let metadata = IndexMap::new();
         let labels = ["a".to_string(), "b".to_string()];
-        let model =
-            Deployed { spec: &spec, weights: &state, labels: &labels, pixels: &pixels, activation: Activation::Sigmoid, metadata: &metadata };
+        let model = Deployed {
+            spec: &spec,
+            weights: &state,
+            labels: &labels,
+            pixels: &pixels,
+            activation: Activation::Sigmoid,
+            metadata: &metadata,
+        };
         assert!(!steps(&model).unwrap().is_empty(), "{name}");
         match tfjs::write(&model, "x") {
             Ok(_) => assert_eq!(spec.groups, 1),

@@ -50,7 +50,10 @@ pub(super) fn tensorflow_lite(model: &Portable<'_>, file: &str) -> Recipes {
     );
     let (from, result) = match model.spec.classes {
         None => ("features", "console.log(features);\n".into()),
-        Some(_) => ("probabilities", format!("{}{}", super::names_javascript(&super::answers(model.labels)), best_javascript("classes"))),
+        Some(_) => (
+            "probabilities",
+            format!("{}{}", super::names_javascript(&super::answers(model.labels)), best_javascript("classes")),
+        ),
     };
     let javascript = format!(
         "// npm install @litertjs/core (its folder `wasm` beside the page); accelerator: 'webgpu' where there is a graphics card\n\

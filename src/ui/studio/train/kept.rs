@@ -5,13 +5,13 @@ use leptos::task::spawn_local;
 
 use super::record::Record;
 use super::state::Phase;
-use crate::{Result, StorageTrouble};
 use crate::engine::{Command, Origin};
 use crate::studio::{Deed, RunId};
 use crate::ui::lab::Pending;
 use crate::ui::notice;
 use crate::ui::workshop::Workshop;
 use crate::web;
+use crate::{Result, StorageTrouble};
 
 impl Workshop {
     /// Brings back what is kept of the open project's runs.
