@@ -145,7 +145,11 @@ pub fn check(labels: Vec<String>, classes: usize) -> Result<Vec<String>> {
     if labels.len() == classes {
         Ok(labels)
     } else {
-        Err(Error::Usage(format!("{} class names were given, but the network has {classes} classes", labels.len())))
+        let given = match labels.len() {
+            1 => "1 class name was".to_owned(),
+            count => format!("{count} class names were"),
+        };
+        Err(Error::Usage(format!("{given} given, but the network has {classes} classes")))
     }
 }
 
@@ -215,6 +219,7 @@ mod tests {
             let message = parse("labels.txt", bytes).unwrap_err().to_string();
             assert!(message.starts_with("labels.txt: "), "{message}");
         }
-        assert!(check(vec!["cat".into()], 2).unwrap_err().to_string().contains("holds 1"));
+        let message = check(vec!["cat".into()], 2).unwrap_err().to_string();
+        assert_eq!(message, "1 class name was given, but the network has 2 classes");
     }
 }

@@ -113,7 +113,7 @@ fn own_labels_and_own_pixels() {
 
     let few = dir.file("few.txt", "one\ntwo\n");
     let run = reslab(&["classify", &sample("dog"), "--labels", &few]);
-    assert!(run.error().contains("holds 2, but the network has 10 classes"), "{run:?}");
+    assert!(run.error().contains("2 class names were given, but the network has 10 classes"), "{run:?}");
 
     // The preset in numbers gives the preset's answer: the picture is square.
     let probability = |arguments: &[&str]| {

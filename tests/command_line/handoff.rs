@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Temp, repository, reslab};
 
-/// Five pictures of each of two classes, one with a name that no folder can have; every file is another.
+/// Five pictures of each of two classes, one with a name that no folder can have.
 fn pictures(dir: &Temp) -> String {
-    let sample = std::fs::read(repository("www/samples/cat.webp")).unwrap();
     let mut table = String::from("path,label\n");
-    for class in ["cat/dog", "ship"] {
-        for i in 0..5 {
-            let name = format!("{}{i}.webp", &class[..3]);
-            // Bytes behind the picture are no part of it.
-            dir.file(&name, [&sample[..], name.as_bytes()].concat());
+    for (class, samples) in
+        [("cat/dog", ["cat", "dog", "deer", "horse", "frog"]), ("ship", ["ship", "airplane", "automobile", "truck", "bird"])]
+    {
+        for sample in samples {
+            let name = format!("{sample}.webp");
+            dir.file(&name, std::fs::read(repository(&format!("www/samples/{name}"))).unwrap());
             table += &format!("{name},{class}\n");
         }
     }

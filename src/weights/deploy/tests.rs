@@ -151,8 +151,8 @@ fn the_flatbuffer_is_sound() {
 fn every_published_net_can_be_written_but_what_the_formats_lack() {
     for name in NAMED {
         let spec = ResNetSpec::named(name).unwrap().with_classes(Some(2));
-        if spec.depth() > 60 {
-            continue; // the same blocks, more of them
+        if spec.depth() > 60 || *name == "resnet50-51-classes" {
+            continue; // the same blocks, more of them; a classifier over the whole map, which TensorFlow Lite files of ours lack
         }
         let state = weights(&spec);
         let pixels = Preset::named("cifar").unwrap().with_size(if spec.default_image_size() == 32 { 32 } else { 64 }).unwrap();

@@ -34,7 +34,8 @@ fn message(state: StateDict) -> String {
 
 #[test]
 fn every_named_net_is_recognised_by_its_shapes() {
-    for name in NAMED {
+    // Of a classifier over the whole map the shapes do not tell the map's sides; files of ours carry the table.
+    for name in NAMED.iter().filter(|name| **name != "resnet50-51-classes") {
         let detected = detect(zeros(&named(name))).unwrap_or_else(|error| panic!("{name}: {error}"));
         // Caffe's stride, TF-slim's and Keras' pool leave no trace: torchvision's and TF-slim's v2 nets have the same shapes.
         let expected = named(&name.replace("-caffe", "").replace("v1-slim", "").replace("v2-keras", "v2-slim"));
