@@ -60,14 +60,14 @@ test('a device that is destroyed while it loads, recognises, trains and judges i
   }
   await expect(studio.counts).toHaveText(['8 pictures', '8 pictures']);
   await studio.step('train');
-  await page.getByTestId('depth-all').check();
+  await page.getByTestId('depth-head').check();
   await page.getByTestId('train-epochs').fill('2');
   await page.getByTestId('train-epochs').press('Tab');
   for (const after of POINTS) {
     await page.evaluate((after) => globalThis.destroyAfter(after), after);
     await studio.step('train');
     await page.getByTestId('train-start').or(page.getByTestId('train-again')).first().click();
-    await expect(page.getByTestId('train-words')).toContainText('Done after 2 epochs');
+    await expect(page.getByTestId('train-words')).toContainText('Done after 2 epochs', { timeout: 240_000 });
     // Judging, on a device that is lost as it begins.
     await page.evaluate(() => globalThis.destroyAfter(1));
     await studio.step('judge');
