@@ -82,6 +82,9 @@ pub(super) struct Folders {
     facts: Facts,
 }
 
+/// What is kept of a picture: pixels as the network sees them, the square that random crops are cut from, what it is compared by, its digest.
+type Taken = (Vec<u8>, Option<Whole>, Option<Look>, u64);
+
 /// How pictures are kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Keep {
@@ -198,7 +201,7 @@ impl Folders {
                 let whole = keep.whole_side.filter(|_| !streamed).map(|side| Whole::of(&image, preset.filter, side));
                 Ok((pixels, whole, look, digest))
             },
-            |index, read: Result<(Vec<u8>, Option<Whole>, Option<Look>, u64)>| {
+            |index, read: Result<Taken>| {
                 if stop.load(Ordering::Relaxed) {
                     bar.suspend(|| output::remark("stopped while reading pictures; nothing was trained"));
                     return Err(Stop::Interrupted);
