@@ -102,8 +102,11 @@ struct Inner {
     last: Cell<u64>,
     going: RefCell<BTreeSet<u64>>,
     why: RefCell<Option<StorageTrouble>>,
-    listener: RefCell<Option<Box<dyn Fn(Standing)>>>,
+    listener: RefCell<Option<Listener>>,
 }
+
+/// Who is told how many writes are waiting.
+type Listener = Box<dyn Fn(Standing)>;
 
 enum Connection {
     Open(Rc<Database>),
@@ -194,14 +197,15 @@ impl Shelf {
         let inner = &self.0;
         inner.last.set(inner.last.get() + 1);
         let write = inner.last.get();
-        let mut held = inner.held.borrow_mut();
-        // What belongs together stays together: a picture's new record goes with its file that is not written yet.
-        let waits =
-            |(store, key, _): &Change| Some(held.get(&(*store, *key))?.0).filter(|of| !inner.going.borrow().contains(of));
-        let waiting: BTreeSet<u64> = changes.iter().filter_map(waits).collect();
-        held.values_mut().filter(|(of, _)| waiting.contains(of)).for_each(|(of, _)| *of = write);
-        held.extend(changes.into_iter().map(|(store, key, value)| ((store, key), (write, value))));
-        drop(held);
+        {
+            let mut held = inner.held.borrow_mut();
+            // What belongs together stays together: a picture's new record goes with its file that is not written yet.
+            let waits =
+                |(store, key, _): &Change| Some(held.get(&(*store, *key))?.0).filter(|of| !inner.going.borrow().contains(of));
+            let waiting: BTreeSet<u64> = changes.iter().filter_map(waits).collect();
+            held.values_mut().filter(|(of, _)| waiting.contains(of)).for_each(|(of, _)| *of = write);
+            held.extend(changes.into_iter().map(|(store, key, value)| ((store, key), (write, value))));
+        }
         self.settle(write).await
     }
 
