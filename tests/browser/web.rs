@@ -103,7 +103,7 @@ async fn wrong_files_get_the_same_sentences_as_on_the_command_line() {
     ];
     for (name, bytes) in cases {
         let Err(Error::Image { reason: expected, .. }) = data::decode(name, bytes) else { panic!("{name} was decoded") };
-        assert_eq!(reason(name, bytes).await, expected);
+        assert_eq!(reason(name, bytes).await, expected.to_string());
     }
 }
 
@@ -228,6 +228,7 @@ async fn failures_of_the_network_are_told_apart() {
         match fetch("http://hub.test/x").await {
             Err(Error::Network { url, reason }) => {
                 assert_eq!(url, "http://hub.test/x");
+                let reason = reason.to_string();
                 assert!(reason.contains(word) && reason.contains(&format!("HTTP {status}")), "{reason}");
             }
             other => panic!("{other:?}"),
