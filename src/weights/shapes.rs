@@ -73,7 +73,7 @@ impl<'a> Shapes<'a> {
         let (classes, head) = self.head();
 
         let mut stages: Vec<Stage> = Vec::new();
-        let (mut widened, mut projected, mut normed, mut averaged, mut groups) = (false, false, false, false, 1);
+        let (mut widened, mut projected, mut normed, mut averaged, mut wide, mut groups) = (false, false, false, false, false, 1);
         let mut channels = stem_channels;
         while self.has(&format!("layer{}.0.conv1.weight", stages.len() + 1)) {
             let k = stages.len() + 1;
@@ -91,6 +91,7 @@ impl<'a> Shapes<'a> {
             let has_projection = averages || self.has(&format!("layer{k}.0.downsample.0.weight"));
             projected |= has_projection;
             normed |= self.has(&format!("layer{k}.0.downsample.1.weight"));
+            wide |= self.conv(&format!("layer{k}.0.downsample.0.weight")).is_ok_and(|(_, _, kernel)| kernel == 3);
             // The stride by rule: 2, except in the first stage. A projection that keeps the width must be there for a stride.
             let stride = if k == 1 { if has_projection && outer == channels { 2 } else { 1 } } else { 2 };
             widened |= outer != channels || stride != 1;
@@ -99,6 +100,7 @@ impl<'a> Shapes<'a> {
         }
         let shortcut = match (projected, normed) {
             _ if averaged => Shortcut::AveragePool,
+            _ if wide => Shortcut::Projection3x3,
             (true, true) => Shortcut::Projection,
             (true, false) => Shortcut::ProjectionWithoutNorm,
             (false, _) if pre_activation => Shortcut::ProjectionWithoutNorm,
@@ -173,25 +175,42 @@ pub(super) fn with_ends_of(known: ResNetSpec, spec: &ResNetSpec) -> ResNetSpec {
     ResNetSpec { image_channels: spec.image_channels, classes: spec.classes, head: spec.head.clone(), ..known }
 }
 
+/// labml's net of these stages: it alone has biases everywhere and halves the picture in a first stage that keeps its width.
+fn labml(spec: &ResNetSpec) -> Option<ResNetSpec> {
+    if spec.bias != ConvBias::Always || spec.stages.first()?.stride != 2 {
+        return None;
+    }
+    let blocks: Vec<usize> = spec.stages.iter().map(|stage| stage.blocks).collect();
+    let channels: Vec<usize> = spec.stages.iter().map(|stage| stage.channels).collect();
+    let widths: Option<Vec<usize>> = spec.stages.iter().map(|stage| stage.bottleneck).collect();
+    let plain = ResNetSpec::named("labml").ok().filter(|plain| same_shapes(plain, spec));
+    plain.or_else(|| ResNetSpec::labml(&blocks, &channels, widths.as_deref(), spec.stem.kernel, None).ok())
+}
+
 /// Completes a table with what no shape shows, from the published net of the same shapes if there is one. Says whether there is.
 pub(super) fn published(mut spec: ResNetSpec) -> (ResNetSpec, bool) {
     let depth = spec.depth();
     let four = spec.stages.len() == 4;
     let bottleneck = spec.stages.first().is_some_and(|stage| stage.bottleneck.is_some());
-    let candidates = match (spec.is_pre_activation(), four) {
+    let residual_block = format!("resnet{depth}-residual-block");
+    let mut candidates = match (spec.is_pre_activation(), four) {
         (false, true) => vec![
             published::v1(depth, bottleneck),
             published::variation(&published::likely_name(&spec)),
             ResNetSpec::keras_v1(depth, None).ok(),
+            ResNetSpec::named(&residual_block).ok(),
         ],
         (true, true) => {
             vec![ResNetSpec::v2(depth, V2Dialect::Slim, None).ok(), published::variation(&published::likely_name(&spec))]
         }
         (false, false) => [CifarShortcut::ZeroPad, CifarShortcut::Projection, CifarShortcut::Keras]
             .map(|shortcut| ResNetSpec::cifar_v1(depth, shortcut, None).ok())
-            .into(),
+            .into_iter()
+            .chain([ResNetSpec::named(&residual_block).ok()])
+            .collect(),
         (true, false) => vec![ResNetSpec::cifar_v2(depth, None).ok()],
     };
+    candidates.push(labml(&spec));
     if let Some(known) = candidates.into_iter().flatten().find(|known| same_shapes(known, &spec)) {
         return (with_ends_of(known, &spec), true);
     }

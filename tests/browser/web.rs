@@ -197,7 +197,7 @@ async fn a_drop_without_pictures_says_so() {
         "void: The folder is empty; drop one that holds pictures."
     );
     let found = sentence(dropped(r#"[["texts", "a.txt", "b.txt"]]"#).await.unwrap_err());
-    assert!(found.starts_with("texts: There is no picture among the 2 files of this folder"), "{found}");
+    assert!(found.starts_with("texts: There is no picture among the files of this folder (2)"), "{found}");
     assert!(sentence(dropped("[]").await.unwrap_err()).starts_with("What was dropped is no file"));
 }
 
