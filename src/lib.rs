@@ -36,6 +36,8 @@ pub mod error;
 pub mod gpu;
 pub mod model;
 pub mod ops;
+
+mod sorting;
 mod split;
 pub mod studio;
 pub mod train;

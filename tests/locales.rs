@@ -6,11 +6,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
+    marker::PhantomData,
     path::Path,
 };
 
 use reslab::error::{Fault, kind_key};
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// Keys that reach `t!` through a variable, by what they begin with. Those that `format!` makes inside `t!` are seen.
 const BY_VARIABLE: &[&str] = &["train.refused"];
@@ -263,19 +264,31 @@ fn screen_of(file: &str) -> String {
     name.strip_suffix(".en.json").unwrap_or_else(|| panic!("{file} is not SCREEN.en.json")).to_owned()
 }
 
-/// A file's texts by key, in their order.
+/// A file's texts by key, `screen.name`, in their order.
 fn entries(file: &str, text: &str) -> Vec<(String, String)> {
-    serde_json::Deserializer::from_str(text).deserialize_map(Entries).unwrap_or_else(|e| panic!("{file}: {e}"))
+    let screens: Entries<Entries<String>> = serde_json::from_str(text).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let texts = |(screen, texts): (String, Entries<String>)| {
+        texts.0.into_iter().map(move |(name, text)| (format!("{screen}.{name}"), text))
+    };
+    screens.0.into_iter().flat_map(texts).collect()
 }
 
-/// Reads an object without losing what stands in it twice.
-struct Entries;
+/// An object with all that stands in it, also what does so twice.
+struct Entries<T>(Vec<(String, T)>);
 
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, String)>;
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadEntries(PhantomData)).map(Self)
+    }
+}
+
+struct ReadEntries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ReadEntries<T> {
+    type Value = Vec<(String, T)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of texts")
+        f.write_str("an object of screens, each an object of texts")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

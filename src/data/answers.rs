@@ -1,5 +1,6 @@
 //! From a network's outputs to answers: probabilities, and the names they belong to.
 
+use crate::sorting;
 use serde::{Deserialize, Serialize};
 
 /// How logits become probabilities.
@@ -51,7 +52,7 @@ pub fn answers(outputs: &[String]) -> Vec<String> {
 /// Indices of the largest values, largest first; equal ones in their order.
 pub fn best(probabilities: &[f32], count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    sorting::sort_by(&mut order, |&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     order.truncate(count);
     order
 }

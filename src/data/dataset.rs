@@ -13,6 +13,7 @@ use super::catalog::{self, Catalog, Found, Options, Part, endings, is_junk};
 use super::npy::{self, Pictures};
 use super::sniff::is_picture_name;
 use super::{Format, RgbaImage, cifar, decode, digest};
+use crate::sorting;
 use crate::{Error, Result};
 
 /// One picture of a set.
@@ -298,10 +299,9 @@ impl Arranged {
         let classes = names.unwrap_or_else(|| {
             let labels: HashSet<&String> = self.parts.iter().flat_map(|(.., labels)| labels).collect();
             let mut labels: Vec<String> = labels.into_iter().cloned().collect();
-            labels.sort_by(|a, b| match (a.parse::<i64>(), b.parse::<i64>()) {
-                (Ok(a), Ok(b)) => a.cmp(&b),
-                _ => a.cmp(b),
-            });
+            // Numbers by value, before everything else.
+            let number = |label: &String| label.parse::<i64>().map_or((1, 0), |number| (0, number));
+            sorting::sort_by(&mut labels, |a, b| (number(a), a).cmp(&(number(b), b)));
             labels
         });
         let place: HashMap<&str, usize> = classes.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
@@ -314,7 +314,7 @@ impl Arranged {
                 samples.push(Sample { name, label, part: *part, place: Place::Array(arrays.clone(), index) });
             }
         }
-        samples.sort_by_key(|sample| (sample.part, sample.label));
+        sorting::sort_by_key(&mut samples, |sample| (sample.part, sample.label));
         let has_parts = samples.iter().any(|sample| sample.part != Part::Training);
         let formats = BTreeMap::from([("array".to_owned(), samples.len())]);
         DataSet { samples, has_parts, formats, classes: classes.clone(), ..DataSet::default() }
@@ -411,7 +411,7 @@ impl Heap {
             }
         }
         let mut empty: Vec<String> = self.folders.iter().filter(|folder| !full.contains(folder.as_str())).cloned().collect();
-        empty.sort();
+        sorting::sort(&mut empty);
         empty.iter().map(|folder| format!("`{folder}`")).collect()
     }
 

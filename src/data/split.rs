@@ -5,6 +5,7 @@
 
 use super::RgbaImage;
 use super::random::{Stream, generator, shuffle};
+use crate::sorting;
 use crate::{Error, Result};
 
 /// Hashes that differ in at most this many of their 64 bits may be of the same picture: a frame's neighbour in a burst differs in a
@@ -71,8 +72,8 @@ pub fn stratified(labels: &[usize], groups: &[usize], fraction: f32, seed: u64) 
         split.validation.extend(aside);
         split.train.extend(trains.into_iter().flatten());
     }
-    split.train.sort_unstable();
-    split.validation.sort_unstable();
+    sorting::sort(&mut split.train);
+    sorting::sort(&mut split.validation);
     Ok(split)
 }
 

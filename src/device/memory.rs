@@ -1,5 +1,7 @@
 //! Which values may share a buffer: pure, so that aliasing is tested without a GPU.
 
+use crate::sorting;
+
 /// When a value is alive, in steps of a recording, and how large it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
@@ -31,7 +33,7 @@ impl Assignment {
 /// among those free during its whole life. Values that live at the same step never share a slot.
 pub fn assign_slots(lifetimes: &[Lifetime]) -> Assignment {
     let mut order: Vec<usize> = (0..lifetimes.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(lifetimes[i].bytes), lifetimes[i].first));
+    sorting::sort_by_key(&mut order, |&i| (std::cmp::Reverse(lifetimes[i].bytes), lifetimes[i].first));
     let mut slot_of = vec![0; lifetimes.len()];
     let mut slots: Vec<(u64, Vec<usize>)> = Vec::new();
     for value in order {

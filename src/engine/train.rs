@@ -8,6 +8,7 @@ use super::message::{Event, ModelInfo};
 use crate::data::split::{self, Look, Split};
 use crate::data::{ImageSet, ImageSize, Preset, RgbaImage, whole_side};
 use crate::model::{ResNetSpec, Turns};
+use crate::sorting;
 use crate::train::{self, Changed, Checkpoint, Epoch, Estimate, Outline, Recipe, Trainer};
 use crate::weights::Dtype;
 use crate::{Error, Result};
@@ -144,7 +145,7 @@ impl Examples {
         let place: HashMap<u64, usize> = self.ids.iter().enumerate().map(|(image, id)| (*id, image)).collect();
         let indices = |ids: &[u64]| -> Option<Vec<usize>> {
             let mut indices = ids.iter().map(|id| place.get(id).copied()).collect::<Option<Vec<_>>>()?;
-            indices.sort_unstable();
+            sorting::sort(&mut indices);
             Some(indices)
         };
         let split = Split { train: indices(&sides.train)?, validation: indices(&sides.validation)? };

@@ -14,6 +14,7 @@ use super::training::tape::Goal;
 use super::training::{Grouping, Parameters};
 use crate::device::{Device, Precision, Recorder, Recording, Shape, Slice, Tensor};
 use crate::ops::{self, LayerKind, Statistics};
+use crate::sorting;
 use crate::weights::StateDict;
 use crate::{Error, Result};
 
@@ -39,7 +40,7 @@ pub fn map_layers(graph: &Graph) -> Vec<String> {
     let blocks = nodes.filter(|(_, name)| name.starts_with("layer") && name.split('.').count() == 2);
     let mut layers: Vec<(ValueId, &str)> = stages.chain(blocks).filter(|(value, _)| *value <= end).chain([last]).collect();
     // A stage ends where its last block ends; the stage's name is the shortest.
-    layers.sort_by_key(|(value, name)| (*value, name.len()));
+    sorting::sort_by_key(&mut layers, |(value, name)| (*value, name.len()));
     layers.dedup_by_key(|(value, _)| *value);
     layers.into_iter().map(|(_, name)| name.to_owned()).collect()
 }

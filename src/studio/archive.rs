@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{ClassId, Picture, Project, Role};
 use crate::error::Fault;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// The file that makes an archive a project.
@@ -75,12 +77,15 @@ impl Manifest {
     /// # Errors
     /// None that numbers and texts can cause.
     pub fn write(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self).map_err(|e| unreadable(&e))
+        // By way of a value: the pretty writer is compiled for that alone.
+        let value: Value =
+            serde_json::to_string(self).and_then(|text| serde_json::from_str(&text)).map_err(|e| unreadable(&e))?;
+        serde_json::to_string_pretty(&value).map(String::into_bytes).map_err(|e| unreadable(&e))
     }
 
     /// Whether a file of its name is a manifest at all; other programs call files so too.
     pub fn is_one(bytes: &[u8]) -> bool {
-        serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|value| value["format"] == FORMAT)
+        text(bytes).and_then(|text| serde_json::from_str::<Value>(text)).is_ok_and(|value| value["format"] == FORMAT)
     }
 
     /// Reads the file.
@@ -93,19 +98,25 @@ impl Manifest {
             format: String,
             version: u32,
         }
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
+        let text = text(bytes).map_err(|e| unreadable(&e))?;
+        let head: Head = serde_json::from_str(text).map_err(|e| unreadable(&e))?;
         if head.format != FORMAT {
             return Err(refuse(Fault::NoProject {}));
         }
         if head.version > VERSION {
             return Err(refuse(Fault::NewerProject { version: head.version }));
         }
-        let mut manifest: Self = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
+        let mut manifest: Self = serde_json::from_str(text).map_err(|e| unreadable(&e))?;
         // Whoever wrote it may have written anything.
         manifest.project.tidy();
         manifest.pictures.iter_mut().for_each(|kept| kept.picture.tidy());
         Ok(manifest)
     }
+}
+
+/// A file's text. Everything the page reads as JSON is text to the parser, which is compiled again for bytes.
+fn text(bytes: &[u8]) -> serde_json::Result<&str> {
+    std::str::from_utf8(bytes).map_err(serde::de::Error::custom)
 }
 
 /// The parser's own words are for those who look for them.
@@ -169,7 +180,7 @@ fn with_ending(name: &str, kind: &str) -> String {
 
 /// A folder for each class that no other has, also where capitals do not count; none has the name of what else is in the archive.
 fn folders(project: &Project) -> BTreeMap<ClassId, String> {
-    let mut taken: BTreeSet<String> = [TEST, SECOND_TEST, RUNS].map(String::from).into();
+    let mut taken = sorting::set([TEST, SECOND_TEST, RUNS].map(String::from));
     let mut folder = |name: &str| {
         let safe = safe(name);
         let numbered = (2_u32..).map(|number| format!("{safe} {number}"));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Role;
 use crate::data::catalog::{Catalog, Found, Options, Part, is_junk};
+use crate::sorting;
 use crate::split::in_page_part;
 use crate::{Error, Result};
 
@@ -109,9 +110,9 @@ pub fn place(found: &[Found], texts: &HashMap<usize, Vec<u8>>) -> Result<Placing
     }
     if several {
         // Of several folders the classes come by name.
-        placed.sort_by(|(_, a), (_, b)| (&a.class, &found[a.file].path).cmp(&(&b.class, &found[b.file].path)));
+        sorting::sort_by(&mut placed, |(_, a), (_, b)| (&a.class, &found[a.file].path).cmp(&(&b.class, &found[b.file].path)));
     } else {
-        placed.sort_by(|(a, x), (b, y)| (a, &found[x.file].path).cmp(&(b, &found[y.file].path)));
+        sorting::sort_by(&mut placed, |(a, x), (b, y)| (a, &found[x.file].path).cmp(&(b, &found[y.file].path)));
     }
     Ok(Placing { placed: placed.into_iter().map(|(_, placed)| placed).collect(), skipped, left_out })
 }

@@ -2,6 +2,7 @@
 //! classes are taken for which, which pictures to look at, and what a threshold would keep back.
 
 use super::PictureId;
+use crate::sorting;
 use crate::train::Outcome;
 use crate::train::metrics::{calibration_error, wilson_interval};
 
@@ -115,7 +116,7 @@ impl Assessment {
                 }
             }
         }
-        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.2));
+        sorting::sort_by_key(&mut pairs, |pair| std::cmp::Reverse(pair.2));
         pairs
     }
 }
@@ -123,7 +124,7 @@ impl Assessment {
 /// Wrong answers, the surest first, at most `count`.
 pub fn surest_and_wrong(judged: &[Judged], count: usize) -> Vec<&Judged> {
     let mut wrong: Vec<&Judged> = judged.iter().filter(|one| !one.is_right()).collect();
-    wrong.sort_by(|a, b| b.answer().1.total_cmp(&a.answer().1));
+    sorting::sort_by(&mut wrong, |a, b| b.answer().1.total_cmp(&a.answer().1));
     wrong.truncate(count);
     wrong
 }
@@ -178,7 +179,7 @@ pub fn likely_mislabelled(judged: &[Judged], classes: usize) -> Vec<Suspect> {
     if (right as f64) < KNOWS * others as f64 || suspects.len() as f64 > MOST_SUSPECTS * judged.len() as f64 {
         return Vec::new();
     }
-    suspects.sort_by(|a, b| b.margin.total_cmp(&a.margin));
+    sorting::sort_by(&mut suspects, |a, b| b.margin.total_cmp(&a.margin));
     suspects
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sorting;
 use crate::train::Recipe;
 use crate::train::recipe::TrainDepth;
 use crate::{Error, Result};
@@ -238,7 +239,7 @@ impl Project {
 
     /// Takes out the classes that nobody has named and that hold no picture, also none that could come back.
     pub fn drop_placeholders(&mut self, pictures: &[Picture]) {
-        let used: BTreeSet<ClassId> = pictures.iter().map(|picture| picture.class).collect();
+        let used = sorting::set(pictures.iter().map(|picture| picture.class));
         self.classes.retain(|class| !class.placeholder || used.contains(&class.id));
     }
 
@@ -298,7 +299,7 @@ impl Project {
     /// Undoes a deed but [`Deed::DeletedRun`] and [`Deed::DeletedProject`], which are not about classes and pictures.
     pub fn undo(&mut self, deed: &Deed, pictures: &mut [Picture]) {
         let mut back = |ids: &[PictureId]| {
-            let ids: BTreeSet<_> = ids.iter().collect();
+            let ids = sorting::set(ids);
             pictures.iter_mut().filter(|picture| ids.contains(&picture.id)).for_each(|picture| picture.trashed = false);
         };
         match deed {

@@ -6,12 +6,15 @@ use crate::ops::{LossKind, Optimizer};
 use crate::weights::HostTensor;
 use crate::{Error, Result};
 
+/// The fields of a recipe, by way of text, where 0.01 of 32 bits is 0.01. (From a value to a value all readers and writers would be
+/// compiled again.)
+fn fields(recipe: &Recipe) -> serde_json::Map<String, serde_json::Value> {
+    // A recipe is a struct of plain data.
+    serde_json::to_string(recipe).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
+}
+
 /// What is different between two recipes.
 fn differences(from: &Recipe, to: &Recipe) -> Vec<Changed> {
-    // By way of text, where 0.01 of 32 bits is 0.01. A recipe is a struct of plain data.
-    let fields = |recipe| -> serde_json::Map<String, serde_json::Value> {
-        serde_json::to_string(recipe).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
-    };
     let (from, mut to) = (fields(from), fields(to));
     let changed = |(field, from): (String, serde_json::Value)| {
         let to = to.remove(&field).unwrap_or_default();
@@ -42,12 +45,10 @@ fn refusal(from: &Recipe, to: &Recipe, epochs: u32) -> Option<String> {
 impl Recipe {
     /// This recipe with what is different between two others.
     pub fn with_changes(&self, before: &Self, now: &Self) -> Self {
-        let mut fields = serde_json::to_value(self).unwrap_or_default();
-        if let Some(fields) = fields.as_object_mut() {
-            fields.extend(differences(before, now).into_iter().map(|changed| (changed.field, changed.to)));
-        }
+        let mut fields = fields(self);
+        fields.extend(differences(before, now).into_iter().map(|changed| (changed.field, changed.to)));
         // Fields of recipes make a recipe.
-        serde_json::from_value(fields).unwrap_or_else(|_| self.clone())
+        serde_json::to_string(&fields).and_then(|text| serde_json::from_str(&text)).unwrap_or_else(|_| self.clone())
     }
 
     /// Whether a run with this recipe can only go on with `other` after everything on the device was made anew.

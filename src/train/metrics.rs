@@ -1,5 +1,6 @@
 //! What a network's answers are worth: loss, accuracies, precision and recall by class, calibration, and the images to look at.
 
+use crate::sorting;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What the network said about one image.
@@ -178,7 +179,7 @@ pub fn sure_and_wrong(outcomes: &[Outcome], count: usize) -> Vec<usize> {
 /// Indices of the `count` largest keys, largest first, equal ones in their order; those without a key are left out.
 fn largest(outcomes: &[Outcome], count: usize, key: impl Fn(&Outcome) -> Option<f32>) -> Vec<usize> {
     let mut keyed: Vec<(usize, f32)> = outcomes.iter().enumerate().filter_map(|(i, o)| Some((i, key(o)?))).collect();
-    keyed.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sorting::sort_by(&mut keyed, |a, b| b.1.total_cmp(&a.1));
     keyed.into_iter().take(count).map(|(i, _)| i).collect()
 }
 

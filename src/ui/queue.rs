@@ -14,6 +14,7 @@ use super::notice;
 use crate::Error;
 use crate::data::RgbaImage;
 use crate::engine::{Command, Picture};
+use crate::sorting;
 use crate::web;
 
 /// Pictures being decoded or classified at a time.
@@ -104,7 +105,7 @@ impl Lab {
                 }
             }
         });
-        ids.sort_by_key(|id| Some(*id) != selected);
+        sorting::sort_by_key(&mut ids, |id| Some(*id) != selected);
         self.waiting.set_value(ids.into());
     }
 

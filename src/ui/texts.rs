@@ -7,8 +7,8 @@ use std::sync::{PoisonError, RwLock};
 
 use rust_i18n::Backend;
 
-/// A file's texts by key.
-type Texts = HashMap<String, String>;
+/// A file's texts by screen and name: `{ "look": { "choose": "Choose pictures" } }` is `look.choose`.
+type Texts = HashMap<String, HashMap<String, String>>;
 
 /// By language.
 static TEXTS: RwLock<Option<HashMap<String, Texts>>> = RwLock::new(None);
@@ -34,7 +34,7 @@ pub fn add_workshop() {
     }
 }
 
-/// Makes a language's file known to `t!`: an object of texts by key.
+/// Makes a language's file known to `t!`.
 ///
 /// # Errors
 /// When it is none.
@@ -42,7 +42,10 @@ pub fn add(language: &str, file: &str) -> Result<(), serde_json::Error> {
     let texts: Texts = serde_json::from_str(file)?;
     // A thread that panicked while it held them left whole texts behind.
     let mut all = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
-    all.get_or_insert_default().entry(language.to_owned()).or_default().extend(texts);
+    let known = all.get_or_insert_default().entry(language.to_owned()).or_default();
+    for (screen, texts) in texts {
+        known.entry(screen).or_default().extend(texts);
+    }
     Ok(())
 }
 
@@ -52,20 +55,19 @@ pub fn has(language: &str) -> bool {
 }
 
 impl Backend for Arrived {
+    // This and `messages_for_locale` are for tools; the page asks for one text at a time.
     fn available_locales(&self) -> Vec<Cow<'_, str>> {
-        let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().flat_map(HashMap::keys).map(|language| language.clone().into()).collect()
+        Vec::new()
     }
 
     fn translate(&self, locale: &str, key: &str) -> Option<Cow<'_, str>> {
         let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        Some(all.as_ref()?.get(locale)?.get(key)?.clone().into())
+        let (screen, name) = key.split_once('.')?;
+        Some(all.as_ref()?.get(locale)?.get(screen)?.get(name)?.clone().into())
     }
 
-    fn messages_for_locale(&self, locale: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
-        let all = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        let texts = all.as_ref()?.get(locale)?;
-        Some(texts.iter().map(|(key, text)| (key.clone().into(), text.clone().into())).collect())
+    fn messages_for_locale(&self, _: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+        None
     }
 }
 
@@ -92,7 +94,7 @@ mod tests {
     fn texts_are_found_in_the_language_or_in_english() {
         add_workshop();
         assert!(!has("zh"));
-        add("zh", r#"{ "shell.look": "识别", "train.done": "训练完成" }"#).unwrap();
+        add("zh", r#"{ "shell": { "look": "识别" }, "train": { "done": "训练完成" } }"#).unwrap();
         assert!(has("zh"));
         let text = |language, key| crate::_rust_i18n_translate(language, key).into_owned();
         assert_eq!(text("zh", "shell.look"), "识别");

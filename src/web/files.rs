@@ -13,6 +13,7 @@ use super::js::{get, wait, window, words};
 use crate::data::Format;
 use crate::data::sniff::is_picture_name;
 use crate::error::Fault;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// Most files taken from one drop.
@@ -325,7 +326,7 @@ async fn walk_folder(folder: &FileSystemEntry, found: &mut Folders) -> Result<()
             found.take(path, file.unchecked_into())?;
         } else if depth < MAX_DEPTH {
             let mut children = children(&entry).await?;
-            children.sort_by_cached_key(FileSystemEntry::name);
+            sorting::sort_by_key(&mut children, FileSystemEntry::name);
             // The last one pushed is the next one taken.
             waiting.extend(children.into_iter().rev().map(|child| (child, depth + 1)));
         }

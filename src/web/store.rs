@@ -8,6 +8,7 @@
 //! A piece is named by its offset, and the manifest is written after the piece it mentions. So two tabs that download the
 //! same file disturb each other at worst into starting over, never into mixing up bytes.
 
+use crate::sorting;
 use js_sys::{Array, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
@@ -63,7 +64,7 @@ impl Store {
                 names.push(name);
             }
         }
-        names.sort();
+        sorting::sort(&mut names);
         names
     }
 
@@ -83,7 +84,7 @@ impl Store {
     /// The manifest of `name`, if there is one that makes sense.
     pub(super) async fn manifest(&self, name: &str) -> Option<Manifest> {
         let bytes = self.get(&manifest_key(name)).await?;
-        let manifest: Manifest = serde_json::from_slice(&bytes).ok()?;
+        let manifest: Manifest = serde_json::from_str(str::from_utf8(&bytes).ok()?).ok()?;
         let bytes = manifest.bytes()?;
         (!manifest.complete || manifest.total.is_none_or(|total| total == bytes)).then_some(manifest)
     }
@@ -109,8 +110,8 @@ impl Store {
 
     /// Writes the manifest.
     pub(super) async fn put_manifest(&self, name: &str, manifest: &Manifest) -> Result<(), String> {
-        let text = serde_json::to_vec(manifest).map_err(|e| e.to_string())?;
-        self.put(&manifest_key(name), &text).await.map_err(|e| words(&e))
+        let text = serde_json::to_string(manifest).map_err(|e| e.to_string())?;
+        self.put(&manifest_key(name), text.as_bytes()).await.map_err(|e| words(&e))
     }
 
     /// Forgets a file and all its pieces.

@@ -10,8 +10,6 @@
 
 mod shelf;
 
-use std::collections::BTreeMap;
-
 use js_sys::{Array, Object};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
@@ -19,6 +17,7 @@ use web_sys::Blob;
 
 use self::shelf::{Change, Key, Shelf, Wanted, look_for, number};
 use super::js::{get, page_folder, wait, window};
+use crate::sorting;
 use crate::studio::{Picture, PictureId, Project, ProjectId, RunId};
 use crate::{Error, Result, StorageTrouble};
 
@@ -192,7 +191,7 @@ impl Vault {
     pub async fn forget_lost(&self) -> Result<()> {
         let keys = self.0.read(PROJECTS, &Wanted::Keys).await?;
         let mut projects: Vec<u64> = keys.iter().filter_map(|key| Some(key.as_f64()? as u64)).collect();
-        projects.sort_unstable();
+        sorting::sort(&mut projects);
         let edges = || projects.iter().copied().map(Some);
         let mut lost = Vec::new();
         for (after, before) in std::iter::once(None).chain(edges()).zip(edges().chain([None])) {
@@ -267,7 +266,7 @@ impl Vault {
         read: impl Fn(&JsValue) -> Option<(Key, T)>,
     ) -> Result<Vec<T>> {
         let kept = self.0.read(store, wanted).await?;
-        let mut all: BTreeMap<Key, T> = kept.iter().filter_map(&read).collect();
+        let mut all = sorting::map(kept.iter().filter_map(&read));
         for (key, value) in self.0.held(store).into_iter().filter(|(key, _)| among(*key)) {
             match value {
                 Some(value) => all.extend(read(&value)),

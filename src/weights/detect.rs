@@ -133,7 +133,7 @@ pub(super) fn recognise(mut state: StateDict, beside: &Beside<'_>) -> Result<Det
 /// [`detect`] for files with their table in the metadata alone. The page's first part knows no more.
 pub(super) fn by_table(mut state: StateDict) -> Result<Detected> {
     state.tensors.retain(|name, _| !name.starts_with(RESUME_PREFIX));
-    match from_metadata(&state)? {
+    match table(&state)? {
         Some(spec) => checked(spec, state),
         None => Err(Error::Spec("the file's metadata has no `spec`".into())),
     }
@@ -203,10 +203,8 @@ fn canonical_names(state: &mut StateDict) {
 
 /// The table the file itself names, with the head and image channels of its tensors.
 fn from_metadata(state: &StateDict) -> Result<Option<ResNetSpec>> {
-    if let Some(json) = state.metadata.get(key::SPEC) {
-        return serde_json::from_str(json)
-            .map(Some)
-            .map_err(|error| Error::Spec(format!("the `spec` in the file's metadata cannot be read: {error}")));
+    if let Some(spec) = table(state)? {
+        return Ok(Some(spec));
     }
     let Some(Ok(mut spec)) = state.metadata.get(key::ARCH).map(|arch| ResNetSpec::named(arch)) else {
         return Ok(None); // other programs may use the key for names of their own
@@ -217,6 +215,13 @@ fn from_metadata(state: &StateDict) -> Result<Option<ResNetSpec>> {
         spec.image_channels = channels;
     }
     Ok(Some(spec))
+}
+
+/// The table in the metadata.
+fn table(state: &StateDict) -> Result<Option<ResNetSpec>> {
+    let Some(json) = state.metadata.get(key::SPEC) else { return Ok(None) };
+    let wrong = |error| Error::Spec(format!("the `spec` in the file's metadata cannot be read: {error}"));
+    serde_json::from_str(json).map(Some).map_err(wrong)
 }
 
 /// Class names of the metadata; their number must be the network's.

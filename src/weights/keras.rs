@@ -11,6 +11,7 @@ use super::Dtype;
 use super::contents::{Contents, Stored};
 use super::keras_layers::{self, Layer, Variable};
 use crate::data::element::Element;
+use crate::sorting;
 
 /// Groups below each other: links may lead back.
 const MAX_DEPTH: usize = 24;
@@ -127,7 +128,7 @@ fn layer(group: &Group, path: &[String], datasets: Vec<String>, found: &mut Foun
         if let Some(told) = group.attrs()?.get("name").and_then(text) {
             name = told;
         }
-        variables.sort_by_key(|(number, _)| number.parse::<usize>().unwrap_or(usize::MAX));
+        sorting::sort_by_key(&mut variables, |(number, _)| number.parse::<usize>().unwrap_or(usize::MAX));
         let first = variables[0].1.shape()?.len();
         let roles: &[&str] = match (first, variables.len()) {
             (4 | 2, 1 | 2) => &["weight", "bias"],

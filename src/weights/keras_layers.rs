@@ -9,6 +9,7 @@ use super::contents::{Contents, Form, Stored};
 use super::shown;
 use crate::data::Activation;
 use crate::data::element::Element;
+use crate::sorting;
 
 /// The variables of a layer.
 pub(super) struct Layer {
@@ -160,7 +161,7 @@ fn example_names(layers: &mut [Layer]) -> bool {
     let of = |class: &str| {
         let mut found: Vec<(usize, usize)> =
             layers.iter().enumerate().filter_map(|(i, layer)| Some((counted(&layer.name, class)?, i))).collect();
-        found.sort_unstable();
+        sorting::sort(&mut found);
         found.into_iter().map(|(_, i)| i).collect::<Vec<_>>()
     };
     let (convs, norms) = (of("conv2d"), of("batch_normalization"));
@@ -238,7 +239,7 @@ fn only_a_head_besides(layers: &mut [Layer], config: Option<&Value>) -> Result<(
         let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
         name[name.len() - digits..].parse::<usize>().unwrap_or(0)
     };
-    head.sort_by_key(|(i, ..)| (place(&layers[*i].name), number(&layers[*i].group)));
+    sorting::sort_by_key(&mut head, |(i, ..)| (place(&layers[*i].name), number(&layers[*i].group)));
     if head.windows(2).any(|pair| pair[0].2 != pair[1].1) {
         return Err(format!(
             "its linear layers (`{}`, ...) do not follow each other in the order of their names; save the model with its configuration \

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::contents::{Contents, Stored};
 use super::{Dtype, HostTensor, StateDict};
 use crate::data::element::Element;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// Tensors and metadata of a file, or of one in several parts.
@@ -23,13 +24,17 @@ pub(super) fn list<'a>(parts: &[&'a [u8]]) -> Result<Contents<'a>, String> {
         if let Some(found) = header.metadata() {
             metadata.extend(found.iter().map(|(key, value)| (key.clone(), value.clone())));
         }
-        for name in header.offset_keys() {
-            let tensor = file.tensor(&name).map_err(|error| explain(&error, bytes))?;
+        let mut in_file = file.tensors();
+        // The crate has them in any order. Those of no bytes lie where the next one begins.
+        sorting::sort_by(&mut in_file, |(a, one), (b, other)| {
+            one.data().as_ptr().cmp(&other.data().as_ptr()).then(one.data().len().cmp(&other.data().len())).then(a.cmp(b))
+        });
+        for (name, tensor) in in_file {
             tensors.insert(name, Stored::new(tensor.shape().to_vec(), element(tensor.dtype()), places.len()));
             places.push(tensor.data());
         }
     }
-    metadata.sort_unstable_keys(); // the crate hands out a hash map
+    sorting::sort_keys(&mut metadata); // the crate hands out a hash map
     let limit = parts.iter().map(|part| part.len()).sum();
     let source = move |stored: &Stored| match stored.element {
         Element::Float(dtype) => Ok(dtype.elements(places[stored.place])),

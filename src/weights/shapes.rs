@@ -73,7 +73,8 @@ impl<'a> Shapes<'a> {
         let (classes, head) = self.head();
 
         let mut stages: Vec<Stage> = Vec::new();
-        let (mut widened, mut projected, mut normed, mut averaged, mut wide, mut groups) = (false, false, false, false, false, 1);
+        let (mut widened, mut projected, mut normed, mut averaged, mut wide, mut groups) =
+            (false, false, false, false, false, 1);
         let mut channels = stem_channels;
         while self.has(&format!("layer{}.0.conv1.weight", stages.len() + 1)) {
             let k = stages.len() + 1;

@@ -58,11 +58,11 @@ for (const [locale, code, words] of [
 }
 
 /** Every text of a language in letters of another that is written from the right; what is filled in stays. */
-const inArabic = (texts) =>
+const inArabic = (texts, screen = '') =>
   Object.fromEntries(
     Object.entries(texts).map(([key, text]) => [
       key,
-      key.startsWith('format.large') ? text : text.replace(/%\{\w+\}|[\p{L}]/gu, (part) => (part.startsWith('%') ? part : String.fromCharCode(0x627 + (part.codePointAt(0) % 35)))),
+      typeof text === 'object' ? inArabic(text, key) : screen === 'format' && key.startsWith('large') ? text : text.replace(/%\{\w+\}|[\p{L}]/gu, (part) => (part.startsWith('%') ? part : String.fromCharCode(0x627 + (part.codePointAt(0) % 35)))),
     ]),
   );
 

@@ -94,9 +94,41 @@ fn make_one_smaller(wasm_opt: Option<&Path>, wasm: &Path) -> Result<()> {
         say(format!("{e}: the page is larger than it could be, and works"));
         drop_custom_sections(wasm)?;
     }
+    without_paths(wasm)?;
     let name = wasm.file_name().unwrap_or_default().to_string_lossy();
     say(format!("{name}: {before} to {} bytes", size()));
     Ok(())
+}
+
+/// Panics name the source files of libraries with their paths on the machine that built them, which are nobody else's business and do not
+/// pack well. Lines and columns stay; of our own files the path too.
+fn without_paths(wasm: &Path) -> Result<()> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let crates = home.map(|home| home.join("registry/src/").to_string_lossy().into_owned());
+    let failed = |e| format!("{} cannot be rewritten: {e}", wasm.display());
+    let mut bytes = fs::read(wasm).map_err(failed)?;
+    for start in crates.iter().map(String::as_str).chain(["/rustc/"]) {
+        blank_paths(&mut bytes, start.as_bytes());
+    }
+    fs::write(wasm, bytes).map_err(failed)
+}
+
+/// Overwrites what begins with `start` and ends with `.rs`; nothing else moves.
+fn blank_paths(bytes: &mut [u8], start: &[u8]) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(start.len()).position(|window| window == start) {
+        at += found;
+        let in_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"/\\._-+".contains(byte);
+        let length = bytes[at..].iter().position(|byte| !in_path(byte)).unwrap_or(bytes.len() - at);
+        // The next text may follow without anything between.
+        match bytes[at..at + length].windows(3).position(|window| window == b".rs") {
+            Some(dot) => {
+                bytes[at..at + dot + 3].fill(b'/');
+                at += dot + 3;
+            }
+            None => at += start.len(),
+        }
+    }
 }
 
 /// The place in bench.html for the links to the app's files, and how they begin in index.html (Trunk.toml).
@@ -325,6 +357,23 @@ fn without_custom_sections(module: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_of_the_machine_are_not_in_the_page() {
+        let mut bytes =
+            b"words/home/a/registry/src/x-1.0/src/lib.rssrc/ops/add.rs\0/rustc/ the book\xff/rustc/0f/core/num.rs!".to_vec();
+        blank_paths(&mut bytes, b"/home/a/registry/src/");
+        blank_paths(&mut bytes, b"/rustc/");
+        let slashes = |text: &str| "/".repeat(text.len());
+        let library = slashes("/home/a/registry/src/x-1.0/src/lib.rs");
+        let expected = [
+            format!("words{library}src/ops/add.rs\0/rustc/ the book").as_bytes(),
+            b"\xff",
+            format!("{}!", slashes("/rustc/0f/core/num.rs")).as_bytes(),
+        ]
+        .concat();
+        assert_eq!(bytes, expected);
+    }
 
     const REPORT: &str = r#"{
  "imports": [

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Builder, Catalog, Found, Part, some};
 use crate::data::text::nfc;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// Pictures at one level: those in the folder itself, and those in each of its folders. Names are compared after NFC.
@@ -31,7 +32,7 @@ impl Paths<'_> {
                 _ => level.own.push(*file),
             }
         }
-        level.folders.sort_unstable_keys();
+        sorting::sort_keys(&mut level.folders);
         level
     }
 }

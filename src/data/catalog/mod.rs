@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 pub use table::{LabelColumns, Table};
 
 use super::text::nfc;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// What a picture is for, where the data set says it.
@@ -169,7 +170,7 @@ impl Catalog {
     }
 
     fn order(&mut self, found: &[Found]) {
-        self.members.sort_by(|a, b| {
+        sorting::sort_by(&mut self.members, |a, b| {
             (a.part, a.class).cmp(&(b.part, b.class)).then_with(|| found[a.file].path.cmp(&found[b.file].path))
         });
     }
@@ -182,9 +183,9 @@ impl Catalog {
 
 /// Names in the order of labels: `0` to `n - 1` as numbers, everything else by its bytes, as torchvision's `ImageFolder` does.
 fn sorted_names(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
+    sorting::sort(&mut names);
     let mut numbers: Vec<(usize, String)> = names.iter().filter_map(|name| Some((name.parse().ok()?, name.clone()))).collect();
-    numbers.sort();
+    sorting::sort(&mut numbers);
     let counts = numbers.len() == names.len() && numbers.iter().enumerate().all(|(place, (number, _))| place == *number);
     if counts { numbers.into_iter().map(|(_, name)| name).collect() } else { names }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Builder, Catalog, Found, Part, is_junk};
+use crate::sorting;
 use crate::{Error, Result};
 
 /// What separates class and number in a picture's name in a Teachable Machine project.
@@ -21,7 +22,7 @@ pub(super) fn read(found: &[Found], texts: &HashMap<usize, Vec<u8>>) -> Result<O
     let json = |name: &str| {
         let mut files: Vec<usize> = texts.keys().copied().filter(|file| file_name(&found[*file].path) == name).collect();
         // The outermost one is about the whole.
-        files.sort_by_key(|file| found[*file].path.matches('/').count());
+        sorting::sort_by_key(&mut files, |file| found[*file].path.matches('/').count());
         files.into_iter().find_map(|file| Some((file, serde_json::from_slice::<Value>(texts.get(&file)?).ok()?)))
     };
     if let Some((file, manifest)) = json("project.json").filter(|(_, manifest)| manifest["format"] == "reslab-project") {
@@ -123,7 +124,7 @@ fn genai(found: &[Found], metadata_path: &str, metadata: &Value) -> Result<Optio
         return Ok(None);
     }
     // Classes in the order of the labels.
-    samples.sort_unstable();
+    sorting::sort(&mut samples);
     let mut builder = Builder::default();
     for (class, file) in samples {
         builder.add(file, labels[class].as_str().unwrap_or(&class.to_string()), Part::Training);

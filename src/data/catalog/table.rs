@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{Builder, Catalog, Found, Options, Part, folders, some};
 use crate::data::sniff::is_picture_name;
 use crate::data::text::nfc;
+use crate::sorting;
 use crate::{Error, Result};
 
 /// Names of the columns, where a person gives them.
@@ -294,7 +295,7 @@ pub(super) fn read_all(
             None => is_table(&found[*file].path),
         })
         .collect();
-    tables.sort_by(|a, b| found[*a].path.cmp(&found[*b].path));
+    sorting::sort_by(&mut tables, |a, b| found[*a].path.cmp(&found[*b].path));
     if tables.is_empty() {
         return Ok(None);
     }
@@ -430,7 +431,7 @@ fn no_files(table: &Table, pictures: usize) -> String {
 impl Catalog {
     fn sort_by_number(&mut self) {
         let mut order: Vec<usize> = (0..self.classes.len()).collect();
-        order.sort_by_key(|class| self.classes[*class].parse::<i64>().unwrap_or(i64::MAX));
+        sorting::sort_by_key(&mut order, |class| self.classes[*class].parse::<i64>().unwrap_or(i64::MAX));
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(now, before)| place[*before] = now);
         self.members.iter_mut().for_each(|member| member.class = place[member.class]);

@@ -6,6 +6,7 @@ use crate::device::DispatchTime;
 use crate::model::graph::{Graph, Layer};
 use crate::model::training::Pass;
 use crate::ops::LayerKind;
+use crate::sorting;
 
 /// What the layer of a dispatch is.
 fn kind(graph: &Graph, label: &str) -> LayerKind {
@@ -49,7 +50,7 @@ pub(super) fn by_layer(graph: &Graph, profiles: &[Vec<(Pass, DispatchTime)>]) ->
     let mut layers: IndexMap<&str, LayerTime> = IndexMap::new();
     for (index, (pass, dispatch)) in first.iter().enumerate() {
         let mut times: Vec<f64> = profiles.iter().filter_map(|profile| Some(profile.get(index)?.1.ms)).collect();
-        times.sort_by(f64::total_cmp);
+        sorting::sort_by(&mut times, f64::total_cmp);
         let ms = times[times.len() / 2];
         let layer = layers.entry(&dispatch.label).or_insert_with(|| LayerTime {
             name: dispatch.label.clone(),

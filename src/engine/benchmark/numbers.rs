@@ -2,6 +2,7 @@
 
 use crate::model::Turns;
 use crate::model::graph::Graph;
+use crate::sorting;
 use crate::weights::{HostTensor, StateDict};
 
 /// Statistics of the times of runs, in milliseconds.
@@ -23,7 +24,7 @@ impl RunTimes {
     /// Of at least one value; everything is NaN without one.
     pub fn of(all: Vec<f64>) -> Self {
         let mut sorted = all.clone();
-        sorted.sort_by(f64::total_cmp);
+        sorting::sort_by(&mut sorted, f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let n = sorted.len();
         let mean = sorted.iter().sum::<f64>() / n as f64;

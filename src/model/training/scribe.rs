@@ -6,6 +6,7 @@ use crate::Result;
 use crate::device::{Device, Precision, Recorder, Shape, Slice, Tensor};
 use crate::model::graph::{Graph, Layer};
 use crate::ops::{self, Backward, Forward, Statistics};
+use crate::sorting;
 
 /// Writes the tape of `graph`, whose input has this shape.
 ///
@@ -54,9 +55,9 @@ impl<'a> Scribe<'a> {
         };
         // The largest of the pool for the largest slot, and so on.
         let mut pool: Vec<&Slice> = pool.iter().collect();
-        pool.sort_by_key(|slice| std::cmp::Reverse(slice.bytes()));
+        sorting::sort_by_key(&mut pool, |slice| std::cmp::Reverse(slice.bytes()));
         let mut by_size: Vec<usize> = (0..assignment.slots.len()).collect();
-        by_size.sort_by_key(|slot| std::cmp::Reverse(assignment.slots[*slot]));
+        sorting::sort_by_key(&mut by_size, |slot| std::cmp::Reverse(assignment.slots[*slot]));
         let mut given = vec![None; by_size.len()];
         for (slot, slice) in by_size.into_iter().zip(pool) {
             given[slot] = (slice.bytes() >= assignment.slots[slot]).then_some(slice);

@@ -1,5 +1,7 @@
 //! Answers that hold still: probabilities smoothed over time, and when a class is worth saying aloud.
 
+use crate::sorting;
+
 /// Time constant of the smoothing: an answer that has changed has reached 63 % of its new value after this long.
 pub const TIME_CONSTANT_MS: f64 = 400.0;
 /// How long a class has to stay until it is spoken.
@@ -34,7 +36,7 @@ impl Smoother {
 /// The indices of the `count` largest values, the largest first; equal ones in their order.
 pub fn top(values: &[f32], count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    sorting::sort_by(&mut order, |&a, &b| values[b].total_cmp(&values[a]));
     order.truncate(count);
     order
 }

@@ -159,7 +159,10 @@ fn Balance(studio: Studio, classes: Memo<Vec<Class>>) -> impl IntoView {
                         .collect_view()
                 }}
             </div>
-            {move || advice().map(|advice| view! { <p class="balance__advice" data-testid="balance-advice">{advice}</p> })}
+            // Its line is always there: what came up above a button would move it away from under a finger.
+            <div class="balance__line">
+                {move || advice().map(|advice| view! { <p class="balance__advice" data-testid="balance-advice">{advice}</p> })}
+            </div>
         </div>
     }
 }

@@ -1,7 +1,5 @@
 //! Pictures as tiles, of which only those in sight are in the document: thousands stay smooth.
 
-use std::collections::BTreeSet;
-
 use leptos::html;
 use leptos::prelude::*;
 use rust_i18n::t;
@@ -62,7 +60,7 @@ pub fn Gallery(
     let choose = move |id: PictureId, index: usize, range: bool| {
         let from = anchor.get_value().filter(|_| range).unwrap_or(index);
         anchor.set_value(Some(index));
-        let span: BTreeSet<PictureId> =
+        let span: Vec<PictureId> =
             ids.with_untracked(|ids| ids.iter().skip(from.min(index)).take(from.abs_diff(index) + 1).copied().collect());
         studio.selected.update(|selected| {
             if from == index && selected.remove(&id) {

@@ -17,6 +17,7 @@ use crate::data::catalog::{self, Found, Part, is_junk};
 use crate::data::sniff::is_picture_name;
 use crate::data::text::nfc;
 use crate::data::{Format, RgbaImage, npy};
+use crate::sorting;
 use crate::studio::archive::{MANIFEST, Manifest};
 use crate::studio::folders::{self, Placed, Placing, Skipped};
 use crate::studio::shapes::{ExampleSet, PICTURES, TEST_PICTURES};
@@ -166,7 +167,7 @@ impl Studio {
             self.skipped.update(|skipped| skipped.push(Skipped { path: name.into(), reason, count: all - web::MAX_FILES }));
         }
         // Labels that count become classes in their order.
-        sources.sort_by_key(|(target, ..)| match target {
+        sorting::sort_by_key(&mut sources, |(target, ..)| match target {
             Target::Named(label) => (label.parse::<u64>().unwrap_or(u64::MAX), label.clone()),
             Target::Class(_) => (0, String::new()),
         });

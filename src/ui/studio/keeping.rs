@@ -10,6 +10,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Event, HtmlElement};
 
 use super::state::{Adding, OPEN_KEY, Storage, Studio};
+use crate::sorting;
 use crate::studio::ProjectId;
 use crate::ui::notice;
 use crate::web::{self, Elder, Vault};
@@ -108,7 +109,7 @@ impl Studio {
     pub(super) async fn read_projects(self) -> Result<()> {
         let mut projects = self.vault()?.projects().await?;
         projects.retain(|project| !project.trashed);
-        projects.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
+        sorting::sort_by(&mut projects, |a, b| b.changed_ms.total_cmp(&a.changed_ms));
         self.projects.set(projects);
         Ok(())
     }

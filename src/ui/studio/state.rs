@@ -14,6 +14,7 @@ use rust_i18n::t;
 use super::keeping::said;
 use super::train::Record;
 use crate::data::RgbaImage;
+use crate::sorting;
 use crate::studio::folders::Skipped;
 use crate::studio::project::{Numbers, move_pictures, set_aside};
 use crate::studio::{ClassId, Deed, Picture, PictureId, Project, ProjectId, Role, RunId};
@@ -230,7 +231,7 @@ impl Studio {
     }
 
     fn show(self, project: Project, mut pictures: Vec<Picture>) {
-        pictures.sort_by_key(|picture| picture.id);
+        sorting::sort_by_key(&mut pictures, |picture| picture.id);
         web::remember(&self.own_key(OPEN_KEY), &project.id.to_string());
         self.selected.set(BTreeSet::new());
         self.target.set(None);
@@ -492,7 +493,7 @@ impl Studio {
     fn part(self, pictures: Vec<Picture>) {
         let (trash, mut pictures): (Vec<_>, Vec<_>) = pictures.into_iter().partition(|picture| picture.trashed);
         self.trash.update_value(|all| all.extend(trash));
-        pictures.sort_by_key(|picture| picture.id);
+        sorting::sort_by_key(&mut pictures, |picture| picture.id);
         self.pictures.set(pictures);
     }
 

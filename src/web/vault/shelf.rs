@@ -25,6 +25,7 @@ use super::super::js::{get, wait, words};
 use super::super::task::sleep;
 use super::{BY_PROJECT, PICTURES, STORES};
 use crate::error::StorageTrouble;
+use crate::sorting;
 
 /// The layout of the stores.
 const VERSION: u32 = 1;
@@ -202,7 +203,7 @@ impl Shelf {
             // What belongs together stays together: a picture's new record goes with its file that is not written yet.
             let waits =
                 |(store, key, _): &Change| Some(held.get(&(*store, *key))?.0).filter(|of| !inner.going.borrow().contains(of));
-            let waiting: BTreeSet<u64> = changes.iter().filter_map(waits).collect();
+            let waiting = sorting::set(changes.iter().filter_map(waits));
             held.values_mut().filter(|(of, _)| waiting.contains(of)).for_each(|(of, _)| *of = write);
             held.extend(changes.into_iter().map(|(store, key, value)| ((store, key), (write, value))));
         }
@@ -219,7 +220,7 @@ impl Shelf {
                 return Err(trouble);
             }
         }
-        let waiting: BTreeSet<u64> = inner.held.borrow().values().map(|(write, _)| *write).collect();
+        let waiting = sorting::set(inner.held.borrow().values().map(|(write, _)| *write));
         for write in waiting {
             if !inner.going.borrow().contains(&write) {
                 self.settle(write).await?;
@@ -447,7 +448,7 @@ async fn ask(database: &Database, store: &str, wanted: &Wanted) -> std::result::
 
 /// The error is the browser's words, with the exception's name.
 async fn put(database: &Database, changes: &[Change]) -> std::result::Result<(), String> {
-    let stores: BTreeSet<&str> = changes.iter().map(|(store, ..)| *store).collect();
+    let stores = sorting::set(changes.iter().map(|(store, ..)| *store));
     let stores: Vec<&str> = stores.into_iter().collect();
     let transaction = database.transaction(&stores, TransactionMode::ReadWrite).map_err(|error| error.to_string())?;
     // The library's own waiting does not tell why a transaction was aborted.

@@ -18,6 +18,7 @@ use super::next::NextStep;
 use super::picker::{FileButton, FolderButton, Pick};
 use super::step::Step;
 use super::tryout::Tryout;
+use crate::sorting;
 use crate::studio::advice::{Advice, Known, Means, after_training};
 use crate::studio::judge::{Assessment, likely_mislabelled};
 use crate::studio::shapes::{ExampleSet, TEST_PICTURES};
@@ -268,7 +269,7 @@ fn TestPictures(
     };
     let there = Memo::new(move |_| {
         let of_role = |picture: &&Picture| picture.role == role;
-        studio.pictures.with(|pictures| pictures.iter().filter(of_role).map(|picture| picture.id).collect::<BTreeSet<_>>())
+        studio.pictures.with(|pictures| sorting::set(pictures.iter().filter(of_role).map(|picture| picture.id)))
     });
     view! {
         <div class="judge__uploads">

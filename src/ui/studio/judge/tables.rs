@@ -1,10 +1,9 @@
 //! Classes in figures, pictures to look at, and what a threshold does.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 use rust_i18n::t;
 
+use crate::sorting;
 use crate::studio::judge::{Assessment, Judged, Suspect, at_threshold, calibration, surest_and_wrong, threshold_curve};
 use crate::studio::{ClassId, PictureId};
 use crate::ui::format;
@@ -145,7 +144,7 @@ pub fn Suspects(
                             let to = classes.get(suspect.suggested).copied();
                             let fix = move |_| {
                                 if let Some(to) = to {
-                                    lab.studio.move_pictures(&BTreeSet::from([suspect.picture]), to);
+                                    lab.studio.move_pictures(&sorting::set([suspect.picture]), to);
                                 }
                             };
                             let suggested = name(suspect.suggested);

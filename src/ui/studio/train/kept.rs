@@ -6,6 +6,7 @@ use leptos::task::spawn_local;
 use super::record::Record;
 use super::state::Phase;
 use crate::engine::{Command, Origin};
+use crate::sorting;
 use crate::studio::{Deed, RunId};
 use crate::ui::lab::Pending;
 use crate::ui::notice;
@@ -144,7 +145,7 @@ impl Workshop {
             if !trashed && training.project.get_value() == Some(project) {
                 training.runs.update(|runs| {
                     runs.push((run, record));
-                    runs.sort_by_key(|(id, _)| *id);
+                    sorting::sort_by_key(runs, |(id, _)| *id);
                 });
                 if training.run.get_untracked().is_none() {
                     self.choose_run(run);
