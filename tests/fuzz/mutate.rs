@@ -398,6 +398,38 @@ fn message(random: &mut Random, whole: &[u8], depth: usize) -> Vec<u8> {
     out
 }
 
+/// A FlatBuffer with some of its words, which are offsets, lengths and small numbers, changed; or a place in the JSON that it carries.
+pub fn flatbuffer(random: &mut Random, whole: &[u8]) -> Vec<u8> {
+    if random.one_in(6) {
+        return bytes(random, whole);
+    }
+    let mut out = whole.to_vec();
+    let json = out.windows(2).position(|pair| pair == b"{\"");
+    for _ in 0..=random.below(3) {
+        if let Some(json) = json.filter(|_| random.one_in(4)) {
+            let digits: Vec<usize> = (json..out.len()).filter(|&at| out[at].is_ascii_digit()).collect();
+            if !digits.is_empty() {
+                out[*random.pick(&digits)] = b"0123456789-e"[random.below(12)];
+            }
+            continue;
+        }
+        // Words other than floating-point numbers: small as lengths are, or negative as offsets back are.
+        let words: Vec<usize> = (0..out.len() / 4)
+            .map(|word| 4 * word)
+            .filter(|&at| matches!(i32::from_le_bytes([out[at], out[at + 1], out[at + 2], out[at + 3]]), -100_000..=1_000_000))
+            .collect();
+        let at = *random.pick(&words);
+        let old = u32::from_le_bytes([out[at], out[at + 1], out[at + 2], out[at + 3]]);
+        let new = if random.one_in(2) {
+            random.odd_number(whole.len()) as u32
+        } else {
+            old.wrapping_add(4).wrapping_sub(random.below(9) as u32)
+        };
+        out[at..at + 4].copy_from_slice(&new.to_le_bytes());
+    }
+    out
+}
+
 /// Key and value of each entry of a block of LevelDB's.
 fn block(block: &[u8]) -> Option<Vec<(Vec<u8>, &[u8])>> {
     let (body, count) = block.split_last_chunk::<4>()?;

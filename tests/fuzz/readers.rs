@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use reslab::data::catalog::{self, Catalog, Found};
-use reslab::data::{self, cifar, header, labels, npy, tar, text, zip};
-use reslab::weights::{self, Choices, Files};
+use reslab::data::{self, Activation, Preset, cifar, header, labels, npy, tar, text, zip};
+use reslab::model::resnet::ResNetSpec;
+use reslab::weights::deploy::Deployed;
+use reslab::weights::tflite::{self, Numbers};
+use reslab::weights::{self, Choices, Files, HostTensor, StateDict, detect, tfjs};
 
 use crate::mutate::{self, Mutator};
 
@@ -222,6 +225,33 @@ fn archives() -> (Vec<u8>, Vec<u8>) {
     (builder.into_inner().unwrap(), packed)
 }
 
+/// A small net as this program writes it for TensorFlow Lite, in 32 and 16 bits, and for TensorFlow.js, packed.
+fn deployed() -> (Vec<(String, Vec<u8>)>, Vec<u8>) {
+    let spec = ResNetSpec::labml(&[1, 1], &[4, 8], Some(&[4, 4]), 3, Some(2)).unwrap();
+    let mut state = StateDict::default();
+    for param in spec.build().unwrap().params() {
+        let values = vec![0.5; param.shape.iter().product()];
+        state.tensors.insert(param.name, HostTensor::new(param.shape, values));
+    }
+    let labels = ["ant", "bee"].map(String::from);
+    let model = Deployed {
+        spec: &spec,
+        weights: &state,
+        labels: &labels,
+        pixels: &Preset::named("cifar").unwrap(),
+        activation: Activation::Softmax,
+        metadata: &detect::metadata(&spec, Some(&labels), Some("cifar")),
+    };
+    let lite = |numbers| tflite::write(&model, numbers).unwrap();
+    let lite = vec![named("a.tflite", lite(Numbers::Float32)), named("b.tflite", lite(Numbers::Float16))];
+    let files = tfjs::write(&model, "net").unwrap();
+    let packed = zip::stored(files.iter().map(|(name, bytes)| (*name, &bytes[..]))).unwrap();
+    for (name, bytes) in [lite[0].clone(), named("net.zip", packed.clone())] {
+        weights::load(&Files::alone(&name, &bytes), &Choices::default()).unwrap();
+    }
+    (lite, packed)
+}
+
 /// All of them.
 pub fn all() -> Vec<Reader> {
     let forms = |endings: &[&str]| files("weights/forms", endings);
@@ -233,6 +263,7 @@ pub fn all() -> Vec<Reader> {
     let mut checkpoints = unpacked("weights/tensorflow", &[".index"]);
     checkpoints.extend(unpacked("weights/tensorflow", &["resnet_v1_50.ckpt"]));
     let (tarred, zipped) = archives();
+    let (lite, browsers) = deployed();
     let floats: Vec<u8> = (0..48).flat_map(|i| (i as f32 / 48.0).to_le_bytes()).collect();
     let words: Vec<u8> = "ant\0bee\0".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     let csv = "path,label\na/1.jpg,cat\nb/3.jpg,\"dog, small\"\n";
@@ -253,6 +284,8 @@ pub fn all() -> Vec<Reader> {
             mutate::bytes,
         ),
         weights("keras", unpacked("weights/keras", &["transfer.keras"]), mutate::zip),
+        weights("tflite", lite, mutate::flatbuffer),
+        weights("tfjs", vec![named("net.zip", browsers)], mutate::zip),
         weights("checkpoints", files("weights/tensorflow", &[".zip"]), mutate::zip),
         Reader { name: "table", seeds: checkpoints, mutate: mutate::table, read: read_checkpoint },
         Reader {
