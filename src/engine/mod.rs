@@ -9,12 +9,13 @@ mod export;
 mod frame;
 mod heatmap;
 mod judge;
+mod known;
 mod later;
 mod message;
 mod serve;
 mod train;
 
-pub use self::core::{Engine, Known, LoadOptions, keeps_head, pixel_options, told_by_hub, usual_preset};
+pub use self::core::Engine;
 pub use benchmark::{
     Bench, BenchmarkEvent, BenchmarkJob, BenchmarkOrder, BenchmarkPhase, BenchmarkReport, BenchmarkWork, LayerKind, LayerTime,
     Noise, RunTimes, random_weights,
@@ -24,6 +25,7 @@ pub use export::{BUNDLED_LICENSE, ExportFormat, Exported, Portable, Recipes};
 pub use frame::{Frame, FrameReading, FrameWay};
 pub use heatmap::{Heatmap, HeatmapKind};
 pub use judge::{Activation, JudgeOrder, JudgingEvent, Verdict};
+pub use known::{Known, LoadOptions, keeps_head, pixel_options, told_by_hub, usual_preset};
 pub use message::{Classification, Command, DeviceInfo, Event, ModelInfo, Origin, Picture, PrecisionChoice, Prediction};
 pub use serve::{serve, serve_engine};
 pub use train::{

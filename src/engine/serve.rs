@@ -7,11 +7,12 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures_util::StreamExt;
 
 use super::benchmark::{Benchmark, BenchmarkEvent};
-use super::core::{Engine, LoadOptions};
+use super::core::Engine;
 use super::export::ExportFormat;
 use super::frame::Frame;
 use super::heatmap::HeatmapKind;
 use super::judge::{Judging, JudgingEvent};
+use super::known::LoadOptions;
 use super::later;
 use super::message::{Command, Event, Picture, PrecisionChoice};
 use super::train::{EstimateOrder, PreviewOrder, ResumeOrder, Run, TrainingEvent, TrainingOrder};

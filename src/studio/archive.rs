@@ -85,7 +85,7 @@ impl Manifest {
 
     /// Whether a file of its name is a manifest at all; other programs call files so too.
     pub fn is_one(bytes: &[u8]) -> bool {
-        text(bytes).and_then(|text| serde_json::from_str::<Value>(text)).is_ok_and(|value| value["format"] == FORMAT)
+        text(bytes).and_then(serde_json::from_str::<Value>).is_ok_and(|value| value["format"] == FORMAT)
     }
 
     /// Reads the file.

@@ -139,10 +139,15 @@ impl Answer {
         cancel.check()?;
         let response = send(url, from, caching, cancel).await;
         cancel.check()?;
-        // A browser tells scripts nothing about why: no connection, no such host and a missing CORS header look alike.
+        // A browser tells scripts nothing about why: no connection, no such host and a missing CORS header look alike. The hub has one.
         let response = response.map_err(|e| {
             log::warn!("{url}: {}", words(&e));
-            network(url, foreign_host(url).map_or(Fault::Unreachable {}, |host| Fault::NoCors { host }))
+            network(
+                url,
+                foreign_host(url)
+                    .filter(|_| !super::hub::is_of_hub(url))
+                    .map_or(Fault::Unreachable {}, |host| Fault::NoCors { host }),
+            )
         })?;
         Ok(Self { url: url.into(), response })
     }

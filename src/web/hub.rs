@@ -56,6 +56,11 @@ pub fn base_url(built_in: &str) -> String {
     meta("reslab-hub").unwrap_or_else(|| built_in.to_owned()).trim_end_matches('/').to_owned()
 }
 
+/// Whether an address is one of the hub's, or of the mirror's in its place.
+pub(super) fn is_of_hub(url: &str) -> bool {
+    url.strip_prefix(&base_url(BASE_URL)).is_some_and(|path| path.starts_with('/'))
+}
+
 /// What the page asks for models, in words: the hub by its name, a mirror by its host.
 pub fn name() -> String {
     let base = base_url(BASE_URL);

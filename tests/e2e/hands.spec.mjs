@@ -20,6 +20,8 @@ async function give(page, files, act) {
 }
 
 test('keys alone lead from the first screen to an exported network, and the focus always shows', async ({ page }) => {
+  // Dialogs are taken from the browser all the time: taken one by one, now and then one was the browser's own.
+  page.on('filechooser', () => {});
   await new Lab(page).open();
   /** Presses Tab until the focus is on the element; the way there is as a person goes it. */
   const go = async (testid, nth = 0) => {
@@ -62,6 +64,8 @@ test('keys alone lead from the first screen to an exported network, and the focu
   await press('train-judge');
   await expect(page.getByTestId('judge-accuracy')).toContainText('%');
   await press('next');
+  // The screen before has a button of that name, too.
+  await expect(page.getByTestId('watch')).toBeVisible();
   await go('try');
   await give(page, pictures('flat', 1), () => page.keyboard.press('Enter'));
   await expect(page.getByTestId('tried-best')).toHaveText(/flat|upright|Not sure/);
@@ -166,6 +170,7 @@ test.describe('with fingers, 320 px wide', () => {
     );
     expect(Math.max(...lines)).toBe(1);
     await page.getByTestId('next').tap();
+    await expect(page.getByTestId('watch')).toBeVisible();
     await give(page, pictures('flat', 1), () => page.getByTestId('try').tap());
     await expect(page.getByTestId('tried-best')).toHaveText(/\S/);
     await fits(page, 'tried');

@@ -156,6 +156,36 @@ test.describe('training', () => {
     await expect(page.getByTestId('dial-rotation')).toHaveValue('0');
   });
 
+  test('the curves have axes, values under a pointer and a finger and for a screen reader, and the title says how far it is', async ({ page }) => {
+    const course = new Course(page);
+    await course.open(pictures);
+    await course.choose('depth-head', 300);
+    await course.start.click();
+    await expect(page).toHaveTitle(/^\d+ of 300, [\d.]+ % . My project . ResLab$/);
+    await expect(course.words).toContainText(/Epoch ([3-9]|\d\d+) of 300/);
+    await course.pause.click();
+    await expect(course.words).toContainText('Paused after');
+    const epochs = Number(/after (\d+)/.exec(await course.words.textContent())[1]);
+    const curve = page.getByTestId('curve-accuracy');
+    for (const mark of ['100 %', '50 %', '0 %', 'epoch', `${epochs}`]) await expect(curve.getByText(mark, { exact: true })).toBeVisible();
+    const chart = curve.getByRole('img');
+    await expect(chart).toHaveAttribute('aria-label', new RegExp(`^Accuracy\\. Epoch ${epochs}: training [\\d.]+ %, validation [\\d.]+ %`));
+    const { width, height } = await chart.boundingBox();
+    await chart.hover({ position: { x: 1, y: height / 2 } });
+    // Both charts show the epoch that one is pointed at.
+    await expect(page.getByTestId('curve-accuracy-at')).toContainText(/^Epoch 1: training [\d.]+ %, validation [\d.]+ %$/);
+    await expect(page.getByTestId('curve-loss-at')).toContainText(/^Epoch 1: training [\d.]+, validation [\d.]+$/);
+    await page.mouse.move(0, 0);
+    await expect(page.getByTestId('curve-accuracy-at')).toBeEmpty();
+    await chart.dispatchEvent('pointerdown', { pointerType: 'touch', clientX: (await chart.boundingBox()).x + width - 1 });
+    await expect(page.getByTestId('curve-accuracy-at')).toContainText(`Epoch ${epochs}:`);
+    // Told apart without their colours, and all of it as a table.
+    const dashes = await curve.locator('.curves__line').evaluateAll((lines) => lines.map((line) => getComputedStyle(line).strokeDasharray));
+    expect(new Set(dashes).size).toBe(2);
+    await page.getByTestId('curves').locator('summary').click();
+    await expect(page.getByTestId('curves').getByRole('row')).toHaveCount(epochs + 1);
+  });
+
   test('says what is missing', async ({ page }) => {
     const studio = new Studio(page);
     await studio.open();

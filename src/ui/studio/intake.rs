@@ -12,7 +12,7 @@ use web_sys::File;
 use super::film::reader;
 use super::keeping::said;
 use super::state::{Adding, Studio};
-use super::step::Step;
+use super::step::{self, Step};
 use crate::data::catalog::{self, Found, Part, is_junk};
 use crate::data::sniff::is_picture_name;
 use crate::data::text::nfc;
@@ -338,7 +338,15 @@ impl Studio {
 impl Workshop {
     /// Whether a picture that is dropped or pasted is to be tried rather than learnt from.
     fn tries_here(self) -> bool {
-        matches!(self.step.get_untracked(), Step::Judge | Step::Live) && untrack(|| self.has_own_network())
+        !matches!(self.step.get_untracked(), Step::Collect | Step::Export) && untrack(|| self.has_own_network())
+    }
+
+    /// Tries pictures where their answers are shown.
+    fn try_here(self, files: Vec<File>) {
+        if self.step.get_untracked() == Step::Train {
+            step::go(self.step, Step::Live);
+        }
+        self.try_files(files);
     }
 
     /// Takes what was dropped: on a class its files go there; elsewhere each folder is a class, and single pictures are tried where the
@@ -365,7 +373,7 @@ impl Workshop {
                 }
                 (Ok(folders), None) if tries && folders.pictures.iter().all(|(path, _)| !path.contains('/')) => {
                     let others = folders.others.into_iter().filter(|(_, file)| !is_packed(file));
-                    self.try_files(folders.pictures.into_iter().chain(others).map(|(_, file)| file).collect());
+                    self.try_here(folders.pictures.into_iter().chain(others).map(|(_, file)| file).collect());
                 }
                 (Ok(folders), None) => studio.add_folders(folders, Role::Example),
                 (Err(error), _) => studio.fail(&error),
@@ -382,7 +390,7 @@ impl Workshop {
         }
         event.prevent_default();
         match self.studio.target.get_untracked() {
-            _ if self.tries_here() => self.try_files(files),
+            _ if self.tries_here() => self.try_here(files),
             Some(class) => self.studio.add_files(files, class, Role::Example),
             None => self.studio.error.set(Some(t!("studio.paste_where").into_owned())),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
 use super::state::{Adding, Studio};
 use crate::studio::Deed;
@@ -39,21 +40,37 @@ fn Progress(adding: Adding) -> impl IntoView {
     }
 }
 
+/// Seconds for which it is said that files were left out, until somebody opens the list of them.
+const SKIPPED_S: u64 = 20;
 /// Seconds for which the offer to undo is shown, while nobody points at it or has the focus in it. What was done can be undone with the
 /// keys afterwards.
 const UNDO_S: u64 = 12;
 
+/// Calls `leave` once the notice has stood for `seconds`, unless somebody holds it; what it gives begins the time again.
+fn leaves(seconds: u64, held: RwSignal<bool>, leave: impl Fn() + Copy + 'static) -> impl Fn() + Copy + 'static {
+    let turn = StoredValue::new(0_u32);
+    move || {
+        let Some(mine) = turn.try_update_value(|turn| {
+            *turn += 1;
+            *turn
+        }) else {
+            return;
+        };
+        let end = move || {
+            if held.try_get_untracked() == Some(false) && turn.try_get_value() == Some(mine) {
+                leave();
+            }
+        };
+        set_timeout(end, Duration::from_secs(seconds));
+    }
+}
+
 #[component]
 fn Undo(studio: Studio, number: usize, words: String) -> impl IntoView {
     let (gone, held) = (RwSignal::new(false), RwSignal::new(false));
-    let wait = move || {
-        let leave = move || {
-            if held.try_get_untracked() == Some(false) {
-                gone.try_set(true);
-            }
-        };
-        set_timeout(leave, Duration::from_secs(UNDO_S));
-    };
+    let wait = leaves(UNDO_S, held, move || {
+        gone.try_set(true);
+    });
     wait();
     let let_go = move || {
         held.set(false);
@@ -104,9 +121,33 @@ fn words(deed: &Deed) -> String {
 #[component]
 fn Skipped(studio: Studio) -> impl IntoView {
     let count = Memo::new(move |_| studio.skipped.with(|all| all.iter().map(|one| one.count).sum::<usize>()));
+    // Who has opened it reads.
+    let held = RwSignal::new(false);
+    let wait = leaves(SKIPPED_S, held, move || {
+        studio.skipped.try_set(Vec::new());
+    });
+    Effect::new(move |_| {
+        if count.get() == 0 {
+            held.set(false);
+        } else {
+            wait();
+        }
+    });
+    let toggled = move |event: web_sys::Event| {
+        let open = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+            .is_some_and(|list| list.has_attribute("open"));
+        held.set(open);
+        wait();
+    };
     view! {
         <Show when=move || count.get() != 0>
-            <details class="toast toast--list" data-testid="skipped">
+            <div class="toast toast--list" data-testid="skipped">
+            <button type="button" class="button button--quiet toast__close" aria-label=t!("studio.close") data-testid="skipped-close" on:click=move |_| studio.skipped.set(Vec::new())>
+                "\u{d7}"
+            </button>
+            <details on:toggle=toggled>
                 <summary>
                     {move || match count.get() {
                         1 => t!("studio.skipped_one"),
@@ -122,10 +163,8 @@ fn Skipped(studio: Studio) -> impl IntoView {
                             })
                     }}
                 </ul>
-                <button type="button" class="button" on:click=move |_| studio.skipped.set(Vec::new())>
-                    {t!("studio.close")}
-                </button>
             </details>
+            </div>
         </Show>
     }
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use rust_i18n::t;
+use wasm_bindgen::JsCast;
 
 use crate::sorting;
 use crate::studio::judge::{Assessment, Judged, Suspect, at_threshold, calibration, surest_and_wrong, threshold_curve};
@@ -176,6 +177,13 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
             lab.change_settings(|settings| settings.threshold = percent.min(100) as f32 / 100.0);
         }
     };
+    let press = move |event: web_sys::MouseEvent| {
+        let chart = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if let Some(place) = chart.map(|chart| chart.get_bounding_client_rect()).filter(|place| place.width() > 0.0) {
+            let share = ((f64::from(event.client_x()) - place.left()) / place.width()).clamp(0.0, 1.0);
+            lab.change_settings(|settings| settings.threshold = (share * 100.0).round() as f32 / 100.0);
+        }
+    };
     let words = move || {
         let point = shown.with(|shown| at_threshold(shown, threshold.get()));
         let answered = format::share(point.answered);
@@ -186,6 +194,8 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
         .into_owned()
     };
     let percent = move || format!("{:.0}", threshold.get() * 100.0);
+    // From the top, and from the left in the other direction (styles).
+    let ends = || [1.0, 0.5, 0.0].map(|share| view! { <span>{format::share(share)}</span> }).collect_view();
     let line = move |of: fn(&crate::studio::judge::ThresholdPoint) -> Option<f64>| {
         let curve = shown.with(|shown| threshold_curve(shown));
         let mut path = String::new();
@@ -227,12 +237,24 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
         </label>
         <p data-testid="threshold-words" role="status">{words}</p>
         <figure class="curves__chart threshold__chart">
-            <svg viewBox="0 0 300 96" role="img" aria-label=t!("judge.threshold_chart") preserveAspectRatio="none">
-                <path class="curves__grid" d="M0 0.5H300 M0 48H300 M0 95.5H300" />
-                <path class="curves__grid" d=move || format!("M{:.0} 0V96", threshold.get() * 300.0) />
-                <path class="curves__line curves__line--train" d=move || line(|point| Some(point.answered)) />
-                <path class="curves__line curves__line--validation" d=move || line(|point| point.accuracy) />
-            </svg>
+            <div class="curves__plot">
+                <div class="curves__y" aria-hidden="true">{ends()}</div>
+                // A press on the chart is one on the slider above it, which the keyboard has.
+                <svg
+                    viewBox="0 0 300 96"
+                    role="img"
+                    aria-label=move || format!("{} {}", t!("judge.threshold_chart"), words())
+                    preserveAspectRatio="none"
+                    data-testid="threshold-chart"
+                    on:click=press
+                >
+                    <path class="curves__grid" d="M0 0.5H300 M0 48H300 M0 95.5H300" />
+                    <path class="curves__marker" d=move || format!("M{:.0} 0V96", threshold.get() * 300.0) />
+                    <path class="curves__line curves__line--train" d=move || line(|point| Some(point.answered)) />
+                    <path class="curves__line curves__line--validation" d=move || line(|point| point.accuracy) />
+                </svg>
+                <div class="curves__x" aria-hidden="true">{ends()}</div>
+            </div>
         </figure>
         <p class="curves__key" aria-hidden="true">
             <span class="curves__swatch curves__swatch--train"></span>
