@@ -1,5 +1,6 @@
 // A device that goes away, and one that allows little: work goes on, or a sentence says what to do. With WebGPU on a software adapter.
 
+import { readFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
 import { watch } from './pages/app.mjs';
 import { Lab, picture } from './pages/lab.mjs';
@@ -31,7 +32,7 @@ const keepDevices = (page) =>
 /** How often each point is tried: a few here, a hundred in all in the long suite. */
 const POINTS = process.env.RESLAB_LONG ? [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 500, 610, 700, 800, 900, 987, 1200] : [3];
 
-test('a device that is destroyed while it loads, recognises, trains and judges is opened again, and the work goes on', async ({ page }) => {
+test('a device that is destroyed while it loads, recognises, trains, judges and exports is opened again, and the work goes on', async ({ page }) => {
   await keepDevices(page);
   const lab = new Lab(page);
   const studio = new Studio(page);
@@ -72,6 +73,12 @@ test('a device that is destroyed while it loads, recognises, trains and judges i
     await page.evaluate(() => globalThis.destroyAfter(1));
     await studio.step('judge');
     await expect(page.getByTestId('judge-accuracy')).toContainText('%');
+    // Exporting, which reads the weights, while the device goes.
+    await studio.step('export');
+    const saving = page.waitForEvent('download');
+    await page.evaluate(() => globalThis.devices.at(-1).destroy());
+    await page.getByTestId('export-onnx').click();
+    expect((await readFile(await (await saving).path())).length).toBeGreaterThan(1_000_000);
   }
 });
 

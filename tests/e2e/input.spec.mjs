@@ -213,6 +213,24 @@ test('what strangers put into a project is shown as text or refused', async ({ p
   expect(seen.errors.filter((error) => !error.includes('project.json'))).toEqual([]);
 });
 
+test('the classes of a stranger\'s label file are text of bearable length', async ({ page }) => {
+  const seen = watch(page);
+  const studio = new Studio(page);
+  await studio.open();
+  await page.getByTestId('new-project').click();
+  const cell = (text) => `"${text.replaceAll('"', '""')}"`;
+  const table = `path,label\npics/1.png,${cell(MARKUP)}\npics/2.png,${cell(`\u001b[31m\u202e${'b'.repeat(1_000_000)}`)}\n`;
+  const set = { 'labels.csv': Buffer.from(table), 'pics/1.png': stripes('flat', 1), 'pics/2.png': stripes('upright', 2) };
+  await page.getByTestId('add-zip-input').setInputFiles({ name: 'set.zip', mimeType: 'application/zip', buffer: zip(set) });
+  await expect(studio.counts).toHaveText(['1 picture', '1 picture']);
+  // In byte order.
+  const [second, first] = await studio.names();
+  expect(first).toBe(MARKUP.slice(0, 80));
+  expect(second).toMatch(/^\[31mb{76}$/);
+  expect(await page.evaluate(() => [globalThis.hacked, document.querySelectorAll('main script, img[src=x]').length])).toEqual([undefined, 0]);
+  expect(seen.errors).toEqual([]);
+});
+
 test('an archive that unpacks to more than it says is refused, and takes no more than that', async ({ page }) => {
   const studio = new Studio(page);
   await studio.open();

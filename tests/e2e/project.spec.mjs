@@ -208,23 +208,47 @@ test('a picture is tried where it is dropped, and can be added to a class', asyn
   await new Lab(page).open();
   const studio = await project(page);
   await train(page, 1);
-  await page.getByTestId('train-judge').click();
-  await expect(page.getByTestId('judge-accuracy')).toContainText('%');
   const lab = new Lab(page);
+  // Where nothing shows an answer, the drop leads to where one is.
+  await lab.drop(picture('early.png', 97));
+  await expect(page.getByTestId('watch')).toBeVisible();
+  await expect(page.getByTestId('tried')).toContainText('early.png');
+  await studio.step('judge');
+  await expect(page.getByTestId('judge-accuracy')).toContainText('%');
   await lab.drop(picture('dropped.png', 99));
-  await expect(page.getByTestId('tried')).toContainText('dropped.png');
-  await expect(page.getByTestId('tried-best')).toHaveText(/flat|upright|Not sure/);
+  await expect(page.getByTestId('tried').first()).toContainText('dropped.png');
+  await expect(page.getByTestId('tried-best').first()).toHaveText(/flat|upright|Not sure/);
   await lab.paste(picture('pasted.png', 98));
-  await expect(page.getByTestId('tried')).toHaveCount(2);
+  await expect(page.getByTestId('tried')).toHaveCount(3);
   await lab.drop(file('words.txt', 'text/plain', 'no picture'));
   await expect(page.getByTestId('tried').first()).toContainText('not a picture');
   await expect(studio.skipped).toHaveCount(0);
   await studio.step('live');
-  await expect(page.getByTestId('tried')).toHaveCount(3);
+  await expect(page.getByTestId('tried')).toHaveCount(4);
   await page.getByTestId('tried').nth(1).locator('select').selectOption({ label: 'flat' });
   await expect(page.getByTestId('tried').nth(1)).toContainText('Added to “flat”');
   await studio.step('collect');
   await expect(studio.counts.first()).toHaveText('7 pictures');
+});
+
+test('what was left out is said for a while, for as long as somebody reads it, and above the way on', async ({ page }) => {
+  await page.clock.install();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const studio = await project(page);
+  await studio.step('collect');
+  const leaveOut = () => page.getByTestId('upload-input').first().setInputFiles(file('words.txt', 'text/plain', 'no picture'));
+  await leaveOut();
+  await expect(studio.skipped).toContainText('1 file was not added');
+  const [said, next] = [await studio.skipped.boundingBox(), await page.getByTestId('next').boundingBox()];
+  expect(said.y + said.height).toBeLessThanOrEqual(next.y);
+  await page.clock.fastForward(25_000);
+  await expect(studio.skipped).toHaveCount(0);
+  await leaveOut();
+  await studio.skipped.locator('summary').click();
+  await page.clock.fastForward(60_000);
+  await expect(studio.skipped).toContainText('words.txt');
+  await page.getByTestId('skipped-close').click();
+  await expect(studio.skipped).toHaveCount(0);
 });
 
 test('focus stays near what was done, menus and galleries have arrow keys, and one can skip the head', async ({ page }) => {

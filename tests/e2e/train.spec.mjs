@@ -93,6 +93,12 @@ test.describe('training', () => {
     await page.keyboard.press('Enter');
     await expect(page.getByTestId('matrix-chosen')).toContainText('predicted as “flat”');
     expect(await page.getByTestId('matrix-pictures').locator('img').count()).toBeGreaterThan(0);
+    // The chart says its values, and takes a press for the slider.
+    const chart = page.getByTestId('threshold-chart');
+    await expect(chart).toHaveAccessibleName(/would answer [\d.]+ % of these pictures/);
+    const { width } = await chart.boundingBox();
+    await chart.click({ position: { x: width * 0.25, y: 40 } });
+    await expect(page.getByTestId('threshold')).toHaveValue(/^2[3-7]$/);
     await page.getByTestId('threshold').fill('90');
     await expect(page.getByTestId('threshold-words')).toContainText(/It would answer [\d.]+ % of these pictures/);
     await course.studio.saved();
