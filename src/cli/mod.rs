@@ -11,6 +11,7 @@ mod data;
 mod eight;
 mod eval;
 mod export;
+mod features;
 mod hub;
 mod inspect;
 mod model;
@@ -76,6 +77,8 @@ enum Command {
     Summary(summary::Arguments),
     /// Write a model as a file for other programs: safetensors, ONNX, TensorFlow.js, TensorFlow Lite.
     Export(export::Arguments),
+    /// Write what layers make of pictures as a safetensors file.
+    Features(features::Arguments),
     /// Measure speed and memory.
     Bench(bench::Arguments),
     /// Fetch a ResNet of the Hugging Face hub by its repository.
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Summary(arguments) => summary::run(&arguments),
         Command::Export(arguments) => export::run(&global, &arguments),
+        Command::Features(arguments) => features::run(&global, &arguments),
         Command::Pull(arguments) => pull::run(&arguments),
         Command::Bench(arguments) => bench::run(&global, &arguments),
         Command::Models(arguments) => models::run(&arguments),

@@ -295,3 +295,33 @@ fn only_our_own_words_are_on_stderr() {
     // Which network on which adapter.
     assert!(run.code == 0 && run.stderr.lines().count() == 1 && run.stderr.contains("software adapter"), "{run:?}");
 }
+
+#[test]
+fn features_are_what_layers_make_of_pictures() {
+    let temp = Temp::new("features");
+    let out = temp.path("out.safetensors").display().to_string();
+    let (cat, dog) = (repository("www/samples/cat.webp"), repository("www/samples/dog.webp"));
+    let layers = ["--layer", "block1,global_pool", "--layer", "predictions", "--device", "cpu", "--out", &out];
+    let said = reslab(&[&["features", &cat, &dog][..], &layers].concat());
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let state = reslab::weights::read_safetensors("out.safetensors", &std::fs::read(&out).unwrap()).unwrap();
+    let shapes: Vec<(&str, &[usize])> = state.tensors.iter().map(|(name, tensor)| (name.as_str(), &tensor.shape[..])).collect();
+    let expected: [(&str, &[usize]); 3] =
+        [("layer1", &[2, 16, 32, 32]), ("avgpool", &[2, 64, 1, 1]), ("softmax", &[2, 10, 1, 1])];
+    assert_eq!(shapes, expected);
+    // Means of what is not negative; and the answers are those of `classify`.
+    assert!(state.tensors["avgpool"].data.iter().all(|value| *value >= 0.0));
+    let answers = reslab(&["classify", &cat, &dog, "--device", "cpu", "--top", "10", "--json"]).json();
+    for (picture, row) in state.tensors["softmax"].data.chunks(10).enumerate() {
+        for answer in answers["images"][picture]["top"].as_array().unwrap() {
+            let (class, probability) = (answer["class"].as_u64().unwrap(), answer["probability"].as_f64().unwrap());
+            assert!((f64::from(row[class as usize]) - probability).abs() < 1e-5, "{answer}");
+        }
+    }
+    assert!(state.metadata["pictures"].contains("dog.webp"));
+    let wrong = reslab(&["features", &cat, "--layer", "block7"]);
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.error().contains("block7") && wrong.error().contains("layer3"), "{}", wrong.error());
+    let list = reslab(&["features", "--list"]);
+    assert!(list.stdout.lines().any(|line| line == "layer2.1"), "{}", list.stdout);
+}
