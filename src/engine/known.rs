@@ -6,7 +6,7 @@ use crate::data::{Preset, labels};
 use crate::model::ResNetSpec;
 use crate::train::{checkpoint, init};
 use crate::weights::detect::Detected;
-use crate::weights::{Choices, hub};
+use crate::weights::{Choices, PIXELS_TAKEN, hub};
 
 /// How to load a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,9 @@ impl Known {
     /// Those of [`pixel_options`]; [`Error::Usage`] when there are not as many names as the network has outputs.
     pub async fn of(found: &Detected, options: &LoadOptions) -> Result<Self> {
         let mut assumed = found.assumed.clone();
+        if options.pixels.is_some() || options.preset.is_some() {
+            assumed.retain(|sentence| !sentence.starts_with(PIXELS_TAKEN));
+        }
         let pixels = match &options.pixels {
             Some(pixels) => pixels.clone(),
             None => {

@@ -136,7 +136,7 @@ fn whose(form: Form) -> &'static str {
 fn of_form(spec: &ResNetSpec, form: Form) -> Result<(ResNetSpec, bool)> {
     let post = spec.order == BlockOrder::PostActivation;
     let fits = match form {
-        Form::KerasV1 => post && spec.bias == ConvBias::Always,
+        Form::KerasV1 | Form::KerasOld => post && spec.bias == ConvBias::Always,
         Form::SlimV1 => post && spec.bias == ConvBias::Never,
         Form::KerasV2 | Form::SlimV2 => {
             spec.order == BlockOrder::PreActivation && spec.bias == ConvBias::WithoutNorm && spec.final_norm
@@ -151,6 +151,10 @@ fn of_form(spec: &ResNetSpec, form: Form) -> Result<(ResNetSpec, bool)> {
     }
     let published = |depth: usize| match form {
         Form::KerasV1 => ResNetSpec::keras_v1(depth, None),
+        Form::KerasOld => {
+            let net = ResNetSpec::keras_v1(depth, None)?;
+            Ok(ResNetSpec { arch: format!("{}-custom", net.arch), bn_eps: 1e-3, ..net })
+        }
         Form::KerasV2 => ResNetSpec::v2(depth, V2Dialect::Keras, None),
         Form::SlimV1 => ResNetSpec::slim_v1(depth, None),
         Form::SlimV2 => ResNetSpec::v2(depth, V2Dialect::Slim, None),
@@ -165,13 +169,13 @@ fn of_form(spec: &ResNetSpec, form: Form) -> Result<(ResNetSpec, bool)> {
     let like = published(50)?;
     let last = spec.stages.len().saturating_sub(1);
     let stride = |k: usize| match form {
-        Form::KerasV1 if k == 0 => 1,
+        Form::KerasV1 | Form::KerasOld if k == 0 => 1,
         Form::KerasV2 | Form::SlimV1 | Form::SlimV2 if k == last => 1,
         _ => 2,
     };
     let stages = spec.stages.iter().enumerate().map(|(k, stage)| Stage { stride: stride(k), ..*stage }).collect();
     let stem = Stem { channels: spec.stem.channels, ..like.stem };
-    let arch = format!("{}-custom", like.arch.replace("50", &depth.to_string()));
+    let arch = format!("{}-custom", like.arch.trim_end_matches("-custom").replace("50", &depth.to_string()));
     Ok((with_ends_of(ResNetSpec { arch, stem, stages, ..like }, spec), false))
 }
 

@@ -77,6 +77,8 @@ pub(super) struct Facts {
 pub(super) enum Form {
     /// Keras Applications' `ResNet50`, `ResNet101`, `ResNet152`: stride on the first 1x1, biases everywhere.
     KerasV1,
+    /// Its `ResNet50` before Keras 2.3: other names, and an epsilon of 1e-3.
+    KerasOld,
     /// `ResNet50V2`, ...: pre-activation, stride in a stage's last block.
     KerasV2,
     /// TF-slim's `resnet_v1_50`, ...: stride in a stage's last block, its pool padded as TensorFlow does.
@@ -87,7 +89,7 @@ pub(super) enum Form {
 
 impl Form {
     pub fn is_keras(self) -> bool {
-        matches!(self, Self::KerasV1 | Self::KerasV2)
+        matches!(self, Self::KerasV1 | Self::KerasOld | Self::KerasV2)
     }
 }
 

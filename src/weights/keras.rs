@@ -140,6 +140,12 @@ fn layer(group: &Group, path: &[String], datasets: Vec<String>, found: &mut Foun
             *number = (*role).to_string();
         }
     }
+    // TensorFlow 1 counts the scopes of a program's later nets: `conv1_conv/conv1_conv_1`.
+    if let Some(group) = above.checked_sub(1).and_then(|at| path.get(at)).filter(|_| !numbered)
+        && name.strip_prefix(group.as_str()).and_then(|rest| rest.strip_prefix('_')).is_some_and(|n| n.parse::<u32>().is_ok())
+    {
+        name.clone_from(group);
+    }
     // `layers` says nothing, and of older files' `conv1_conv/conv1_conv` one is enough.
     let above: Vec<&str> = path[..above].iter().map(String::as_str).filter(|part| *part != "layers" && *part != name).collect();
     let above: String = above.iter().map(|part| format!("{part}.")).collect();

@@ -33,13 +33,29 @@ pub(super) struct Variable {
 
 /// torch's word for a variable that TensorFlow or Keras calls `name`.
 pub(super) fn role(name: &str) -> &str {
-    match name.split(':').next().unwrap_or_default() {
+    let name = name.split(':').next().unwrap_or_default();
+    match name {
         "kernel" | "weights" | "gamma" => "weight",
         "biases" | "beta" => "bias",
         "moving_mean" => "running_mean",
         "moving_variance" => "running_var",
-        other => other,
+        other => keras1_role(other),
     }
+}
+
+/// Keras 1 calls a variable by its layer and a word (`conv1_W`, `bn_conv1_running_std`, which is a variance), TensorFlow may count it.
+fn keras1_role(name: &str) -> &str {
+    let counted = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let whole = counted.strip_suffix('_').filter(|_| counted.len() < name.len()).unwrap_or(name);
+    let words = [
+        ("_W", "weight"),
+        ("_b", "bias"),
+        ("_gamma", "weight"),
+        ("_beta", "bias"),
+        ("_running_mean", "running_mean"),
+        ("_running_std", "running_var"),
+    ];
+    words.into_iter().find(|(word, _)| whole.ends_with(word)).map_or(name, |(_, role)| role)
 }
 
 /// How a variable becomes a tensor.
@@ -103,7 +119,11 @@ pub(super) fn list<'a>(
     limit: usize,
     read: Read<'a>,
 ) -> Result<Contents<'a>, String> {
-    let form = form(&layers);
+    if form(&layers).is_none() {
+        without_scopes(&mut layers);
+    }
+    let old = old_names(&mut layers);
+    let form = if old { Some(Form::KerasOld) } else { form(&layers) };
     let example = form.is_none() && example_names(&mut layers);
     if form.is_some_and(Form::is_keras) {
         only_a_head_besides(&mut layers, config)?;
@@ -123,6 +143,17 @@ pub(super) fn list<'a>(
     };
     let mut contents = Contents::new(tensors, limit, Box::new(source));
     contents.facts.form = form;
+    if old {
+        let flat = config.map(flattened).unwrap_or_default();
+        let named = |name: &str| flat.iter().any(|layer| layer["config"]["name"] == name || layer["name"] == name);
+        if !flat.is_empty() && !named("pool1_pad") {
+            return Err("it is Keras' ResNet50 of before 2.2.3, whose first pool is not padded, which is not supported".into());
+        }
+        let pool = if flat.is_empty() { ", and its first pool was taken to be padded, as since Keras 2.2.3" } else { "" };
+        contents.facts.notes.push(format!(
+            "its layers have the names of Keras Applications before Keras 2.3, which an epsilon of 1e-3 goes with{pool}"
+        ));
+    }
     if example {
         contents.facts.notes.push(
             "its layers have no names of their own: they were taken for Keras' CIFAR-10 example's, in the order in which they were made".into(),
@@ -146,6 +177,63 @@ fn form(layers: &[Layer]) -> Option<Form> {
         (true, _) => Some(Form::SlimV1),
         (_, true) => Some(Form::SlimV2),
         _ => None,
+    }
+}
+
+/// A layer of Keras Applications' ResNet50 before Keras 2.3.
+const OLD: &str = "res2a_branch2a";
+
+/// Names the layers of Keras Applications' ResNets before Keras 2.3 as later versions do; says whether they are such.
+fn old_names(layers: &mut [Layer]) -> bool {
+    let is_old = layers.iter().any(|layer| layer.name == OLD);
+    if is_old {
+        for layer in layers {
+            if let Some(name) = later_name(&layer.name) {
+                layer.name = name;
+            }
+        }
+    }
+    is_old
+}
+
+/// `res3b_branch2a` is `conv3_block2_1_conv` today.
+fn later_name(name: &str) -> Option<String> {
+    match name {
+        "conv1" => return Some("conv1_conv".into()),
+        "bn_conv1" => return Some("conv1_bn".into()),
+        "fc1000" => return Some("predictions".into()),
+        _ => {}
+    }
+    let (rest, kind) = match (name.strip_prefix("res"), name.strip_prefix("bn")) {
+        (Some(rest), _) => (rest, "conv"),
+        (_, Some(rest)) => (rest, "bn"),
+        _ => return None,
+    };
+    let (place, branch) = rest.split_once("_branch")?;
+    let layer = ["1", "2a", "2b", "2c"].iter().position(|known| *known == branch)?;
+    let stage = place.get(..1)?.parse::<u8>().ok()?;
+    // Blocks are a, b, c, ..., in deep nets a, b1, b2, ...
+    let block = match place.get(1..)?.as_bytes() {
+        [letter @ b'a'..=b'z'] => usize::from(letter - b'a') + 1,
+        [b'b', number @ ..] => std::str::from_utf8(number).ok()?.parse::<usize>().ok()?.checked_add(1)?,
+        _ => return None,
+    };
+    Some(format!("conv{stage}_block{block}_{layer}_{kind}"))
+}
+
+/// Takes the `_1` off names of layers that TensorFlow 1 gave to the second net of a program, where names are known without it.
+fn without_scopes(layers: &mut [Layer]) {
+    let scope = |name: &str| {
+        let (_, number) = name.rsplit_once('_')?;
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| format!("_{number}"))
+    };
+    let first = layers.iter().find(|layer| layer.name.contains("_conv_") || layer.name.contains("_branch"));
+    let Some(scope) = first.and_then(|layer| scope(&layer.name)) else { return };
+    let shorter = |name: &String| name.strip_suffix(&scope).unwrap_or(name).to_owned();
+    let names: HashSet<String> = layers.iter().map(|layer| shorter(&layer.name)).collect();
+    if names.contains("conv2_block1_1_conv") || names.contains(OLD) {
+        layers.iter_mut().for_each(|layer| layer.name = shorter(&layer.name));
     }
 }
 
@@ -215,8 +303,7 @@ fn only_a_head_besides(layers: &mut [Layer], config: Option<&Value>) -> Result<(
         let stage = name.strip_prefix("conv").and_then(|rest| rest.split_once('_')).map(|(stage, _)| stage);
         name == "post_bn" || stage.is_some_and(|stage| !stage.is_empty() && stage.bytes().all(|b| b.is_ascii_digit()))
     };
-    let mut flat = Vec::new();
-    config.into_iter().for_each(|config| flatten(config, 0, &mut flat));
+    let flat = config.map(flattened).unwrap_or_default();
     let place = |name: &str| flat.iter().position(|layer| layer["config"]["name"] == name);
     let mut head = Vec::new();
     for (i, layer) in layers.iter().enumerate().filter(|(_, layer)| !is_body(&layer.name)) {
@@ -280,8 +367,7 @@ fn settings(config: &Value, example: bool, contents: &mut Contents<'_>) -> Resul
     ];
     /// Of the CIFAR-10 example: over all that is left of its pictures.
     const ITS: &[&str] = &["AveragePooling2D", "Flatten"];
-    let mut layers = Vec::new();
-    flatten(config, 0, &mut layers);
+    let layers = flattened(config);
     for layer in &layers {
         let class = layer["class_name"].as_str().unwrap_or_default();
         let random = class.starts_with("Random") || class == "AutoContrast";
@@ -349,6 +435,12 @@ fn activation(value: &Value) -> Option<String> {
 }
 
 /// Layers of a model and of models in it, in order.
+fn flattened(config: &Value) -> Vec<&Value> {
+    let mut layers = Vec::new();
+    flatten(config, 0, &mut layers);
+    layers
+}
+
 fn flatten<'a>(config: &'a Value, depth: usize, layers: &mut Vec<&'a Value>) {
     if depth > 8 {
         return;

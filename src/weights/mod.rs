@@ -65,7 +65,7 @@ pub use crate::data::element::Dtype;
 pub use assume::Choices;
 pub use format::FileFormat;
 pub use inspect::{Inspection, LayerInfo, inspect};
-pub use open::{Files, companions, is_part, load};
+pub use open::{Files, PIXELS_TAKEN, companions, is_part, load};
 pub use tensorflow::{index_name as checkpoint_index, latest as latest_checkpoint};
 
 /// What the names of tensors begin with that only a training run wants which goes on: optimizer state, the latest weights
@@ -169,13 +169,21 @@ pub async fn load_any(files: Files<'_>, choices: &Choices) -> Result<Detected> {
     }
     match format::sniff(files.bytes) {
         Ok(FileFormat::Keras | FileFormat::KerasH5) => load_keras(files, choices).await,
-        _ => load_other(files, choices).await,
+        _ => match load_other(files, choices).await? {
+            Some(found) => Ok(found),
+            None => load_keras(files, choices).await,
+        },
     }
 }
 
 in_part! { files:
-    fn load_other(files: Files<'_>, choices: &Choices) -> Result<Detected> {
-        open::load_with(&files, choices, open::no_hdf5).map(|(found, _)| found)
+    /// `None` for what turns out to hold HDF5: a `.keras` file is an archive, as PyTorch's are.
+    fn load_other(files: Files<'_>, choices: &Choices) -> Result<Option<Detected>> {
+        match open::load_with(&files, choices, open::no_hdf5) {
+            Ok((found, _)) => Ok(Some(found)),
+            Err(Error::WeightsFile { reason, .. }) if reason.contains(open::HDF5_INSIDE) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -116,8 +116,11 @@ pub(super) type Hdf5 = for<'a> fn(&'a [u8], Option<Value>) -> Result<Contents<'a
 
 /// For who has no reader of HDF5: in the page that is a part of its own, which a file of that kind alone asks for.
 pub(super) fn no_hdf5(_: &[u8], _: Option<Value>) -> Result<Contents<'_>, String> {
-    Err("it is a Keras file inside an archive; unpack it and give that".into())
+    Err(HDF5_INSIDE.into())
 }
+
+/// What [`no_hdf5`] says. No person reads it: who is told so reads the file again, with the reader.
+pub(super) const HDF5_INSIDE: &str = "it holds a file of HDF5";
 
 /// What is done with a file's contents once they are listed.
 type Visit<'v> = &'v mut dyn FnMut(FileFormat, Contents<'_>) -> Result<()>;
@@ -136,58 +139,73 @@ pub(super) fn load_with(files: &Files<'_>, choices: &Choices, hdf5: Hdf5) -> Res
     let preprocessor = files.json("preprocessor_config.json");
     let config = config.map(|config| Config::read(&config, preprocessor.as_ref()));
     let mut loaded = None;
-    visit(files, hdf5, &mut |format, mut contents| {
-        if detect::has_table(&contents.metadata) {
-            // Our own: exactly its names.
-            let state = everything(files.name, &contents)?;
-            let beside = Beside { choices: choices.clone(), ..Beside::default() };
-            loaded = Some((detect::recognise(state, &beside)?, format));
-            return Ok(());
-        }
-        contents.join_factors();
-        let selected = select(files.name, &contents, choices)?;
-        let (pixels, sentence) = their_pixels(&contents.facts).unzip();
-        let beside =
-            Beside { choices: choices.clone(), config: config.clone(), facts: contents.facts, prefix: &selected.prefix };
-        let in_file = |error| with_their_names(error, &selected.names, selected.whose);
-        let mut found = detect::recognise(selected.state, &beside).map_err(in_file)?;
-        found.assumed.extend(selected.assumed);
-        found.assumed.extend(sentence);
-        found.notes.splice(0..0, selected.notes);
-        if let Some(pixels) = pixels.filter(|_| config.is_none()) {
-            found.preset = known_preset(&pixels);
-            let json = serde_json::to_string(&pixels).expect("plain data becomes JSON");
-            found.weights.metadata.entry("pixels".into()).or_insert(json);
-        }
-        if let Some(pixels) = config.as_ref().and_then(|config| config.pixels.as_ref()) {
-            let json = serde_json::to_string(pixels).expect("plain data becomes JSON");
-            found.weights.metadata.entry("pixels".into()).or_insert(json);
-        }
-        loaded = Some((found, format));
+    visit(files, hdf5, &mut |format, contents| {
+        loaded = Some((recognised(files.name, config.as_ref(), choices, contents)?, format));
         Ok(())
     })?;
     // `visit` calls once or fails.
     loaded.ok_or_else(|| Error::WeightsFile { file: files.name.into(), reason: "nothing was read".into() })
 }
 
+/// The network of a file's contents.
+pub(super) fn recognised(
+    name: &str,
+    config: Option<&Config>,
+    choices: &Choices,
+    mut contents: Contents<'_>,
+) -> Result<Detected> {
+    if detect::has_table(&contents.metadata) {
+        // Our own: exactly its names.
+        let state = everything(name, &contents)?;
+        return detect::recognise(state, &Beside { choices: choices.clone(), ..Beside::default() });
+    }
+    contents.join_factors();
+    let selected = select(name, &contents, choices)?;
+    let (pixels, sentence) = their_pixels(&contents.facts).unzip();
+    let beside = Beside { choices: choices.clone(), config: config.cloned(), facts: contents.facts, prefix: &selected.prefix };
+    let in_file = |error| with_their_names(error, &selected.names, selected.whose);
+    let mut found = detect::recognise(selected.state, &beside).map_err(in_file)?;
+    found.assumed.extend(selected.assumed);
+    found.assumed.extend(sentence);
+    found.notes.splice(0..0, selected.notes);
+    let theirs = config.and_then(|config| config.pixels.as_ref());
+    if let Some(pixels) = pixels.filter(|_| config.is_none()) {
+        found.preset = known_preset(&pixels);
+        keep_pixels(&mut found, &pixels);
+    }
+    if let Some(pixels) = theirs {
+        keep_pixels(&mut found, pixels);
+    }
+    Ok(found)
+}
+
+fn keep_pixels(found: &mut Detected, pixels: &Preset) {
+    let json = serde_json::to_string(pixels).expect("plain data becomes JSON");
+    found.weights.metadata.entry("pixels".into()).or_insert(json);
+}
+
+/// How the sentence begins that says which pixels were assumed; it is not said to who names them.
+pub const PIXELS_TAKEN: &str = "pixels were taken";
+
 /// How nets of these forms want their pixels, and the sentence that says so: Keras' `load_img(target_size=...)` and `preprocess_input`,
 /// unless the model itself scales pixels; TF-slim's preprocessing by its factory.
 fn their_pixels(facts: &Facts) -> Option<(Preset, String)> {
     let (name, what) = match facts.form? {
-        Form::KerasV1 => ("caffe-exact", "as `keras.applications.resnet.preprocess_input` gives them (BGR less the mean)"),
+        Form::KerasV1 | Form::KerasOld => {
+            ("caffe-exact", "as `keras.applications.resnet.preprocess_input` gives them (BGR less the mean)")
+        }
         Form::KerasV2 => ("keras-v2-exact", "as `keras.applications.resnet_v2.preprocess_input` gives them (-1 to 1)"),
         Form::SlimV1 => {
             let (channel_order, mean) = (ChannelOrder::Rgb, [123.68, 116.779, 103.939]);
             let preset = Preset { name: "slim-vgg".into(), channel_order, mean, ..Preset::named("caffe").ok()? };
-            let what = "pixels were taken as TF-slim's `vgg_preprocessing` gives them to its v1 nets (RGB less the mean)";
-            return Some((preset, what.into()));
+            let what = "as TF-slim's `vgg_preprocessing` gives them to its v1 nets (RGB less the mean)";
+            return Some((preset, format!("{PIXELS_TAKEN} {what}")));
         }
         Form::SlimV2 => {
             let (resize, crop) = (Resize::Shorter(342), (299, 299));
             let preset = Preset { name: "slim-inception".into(), resize, crop, ..Preset::named("keras-v2").ok()? };
-            let what =
-                "pixels were taken as TF-slim's `inception_preprocessing` gives them to its v2 nets (-1 to 1), at 299 x 299";
-            return Some((preset, what.into()));
+            let what = "as TF-slim's `inception_preprocessing` gives them to its v2 nets (-1 to 1), at 299 x 299";
+            return Some((preset, format!("{PIXELS_TAKEN} {what}")));
         }
     };
     let mut preset = Preset::named(name).ok()?.with_size(facts.side.unwrap_or(224)).ok()?;
@@ -202,7 +220,7 @@ fn their_pixels(facts: &Facts) -> Option<(Preset, String)> {
     };
     preset.validate().ok()?;
     let (width, height) = preset.crop;
-    Some((preset, format!("pixels were taken {what}, of pictures resized to exactly {width} x {height}")))
+    Some((preset, format!("{PIXELS_TAKEN} {what}, of pictures resized to exactly {width} x {height}")))
 }
 
 /// The name of a preset with these numbers.

@@ -257,6 +257,10 @@ fn names_of_objects(graph: &[u8]) -> HashMap<&str, &str> {
 
 /// The variables by layer, and where they are. What an optimizer keeps is left out.
 fn layers<'a>(entries: IndexMap<String, Entry<'a>>, names: &HashMap<&str, &str>) -> (Vec<Layer>, Vec<Entry<'a>>) {
+    // Keras 3's optimizers, whatever they are called, by what each of them counts.
+    let optimizers: Vec<String> =
+        entries.keys().filter_map(|key| key.strip_suffix(VALUE)?.strip_suffix("_iterations").map(String::from)).collect();
+    let of_optimizer = |key: &str| of_optimizer(key, &optimizers);
     // Where two variables have one full name, the way to them tells them apart.
     let mut seen: HashMap<&str, &Entry<'_>> = HashMap::new();
     let mut ambiguous: HashSet<&str> = HashSet::new();
@@ -298,8 +302,13 @@ fn layers<'a>(entries: IndexMap<String, Entry<'a>>, names: &HashMap<&str, &str>)
     (found.into_values().collect(), places)
 }
 
-/// Whether only a training run needs the variable.
-fn of_optimizer(key: &str) -> bool {
+/// Whether only a training run needs the variable. Keras 3's optimizers list the network's variables, too, and a checkpoint may have
+/// them under that way alone.
+fn of_optimizer(key: &str, optimizers: &[String]) -> bool {
+    let within = |optimizer: &String| key.strip_prefix(optimizer.as_str());
+    if key.contains("/_trainable_variables/") || optimizers.iter().find_map(within).is_some() {
+        return !key.contains("_trainable_variables/");
+    }
     let last = key.rsplit('/').next().unwrap_or(key);
     key.contains("/.OPTIMIZER_SLOT/")
         || SLOTS.contains(&last)

@@ -134,3 +134,77 @@ fn damage_is_an_error_and_never_a_panic() {
         }
     }
 }
+
+#[test]
+fn a_keras_archive_is_read_where_archives_are_pytorchs_first() {
+    let bytes = file("transfer.keras");
+    for name in ["transfer.keras", "renamed.zip"] {
+        let found = pollster::block_on(crate::weights::load_any(Files::alone(name, &bytes), &Choices::default())).unwrap();
+        assert_eq!(found, loaded("transfer.keras").unwrap().0, "{name}");
+    }
+}
+
+/// A net under the names of Keras Applications, each turned by `rename`, as a reader lists it.
+fn listed(rename: impl Fn(&str) -> String, config: Option<serde_json::Value>) -> std::result::Result<Detected, String> {
+    let bytes = file("v1.weights.h5");
+    // The fixture's net has their names; its shapes are its own.
+    let opened = File::from_bytes(bytes.clone()).unwrap();
+    let (mut found, mut left) = (Found::default(), 10_000);
+    walk(&opened.root(), &mut Vec::new(), &mut left, &mut found).unwrap();
+    let Found { mut layers, datasets } = found;
+    layers.iter_mut().for_each(|layer| layer.name = rename(&layer.name));
+    let read = Box::new(move |place: usize, stored: &Stored| read(&datasets[place], stored));
+    let contents = keras_layers::list(layers, config.as_ref(), bytes.len(), read)?;
+    crate::weights::open::recognised("net.h5", None, &Choices::default(), contents).map_err(|error| error.to_string())
+}
+
+#[test]
+fn names_of_older_versions_are_known() {
+    let today = listed(str::to_owned, None).unwrap();
+    // The second net of a program in TensorFlow 1.
+    let counted = listed(|name| format!("{name}_1"), None).unwrap();
+    assert_eq!((&counted.spec, &counted.weights), (&today.spec, &today.weights));
+    // Keras 2.0 to 2.2.
+    let before = |name: &str| {
+        let mut parts = name.split('_');
+        match (name, parts.next().and_then(|stage| stage.strip_prefix("conv")), parts.next(), parts.next(), parts.next()) {
+            ("conv1_conv", ..) => "conv1".into(),
+            ("conv1_bn", ..) => "bn_conv1".into(),
+            ("predictions", ..) => "fc1000".into(),
+            (_, Some(stage), Some(block), Some(layer), Some(kind)) => {
+                let block = (b'a' + block.trim_start_matches("block").parse::<u8>().unwrap() - 1) as char;
+                let branch = ["1", "2a", "2b", "2c"][layer.parse::<usize>().unwrap()];
+                format!("{}{stage}{block}_branch{branch}", if kind == "conv" { "res" } else { "bn" })
+            }
+            _ => name.into(),
+        }
+    };
+    let old = listed(before, None).unwrap();
+    assert_eq!(old.weights.tensors, today.weights.tensors);
+    assert_eq!(old.spec.bn_eps, 1e-3);
+    assert!(old.notes.join(" ").contains("first pool was taken to be padded"), "{:?}", old.notes);
+    let layer = |name: &str| serde_json::json!({"class_name": "ZeroPadding2D", "config": {"name": name}});
+    let model =
+        |names: &[&str]| serde_json::json!({"config": {"layers": names.iter().map(|name| layer(name)).collect::<Vec<_>>()}});
+    assert!(listed(before, Some(model(&["conv1_pad", "pool1_pad"]))).is_ok());
+    let reason = listed(before, Some(model(&["conv1_pad"]))).unwrap_err();
+    assert!(reason.contains("first pool is not padded"), "{reason}");
+}
+
+#[test]
+fn variables_of_keras_1_have_their_layers_names() {
+    let roles = [
+        "conv1_W:0",
+        "conv1_b_1:0",
+        "bn_conv1_gamma:0",
+        "bn_conv1_beta",
+        "bn_conv1_running_mean:0",
+        "bn_conv1_running_std_1:0",
+    ];
+    let expected = ["weight", "bias", "weight", "bias", "running_mean", "running_var"];
+    assert_eq!(roles.map(keras_layers::role), expected);
+    assert_eq!(
+        ["kernel:0", "moving_variance:0", "seed_generator_state"].map(keras_layers::role),
+        ["weight", "running_var", "seed_generator_state"]
+    );
+}

@@ -109,3 +109,35 @@ fn names_of_files() {
     assert_eq!(latest(text).as_deref(), Some("model.ckpt-7.index"));
     assert_eq!(latest(b"nothing"), None);
 }
+
+#[test]
+fn a_networks_variables_that_its_optimizer_has_are_the_networks() {
+    let entry = || Entry { shape: vec![3], element: Element::Float(Dtype::F32), place: Place::Message(&[]) };
+    for optimizer in ["optimizer", "opt"] {
+        let key = |rest: &str| format!("{optimizer}/{rest}{VALUE}");
+        let keys = [
+            key("_trainable_variables/0"),
+            key("_variables/1"),
+            key("_iterations"),
+            key("_learning_rate"),
+            format!("model/_operations/2/moving_mean{VALUE}"),
+        ];
+        let names: HashMap<&str, &str> = keys
+            .iter()
+            .map(String::as_str)
+            .zip([
+                "conv1_bn/gamma",
+                "adam/conv1_bn_gamma_momentum",
+                "adam/iteration",
+                "adam/learning_rate",
+                "conv1_bn/moving_mean",
+            ])
+            .collect();
+        let (layers, _) = layers(keys.iter().map(|key| (key.clone(), entry())).collect(), &names);
+        let found: Vec<(&str, Vec<&str>)> = layers
+            .iter()
+            .map(|layer| (layer.name.as_str(), layer.variables.iter().map(|variable| variable.role.as_str()).collect()))
+            .collect();
+        assert_eq!(found, [("conv1_bn", vec!["weight", "running_mean"])], "{optimizer}");
+    }
+}
