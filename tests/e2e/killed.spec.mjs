@@ -80,7 +80,9 @@ class Machine {
   }
 
   async page() {
-    const page = await this.context.newPage();
+    // The browser may still take the process that was killed for the new tab's; then it tells that, and takes another.
+    let page;
+    await expect.poll(async () => (page = await this.context.newPage().catch(() => undefined))).toBeTruthy();
     page.on('console', (message) => {
       const text = message.text();
       if (text.startsWith('KEPT ')) {
