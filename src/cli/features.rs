@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     let found = source.detect()?;
     let graph = found.spec.build()?;
     if arguments.list {
-        return Ok(output::print(&(end_points(&graph).join("\n") + "\n"))?);
+        return output::print(&(end_points(&graph).join("\n") + "\n"));
     }
     let pixels = arguments.pixels.preset_or(|| pixel_options(&found, source.preset))?;
     let taps = taps(&graph, &arguments.layers)?;
@@ -80,7 +80,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Stop> {
     state.metadata.insert("arch".into(), found.spec.arch.clone());
     write_atomically(&arguments.out, &safetensors::write(&state, Dtype::F32)?)?;
     let layers: Vec<String> = state.tensors.iter().map(|(name, tensor)| format!("{name} {:?}", tensor.shape)).collect();
-    Ok(output::print(&format!("{}: {}\n", arguments.out.display(), layers.join(", ")))?)
+    output::print(&format!("{}: {}\n", arguments.out.display(), layers.join(", ")))
 }
 
 /// Names people ask for: the stem, stages and blocks, what the classifier reads, logits, probabilities.
