@@ -96,6 +96,9 @@ test.describe('training', () => {
     // The chart says its values, and takes a press for the slider.
     const chart = page.getByTestId('threshold-chart');
     await expect(chart).toHaveAccessibleName(/would answer [\d.]+ % of these pictures/);
+    const figure = page.locator('.threshold__chart');
+    await expect(figure.locator('.curves__y span')).toHaveText(['100 %', '50.0 %', '0.0 %']);
+    await expect(figure.locator('.curves__x span')).toHaveText(['0.0 %', '50.0 %', '100 %']);
     const { width } = await chart.boundingBox();
     await chart.click({ position: { x: width * 0.25, y: 40 } });
     await expect(page.getByTestId('threshold')).toHaveValue(/^2[3-7]$/);

@@ -194,8 +194,7 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
         .into_owned()
     };
     let percent = move || format!("{:.0}", threshold.get() * 100.0);
-    // From the top, and from the left in the other direction (styles).
-    let ends = || [1.0, 0.5, 0.0].map(|share| view! { <span>{format::share(share)}</span> }).collect_view();
+    let ends = |shares: [f64; 3]| shares.map(|share| view! { <span>{format::share(share)}</span> }).collect_view();
     let line = move |of: fn(&crate::studio::judge::ThresholdPoint) -> Option<f64>| {
         let curve = shown.with(|shown| threshold_curve(shown));
         let mut path = String::new();
@@ -238,7 +237,7 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
         <p data-testid="threshold-words" role="status">{words}</p>
         <figure class="curves__chart threshold__chart">
             <div class="curves__plot">
-                <div class="curves__y" aria-hidden="true">{ends()}</div>
+                <div class="curves__y" aria-hidden="true">{ends([1.0, 0.5, 0.0])}</div>
                 // A press on the chart is one on the slider above it, which the keyboard has.
                 <svg
                     viewBox="0 0 300 96"
@@ -253,7 +252,7 @@ pub fn Threshold(lab: Workshop, shown: Memo<Vec<Judged>>) -> impl IntoView {
                     <path class="curves__line curves__line--train" d=move || line(|point| Some(point.answered)) />
                     <path class="curves__line curves__line--validation" d=move || line(|point| point.accuracy) />
                 </svg>
-                <div class="curves__x" aria-hidden="true">{ends()}</div>
+                <div class="curves__x" aria-hidden="true">{ends([0.0, 0.5, 1.0])}</div>
             </div>
         </figure>
         <p class="curves__key" aria-hidden="true">
