@@ -38,8 +38,29 @@ pub fn jpeg_oddity(bytes: &[u8]) -> Option<&'static str> {
 /// The colour around the first frame of a GIF that covers a part of the screen, as Pillow shows it, and the frame's left, top,
 /// right and bottom: that of the transparent entry of the palette, or of its first. `None` where the frame covers all.
 pub fn gif_surroundings(bytes: &[u8]) -> Option<([u8; 3], [u32; 4])> {
-    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let (width, height) = size(Format::Gif, bytes)?;
+    let (at, transparent) = gif_frame(bytes)?;
+    let side = |offset: usize| little(bytes, at + offset, 2);
+    let (left, top) = (side(1)?, side(3)?);
+    let (right, bottom) = (left + side(5)?, top + side(7)?);
+    if left == 0 && top == 0 && right >= width && bottom >= height {
+        return None;
+    }
+    // The frame's own palette goes before the screen's.
+    let palette = if bytes.get(at + 9)? & 0x80 == 0 { 13 } else { at + 10 };
+    let colour = bytes.get(palette + 3 * transparent..).and_then(|rest| rest.first_chunk::<3>());
+    Some((*colour?, [left, top, right, bottom]))
+}
+
+/// Width and height of a GIF's first frame, which may be larger than the screen.
+pub fn gif_frame_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (at, _) = gif_frame(bytes)?;
+    Some((little(bytes, at + 5, 2)?, little(bytes, at + 7, 2)?))
+}
+
+/// Where the first frame of a GIF begins, and its transparent entry.
+fn gif_frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let mut at = 13 + table(*bytes.get(10)?);
     let mut transparent = 0;
     loop {
@@ -55,21 +76,11 @@ pub fn gif_surroundings(bytes: &[u8]) -> Option<([u8; 3], [u32; 4])> {
                 }
                 at += 1;
             }
-            0x2c => break,
+            0x2c => return Some((at, transparent)),
             0 => at += 1,
             _ => return None,
         }
     }
-    let side = |offset: usize| little(bytes, at + offset, 2);
-    let (left, top) = (side(1)?, side(3)?);
-    let (right, bottom) = (left + side(5)?, top + side(7)?);
-    if left == 0 && top == 0 && right >= width && bottom >= height {
-        return None;
-    }
-    // The frame's own palette goes before the screen's.
-    let palette = if bytes.get(at + 9)? & 0x80 == 0 { 13 } else { at + 10 };
-    let colour = bytes.get(palette + 3 * transparent..).and_then(|rest| rest.first_chunk::<3>());
-    Some((*colour?, [left, top, right, bottom]))
 }
 
 /// Whether the picture (of a GIF, the first frame) reaches its end, as far as the file's structure tells.

@@ -134,6 +134,11 @@ pub fn probe(file_name: &str, bytes: &[u8]) -> Result<Probe> {
     }
     if let (Format::Gif, Some(size)) = (format, size) {
         check_gif_size(file_name, size, bytes.len())?;
+        // Decoders make room for the whole frame, also where it reaches beyond the screen.
+        if let Some(frame) = header::gif_frame_size(bytes) {
+            check_size(file_name, frame.0, frame.1)?;
+            check_gif_size(file_name, frame, bytes.len())?;
+        }
     }
     Ok(Probe { format, size })
 }
@@ -429,6 +434,25 @@ mod tests {
         gif[6..10].copy_from_slice(&[0x88, 0x13, 0x88, 0x13]);
         let reason = reason(&gif);
         assert!(reason.starts_with("The GIF picture is damaged (5000 x 5000 pixels cannot be in"), "{reason}");
+    }
+
+    #[test]
+    fn a_huge_frame_on_a_small_screen_is_damage_too() {
+        let gif = encoded(image::ImageFormat::Gif, 4, 4);
+        let frame = gif.windows(9).position(|part| part == [0x2c, 0, 0, 0, 0, 4, 0, 4, 0]).unwrap();
+        let with_side = |side: u16| {
+            let mut gif = gif.clone();
+            for at in [5, 7] {
+                gif[frame + at..frame + at + 2].copy_from_slice(&side.to_le_bytes());
+            }
+            reason(&gif)
+        };
+        assert!(
+            with_side(5000).starts_with("The GIF picture is damaged (5000 x 5000 pixels cannot be in"),
+            "{}",
+            with_side(5000)
+        );
+        assert!(with_side(65_535).starts_with("The picture is 65535 x 65535 pixels"), "{}", with_side(65_535));
     }
 
     #[test]

@@ -99,7 +99,9 @@ fn read_picture(name: &str, bytes: &[u8]) -> usize {
     // A decoder keeps samples of two bytes, and a copy while it turns them; a JPEG's coefficients.
     let pixels = |(width, height): (u32, u32)| width as usize * height as usize;
     let largest = decoded.map(|image| pixels((image.width, image.height))).unwrap_or(0);
-    let pixels = 24 * largest.max(size.map_or(0, pixels)).min(64 << 20);
+    // A GIF's frame has a size of its own.
+    let frame = header::gif_frame_size(bytes).filter(|_| format == data::Format::Gif).map_or(0, pixels);
+    let pixels = 24 * largest.max(size.map_or(0, pixels)).max(frame).min(64 << 20);
     // A WebP has up to eight parts whose lengths, of three bytes each, its decoder believes.
     pixels + if format == data::Format::WebP { 8 << 24 } else { 0 }
 }
